@@ -1,0 +1,118 @@
+"""The shapes of what Shoal keeps, and the standard names of events and properties.
+
+Instants are microseconds since 1970 UTC. Values of properties and traits are plain Python: ``str``, ``int``, ``float``
+or ``Decimal``, ``bool``, ``date``, aware ``datetime``, a list of ``str``, a list of ``dict``, a ``Point``; None is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import NamedTuple, TypeAlias
+
+ORDER_COMPLETED = "Order Completed"
+ORDER_REFUNDED = "Order Refunded"
+"""Bears its ``revenue`` as a negative number, so that net revenue is the sum over both."""
+ORDER_CANCELLED = "Order Cancelled"
+PRODUCT_VIEWED = "Product Viewed"
+SURVEY_ANSWERED = "Survey Answered"
+"""Properties: ``survey``, ``nps`` (0–10), ``csat`` (1–5), ``answer`` (free text)."""
+CAMPAIGN_SENT = "Campaign Sent"
+"""Properties: ``campaign``, ``channel``."""
+
+ACCOUNT_ID = "account_id"
+"""The trait of a customer that names their account."""
+ACCOUNT_PREFIX = "account."
+
+
+class Point(NamedTuple):
+    """A place on earth in degrees."""
+
+    latitude: float
+    longitude: float
+
+
+Scalar: TypeAlias = str | int | float | Decimal | bool | date | datetime | Point | None
+PropertyValue: TypeAlias = Scalar | list[str] | list[dict[str, Scalar]]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that a customer did."""
+
+    customer: str
+    name: str
+    ts: int
+    properties: Mapping[str, PropertyValue] = field(default_factory=dict)
+    message_id: str | None = None
+    received: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TraitChange:
+    """A trait of a customer (or of an account) took a value; None clears it."""
+
+    owner: str
+    name: str
+    value: PropertyValue
+    ts: int
+    message_id: str | None = None
+    received: int | None = None
+    scope: str = "customer"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentChange:
+    """A customer gave, refused or withdrew consent for a purpose."""
+
+    customer: str
+    purpose: str
+    granted: bool
+    ts: int
+    message_id: str | None = None
+    received: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListChange:
+    """A customer was put on a list, or taken off it."""
+
+    list: str
+    customer: str
+    added: bool
+    ts: int
+    received: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Two customers turned out to be one: ``gone`` joins ``kept``; ``undone`` is when that was taken back."""
+
+    kept: str
+    gone: str
+    received: int
+    because: str = ""
+    undone: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RevenueRule:
+    """What counts as revenue, as ``revenue:`` in ``shoal.yaml`` says.
+
+    Args:
+        events: the event names that bear revenue, each with its property; refunds bear negative amounts.
+        orders: the event name that counts as an order.
+        cost: the event names that bear cost, each with its property; empty means "no cost data", and no margin is shown.
+        includes: what of tax, shipping and discount is in the amounts, in words for the reader.
+        currency: the workspace's currency.
+    """
+
+    events: Mapping[str, str] = field(
+        default_factory=lambda: {ORDER_COMPLETED: "revenue", ORDER_REFUNDED: "revenue", ORDER_CANCELLED: "revenue"}
+    )
+    orders: str = ORDER_COMPLETED
+    cost: Mapping[str, str] = field(default_factory=dict)
+    includes: Mapping[str, str] = field(default_factory=dict)
+    currency: str = "USD"
