@@ -1,0 +1,276 @@
+"""``shoal.yaml`` as one typed record. Every fault names the file, the line and the fix."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shoal.errors import ConfigError, did_you_mean, nearest
+from shoal.lang.calendar import zone
+from shoal.lang.schema import Basis, Kind
+from shoal.shapes import RevenueRule
+from shoal.sources.mapping import SourceSpec, parse_sources
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+FILE_NAME = "shoal.yaml"
+FORMAT = 1
+
+_KEYS = {
+    "shoal", "name", "timezone", "currency", "clock", "rates", "purposes", "revenue", "quality", "traits", "sources",
+    "store", "report",
+}  # fmt: skip
+_MEMORY = re.compile(r"^\d+(\.\d+)?\s?(MB|GB|TB|MiB|GiB|TiB)$")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """How much of the machine the store may take. ``memory`` as ``4GB``; ``threads`` None means all cores."""
+
+    memory: str = "4GB"
+    threads: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What ``shoal.yaml`` says.
+
+    Args:
+        root: the workspace's folder; paths in the file are relative to it.
+        name: the workspace's display name.
+        zone: IANA name of the time zone in which days begin.
+        currency: the currency that all money is reported in.
+        clock: ``now``, or ``data-end``: the newest event's time was "now" when the workspace was made.
+        purposes: the purposes that segments may serve, each with its basis.
+        revenue: what counts as revenue.
+        sources: where data comes from and what its rows mean.
+        quality: thresholds that warn or stop, as written.
+        traits: declared types of traits, over what is learned.
+        rates: the dated rate file, if money comes in several currencies.
+        store: limits of the store.
+        report: settings of the report, as written.
+    """
+
+    root: Path
+    name: str
+    zone: str = "UTC"
+    currency: str = "USD"
+    clock: str = "now"
+    purposes: Mapping[str, Basis] = field(default_factory=dict)
+    revenue: RevenueRule = field(default_factory=RevenueRule)
+    sources: Mapping[str, SourceSpec] = field(default_factory=dict)
+    quality: Mapping[str, Any] = field(default_factory=dict)
+    traits: Mapping[str, Kind] = field(default_factory=dict)
+    rates: Path | None = None
+    store: StoreSettings = field(default_factory=StoreSettings)
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_config(root: Path) -> Config:
+    """Read ``shoal.yaml`` of a workspace.
+
+    Raises:
+        ConfigError: with file, line and fix.
+    """
+    path = root / FILE_NAME
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            f"There is no {FILE_NAME} in {root}.", fix="Make a workspace with: shoal init my-shop --from FOLDER"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError("The file is not UTF-8.", place=str(path), fix=f"Byte {error.start} can't be read.") from None
+    return parse_config(text, root=root, place=str(path))
+
+
+def parse_config(text: str, *, root: Path, place: str = FILE_NAME) -> Config:
+    """Read the text of a ``shoal.yaml``.
+
+    Raises:
+        ConfigError: with file, line and fix.
+    """
+    document, lines = read_yaml(text, place)
+    try:
+        return _config(document, root)
+    except ConfigError as error:
+        raise _at_line(error, lines, place) from None
+
+
+def _at_line(error: ConfigError, lines: Mapping[str, int], place: str) -> ConfigError:
+    """The same error with the path of its key turned into file and line."""
+    path = error.place or ""
+    known = path
+    while known and known not in lines:
+        known = re.sub(r"(\.[^.\[]+|\[\d+\]|^[^.\[]+)$", "", known)
+    line = lines.get(known)
+    where = f"{place}:{line}" if line else place
+    return ConfigError(f"{path}: {error.problem}" if path else error.problem, place=where, fix=error.fix)
+
+
+def _config(document: object, root: Path) -> Config:
+    if not isinstance(document, dict):
+        raise ConfigError("The file holds no settings.", fix="Begin with: shoal: 1")
+    _known(document, _KEYS, "")
+    if document.get("shoal") != FORMAT:
+        raise ConfigError(
+            f"This file is of format {document.get('shoal')!r}.", place="shoal", fix=f"Write shoal: {FORMAT}"
+        )
+    config = Config(root=root, name=str(document.get("name") or root.resolve().name))
+    for key, reader in _READERS.items():
+        if document.get(key) is not None:
+            config = replace(config, **reader(document[key], config))
+    _revenue_currency = replace(config.revenue, currency=config.currency)
+    return replace(config, revenue=_revenue_currency)
+
+
+def _known(given: Mapping[str, Any], known: set[str], path: str) -> None:
+    for key in given:
+        if key not in known:
+            spot = f"{path}.{key}" if path else str(key)
+            raise ConfigError(
+                f"{key!r} is not a setting.",
+                place=spot,
+                fix=did_you_mean(nearest(str(key), known)) or f"Known here: {', '.join(sorted(known))}.",
+            )
+
+
+def _mapping(value: object, path: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError("Expected settings, one a line as `key: value`.", place=path)
+    return value
+
+
+def _zone(value: object, _: Config) -> dict[str, Any]:
+    try:
+        zone(str(value))
+    except ConfigError as error:
+        raise ConfigError(error.problem, place="timezone", fix=error.fix) from None
+    return {"zone": str(value)}
+
+
+def _currency(value: object, _: Config) -> dict[str, Any]:
+    if not (isinstance(value, str) and re.fullmatch(r"[A-Z]{3}", value)):
+        raise ConfigError(f"{value!r} is not a currency.", place="currency", fix="Use three letters, as EUR.")
+    return {"currency": value}
+
+
+def _clock(value: object, _: Config) -> dict[str, Any]:
+    if value not in ("now", "data-end"):
+        raise ConfigError(f"{value!r} is not a clock.", place="clock", fix="Write now or data-end.")
+    return {"clock": value}
+
+
+def _purposes(value: object, _: Config) -> dict[str, Any]:
+    found: dict[str, Basis] = {}
+    for name, basis in _mapping(value, "purposes").items():
+        words = [b.value for b in Basis]
+        if basis not in words:
+            raise ConfigError(
+                f"{basis!r} is not a basis.", place=f"purposes.{name}", fix=f"Use one of: {', '.join(words)}."
+            )
+        found[str(name)] = Basis(basis)
+    return {"purposes": found}
+
+
+def _revenue(value: object, config: Config) -> dict[str, Any]:
+    given = _mapping(value, "revenue")
+    _known(given, {"events", "orders", "cost", "includes"}, "revenue")
+    texts = {
+        key: {str(k): str(v) for k, v in _mapping(given[key], f"revenue.{key}").items()}
+        for key in ("events", "cost", "includes")
+        if given.get(key)
+    }
+    orders = {"orders": str(given["orders"])} if given.get("orders") else {}
+    return {"revenue": replace(config.revenue, **texts, **orders)}
+
+
+def _traits(value: object, _: Config) -> dict[str, Any]:
+    found: dict[str, Kind] = {}
+    for name, kind in _mapping(value, "traits").items():
+        words = [k.value for k in Kind if k is not Kind.OBJECTS]
+        word = "yes/no" if kind is True else kind
+        if word not in words:
+            raise ConfigError(f"{kind!r} is not a type.", place=f"traits.{name}", fix=f"Use one of: {', '.join(words)}.")
+        found[str(name)] = Kind(word)
+    return {"traits": found}
+
+
+def _store(value: object, _: Config) -> dict[str, Any]:
+    given = _mapping(value, "store")
+    _known(given, {"memory", "threads"}, "store")
+    memory = str(given.get("memory", StoreSettings.memory))
+    if not _MEMORY.match(memory):
+        raise ConfigError(f"{memory!r} is not an amount of memory.", place="store.memory", fix="Write it as 4GB.")
+    threads = given.get("threads")
+    if threads is not None and not (isinstance(threads, int) and threads >= 1):
+        raise ConfigError(f"{threads!r} is not a number of threads.", place="store.threads", fix="Write 1 or more.")
+    return {"store": StoreSettings(memory, threads)}
+
+
+_READERS: dict[str, Callable[[Any, Config], dict[str, Any]]] = {
+    "timezone": _zone,
+    "currency": _currency,
+    "clock": _clock,
+    "purposes": _purposes,
+    "revenue": _revenue,
+    "traits": _traits,
+    "store": _store,
+    "rates": lambda value, config: {"rates": config.root / str(value)},
+    "quality": lambda value, _: {"quality": _mapping(value, "quality")},
+    "report": lambda value, _: {"report": _mapping(value, "report")},
+    "sources": lambda value, _: {"sources": parse_sources(_mapping(value, "sources"))},
+}
+
+
+def read_yaml(text: str, place: str) -> tuple[object, dict[str, int]]:
+    """The plain value of a YAML text and, for each path such as ``sources.orders.events[0]``, its line from 1.
+
+    Raises:
+        ConfigError: for what isn't YAML, and for a key that stands twice.
+    """
+    import yaml
+
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        lines: dict[str, int] = {}
+        if node is not None:
+            _lines(node, "", lines, place)
+        return yaml.safe_load(text), lines
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        spot = f"{place}:{mark.line + 1}" if mark else place
+        raise ConfigError(
+            f"This is not YAML: {error.problem or error.context}.",
+            place=spot,
+            fix="Look at the indentation, colons and quotes of this line and the one before.",
+        ) from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"This is not YAML: {error}.", place=place) from None
+
+
+def _lines(node: Any, path: str, lines: dict[str, int], place: str) -> None:
+    import yaml
+
+    if path not in lines:
+        lines[path] = node.start_mark.line + 1
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            _lines(item, f"{path}[{index}]", lines, place)
+    elif isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            name, line = str(key.value), key.start_mark.line + 1
+            if name in seen:
+                raise ConfigError(
+                    f"{name!r} stands twice, in lines {seen[name]} and {line}.",
+                    place=f"{place}:{line}",
+                    fix="Keep one of them.",
+                )
+            seen[name] = line
+            inner = f"{path}.{name}" if path else name
+            lines[inner] = line
+            _lines(value, inner, lines, place)
