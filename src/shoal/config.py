@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shoal.errors import ConfigError, did_you_mean, nearest
@@ -15,6 +14,7 @@ from shoal.sources.mapping import SourceSpec, parse_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 FILE_NAME = "shoal.yaml"
 FORMAT = 1
@@ -194,7 +194,9 @@ def _traits(value: object, _: Config) -> dict[str, Any]:
         words = [k.value for k in Kind if k is not Kind.OBJECTS]
         word = "yes/no" if kind is True else kind
         if word not in words:
-            raise ConfigError(f"{kind!r} is not a type.", place=f"traits.{name}", fix=f"Use one of: {', '.join(words)}.")
+            raise ConfigError(
+                f"{kind!r} is not a type.", place=f"traits.{name}", fix=f"Use one of: {', '.join(words)}."
+            )
         found[str(name)] = Kind(word)
     return {"traits": found}
 

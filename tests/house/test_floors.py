@@ -82,5 +82,11 @@ def test_a_driver_is_imported_only_in_its_own_file(path: Path) -> None:
 
 def test_the_rules_refuse_what_they_should() -> None:
     """The test above could pass by allowing everything; these must be refused."""
-    for mine, other in [("lang", "sql"), ("sql", "sources"), ("customers", "insight"), ("config", "cli"), ("errors", "lang")]:
+    for mine, other in [
+        ("lang", "sql"),
+        ("sql", "sources"),
+        ("customers", "insight"),
+        ("config", "cli"),
+        ("errors", "lang"),
+    ]:
         assert not allowed(mine, other)

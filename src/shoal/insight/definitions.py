@@ -1,0 +1,246 @@
+"""The definition files of a workspace: ``segments/*.yaml``. Files are the truth; the store keeps every version.
+
+A save is: check, compare the file's hash with the one the change was based on, write beside and rename, then a new version
+in the store. A file that can't be accepted keeps its last good version in force, and its fault is shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from shoal.errors import DefinitionError, ShoalError, UnknownName
+from shoal.lang.check import check_definition
+from shoal.lang.files import definition_document, definition_from_document, read_definition, write_definition
+from shoal.lang.references import in_order, references
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from shoal.lang.nodes import Definition
+    from shoal.lang.schema import Schema
+    from shoal.sql.store import Store
+
+KIND = "segment"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The definitions in force and the faults of those files that can't be accepted.
+
+    Args:
+        definitions: by slug, in the order of their files' names.
+        faults: by slug; a slug may be in both, when an older version stays in force.
+        hashes: of the files as they were read.
+    """
+
+    definitions: Mapping[str, Definition]
+    faults: Mapping[str, ShoalError] = field(default_factory=dict)
+    hashes: Mapping[str, str] = field(default_factory=dict)
+
+    def find(self, name: str) -> Definition:
+        """The segment of a slug or display name.
+
+        Raises:
+            UnknownName: if there is none.
+            DefinitionError: if several bear the name.
+        """
+        if name in self.definitions:
+            return self.definitions[name]
+        found = [d for d in self.definitions.values() if d.name == name]
+        found = found or [d for d in self.definitions.values() if d.name.casefold() == name.casefold()]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise DefinitionError(
+                f"Several segments are called {name!r}: {', '.join(d.slug for d in found)}.", fix="Use the slug."
+            )
+        if name in self.faults:
+            raise self.faults[name]
+        known = [*self.definitions, *(d.name for d in self.definitions.values())]
+        raise UnknownName("segment", name, known)
+
+
+def folder_of(root: Path) -> Path:
+    """Where a workspace keeps its segments."""
+    return root / "segments"
+
+
+def path_of(root: Path, slug: str) -> Path:
+    """The file of a segment."""
+    return folder_of(root) / f"{slug}.yaml"
+
+
+def read_catalogue(root: Path, schema: Schema, last_good: Mapping[str, Definition] | None = None) -> Catalogue:
+    """Read and check all definition files against the schema.
+
+    Args:
+        root: the workspace's folder.
+        schema: what the definitions may name; its ``segments`` are replaced by what is read.
+        last_good: versions that stay in force for files that can't be accepted now.
+    """
+    read: dict[str, Definition] = {}
+    faults: dict[str, ShoalError] = {}
+    hashes: dict[str, str] = {}
+    for path in sorted(folder_of(root).glob("*.yaml")):
+        slug, text = path.stem, path.read_text(encoding="utf-8", errors="replace")
+        hashes[slug] = _hash(text)
+        try:
+            read[slug] = read_definition(text, slug=slug, place=str(path.relative_to(root)))
+        except ShoalError as error:
+            faults[slug] = error
+    return _checked(Catalogue(read, faults, hashes), schema, last_good or {}, root)
+
+
+def _checked(found: Catalogue, schema: Schema, last_good: Mapping[str, Definition], root: Path) -> Catalogue:
+    """Drop what doesn't pass the check until all that is left does, since one may name another."""
+    definitions, faults = dict(found.definitions), dict(found.faults)
+    definitions |= {slug: last_good[slug] for slug in faults if slug in last_good}
+    dropped = True
+    while dropped:
+        dropped = False
+        full = replace(schema, segments=definitions)
+        for slug, definition in list(definitions.items()):
+            try:
+                check_definition(definition, full, place=str(path_of(root, slug).relative_to(root)))
+            except ShoalError as error:
+                faults.setdefault(slug, error)
+                del definitions[slug]
+                dropped = True
+    return Catalogue(definitions, faults, found.hashes)
+
+
+def save(root: Path, definition: Definition, schema: Schema, *, base: str | None, new: bool = False) -> Path:
+    """Check a definition and write its file whole or not at all.
+
+    Args:
+        root: the workspace's folder.
+        definition: what to save.
+        schema: what it may name, ``segments`` included.
+        base: hash of the file that the change was made on; None skips the comparison.
+        new: refuse if there is a file of this slug already.
+
+    Raises:
+        DefinitionError: if it isn't accepted, exists already, or the file has changed meanwhile.
+    """
+    path = path_of(root, definition.slug)
+    place = str(path.relative_to(root))
+    if path.exists():
+        if new:
+            raise DefinitionError(
+                f"There is a segment {definition.slug!r} already.",
+                place=place,
+                fix=f"Change it with: shoal segment edit {definition.slug} …, or choose another name.",
+            )
+        if base is not None and _hash(path.read_text(encoding="utf-8")) != base:
+            raise DefinitionError(
+                "The file has changed since it was read.", place=place, fix="Look at it and try again."
+            )
+    others = {**schema.segments, definition.slug: definition}
+    check_definition(definition, replace(schema, segments=others), place=place)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, write_definition(definition))
+    return path
+
+
+def remove(root: Path, slug: str, segments: Mapping[str, Definition]) -> None:
+    """Delete a segment's file, unless another segment names it.
+
+    Raises:
+        DefinitionError: if another segment names it.
+    """
+    users = dependents(slug, segments)
+    if users:
+        raise DefinitionError(f"{slug!r} is used by {', '.join(users)}.", fix="Change or remove those first.")
+    path_of(root, slug).unlink()
+
+
+def dependents(slug: str, segments: Mapping[str, Definition]) -> list[str]:
+    """The slugs of segments that name this one."""
+    return sorted(s for s, d in segments.items() if s != slug and slug in references(d.where).segments)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file beside its place, flush it to disk, and rename it there."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("w", encoding="utf-8", newline="\n") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def record(store: Store, catalogue: Catalogue, received: int) -> list[str]:
+    """Append a version to the store for each definition that is new, changed or gone; returns their slugs."""
+    known = _newest(store)
+    changed: list[str] = []
+    for slug, definition in catalogue.definitions.items():
+        document = json.dumps(definition_document(definition), ensure_ascii=False, sort_keys=True)
+        digest = _hash(document)
+        version, last, removed = known.get(slug, (0, "", False))
+        if digest != last or removed:
+            changed.append(slug)
+            _append(store, slug, version + 1, document, digest, received, removed=False)
+    for slug, (version, last, removed) in known.items():
+        if not removed and slug not in catalogue.definitions and slug not in catalogue.faults:
+            changed.append(slug)
+            _append(store, slug, version + 1, "null", last, received, removed=True)
+    return changed
+
+
+def _newest(store: Store) -> dict[str, tuple[int, str, bool]]:
+    rows = store.rows(
+        "SELECT slug, max(version), arg_max(hash, version), arg_max(removed, version) FROM definitions "
+        "WHERE kind = ? GROUP BY slug",
+        [KIND],
+    )
+    return {slug: (version, digest, removed) for slug, version, digest, removed in rows}
+
+
+def _append(store: Store, slug: str, version: int, document: str, digest: str, received: int, *, removed: bool) -> None:
+    store.execute(
+        "INSERT INTO definitions VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [KIND, slug, version, document, digest, received, removed],
+    )
+
+
+def known_at(store: Store, instant: int | None = None) -> dict[str, Definition]:
+    """The definitions in force at an instant, as they were then; None is the newest."""
+    rows = store.rows(
+        "SELECT slug, arg_max(document, version), arg_max(removed, version) FROM definitions "
+        "WHERE kind = ? AND (? IS NULL OR received <= ?) GROUP BY slug ORDER BY slug",
+        [KIND, instant, instant],
+    )
+    return {slug: definition_from_document(json.loads(text)) for slug, text, removed in rows if not removed}
+
+
+def ordered(definitions: Mapping[str, Definition], wanted: Iterable[str] | None = None) -> list[str]:
+    """The slugs with those that they name first; just ``wanted`` and what they need, if given."""
+    order = in_order(definitions)
+    if wanted is None:
+        return order
+    needed = closure(definitions, wanted)
+    return [slug for slug in order if slug in needed]
+
+
+def closure(definitions: Mapping[str, Definition], wanted: Iterable[str]) -> set[str]:
+    """The wanted slugs and all that they name, directly or through others."""
+    needed: set[str] = set()
+    waiting = list(wanted)
+    while waiting:
+        slug = waiting.pop()
+        if slug not in needed and slug in definitions:
+            needed.add(slug)
+            waiting.extend(references(definitions[slug].where).segments)
+    return needed
