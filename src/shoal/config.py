@@ -52,6 +52,7 @@ class Config:
         rates: the dated rate file, if money comes in several currencies.
         store: limits of the store.
         report: settings of the report, as written.
+        default_purpose: the purpose that a new segment gets where none is named.
     """
 
     root: Path
@@ -67,6 +68,7 @@ class Config:
     rates: Path | None = None
     store: StoreSettings = field(default_factory=StoreSettings)
     report: Mapping[str, Any] = field(default_factory=dict)
+    default_purpose: str | None = None
 
 
 def read_config(root: Path) -> Config:
@@ -176,6 +178,16 @@ def _purposes(value: object, _: Config) -> dict[str, Any]:
     return {"purposes": found}
 
 
+def _default_purpose(value: object, config: Config) -> dict[str, Any]:
+    if value not in config.purposes:
+        raise ConfigError(
+            f"{value!r} is not one of the purposes.",
+            place="default_purpose",
+            fix=did_you_mean(nearest(str(value), config.purposes)) or "Name it under purposes: first.",
+        )
+    return {"default_purpose": value}
+
+
 def _revenue(value: object, config: Config) -> dict[str, Any]:
     given = _mapping(value, "revenue")
     _known(given, {"events", "orders", "cost", "includes"}, "revenue")
@@ -218,6 +230,7 @@ _READERS: dict[str, Callable[[Any, Config], dict[str, Any]]] = {
     "currency": _currency,
     "clock": _clock,
     "purposes": _purposes,
+    "default_purpose": _default_purpose,
     "revenue": _revenue,
     "traits": _traits,
     "store": _store,

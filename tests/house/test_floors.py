@@ -1,4 +1,7 @@
-"""The floors of docs/design.md: who may import whom. Breaks when a file imports upward, sideways or a driver not its own."""
+"""The floors of docs/design.md: who may import whom.
+
+Breaks when a file imports upward, sideways, or a driver that isn't its own.
+"""
 
 from __future__ import annotations
 

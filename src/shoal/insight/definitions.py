@@ -1,7 +1,7 @@
 """The definition files of a workspace: ``segments/*.yaml``. Files are the truth; the store keeps every version.
 
-A save is: check, compare the file's hash with the one the change was based on, write beside and rename, then a new version
-in the store. A file that can't be accepted keeps its last good version in force, and its fault is shown.
+A save is: check, compare the file's hash with the one the change was based on, write beside and rename, then a new
+version in the store. A file that can't be accepted keeps its last good version in force, and its fault is shown.
 """
 
 from __future__ import annotations

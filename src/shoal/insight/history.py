@@ -55,7 +55,8 @@ def publish(
 
 _NOW_IN = """
     SELECT customer FROM (
-        SELECT customer, arg_max(change, seq) AS change FROM membership_changes WHERE segment = $segment GROUP BY customer
+        SELECT customer, arg_max(change, seq) AS change FROM membership_changes
+        WHERE segment = ? GROUP BY customer
     ) WHERE change = 'entered'
 """
 
@@ -66,7 +67,7 @@ def _publish_one(store: Store, memberships: Memberships, slug: str, received: in
     store.execute(
         f"""
         INSERT INTO membership_changes
-        WITH last AS ({_NOW_IN.replace("$segment", "?")}),
+        WITH last AS ({_NOW_IN}),
         now AS (SELECT customer FROM {memberships.table} WHERE "{column}"),
         changes AS (
             SELECT customer, 'entered' AS change FROM now WHERE customer NOT IN (SELECT customer FROM last)
