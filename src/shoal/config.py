@@ -21,7 +21,7 @@ FORMAT = 1
 
 _KEYS = {
     "shoal", "name", "timezone", "currency", "clock", "rates", "purposes", "revenue", "quality", "traits", "sources",
-    "store", "report",
+    "store", "report", "default_purpose",
 }  # fmt: skip
 _MEMORY = re.compile(r"^\d+(\.\d+)?\s?(MB|GB|TB|MiB|GiB|TiB)$")
 

@@ -1,0 +1,221 @@
+"""One customer as people see them: traits with where they came from, consent, lists, and the timeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from shoal.clock import from_instant
+from shoal.customers.identity import survivors
+from shoal.errors import UnknownName
+from shoal.lang.schema import Kind
+from shoal.shapes import ACCOUNT_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from shoal.lang.schema import Schema
+    from shoal.sql.store import Store
+
+_EPOCH_DAY = date(1970, 1, 1)
+MESSAGE_ID = "coalesce(message_id, printf('%016x', origin))"
+_FILE_BITS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class TraitValue:
+    """A trait's value at an instant, since when, and where it came from (file and line, or the API)."""
+
+    name: str
+    value: Any
+    since: int
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One event of a customer, its properties by name."""
+
+    event: str
+    ts: int
+    properties: dict[str, Any]
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is known of one customer at an instant."""
+
+    id: str
+    at: int
+    known_since: int | None
+    traits: list[TraitValue]
+    consents: dict[str, tuple[bool, int]]
+    lists: list[str]
+    merged_ids: list[str]
+    timeline: list[TimelineEntry]
+
+
+def decoded(kind: str, value: Any) -> Any:
+    """The value that people know from the stored form: numbers as ``Decimal``, dates and instants as Python's."""
+    if value is None:
+        return None
+    match kind:
+        case Kind.NUMBER:
+            return Decimal(value).scaleb(-6)
+        case Kind.DATE:
+            return _EPOCH_DAY + timedelta(days=value)
+        case Kind.INSTANT:
+            return from_instant(value)
+    return value
+
+
+def _decode_sql(column: str, kind: str) -> str:
+    match kind:
+        case Kind.NUMBER:
+            return f"({column}::DECIMAL(38, 6) / 1000000)::DECIMAL(38, 6)"
+        case Kind.DATE:
+            return f"DATE '1970-01-01' + {column}"
+        case Kind.INSTANT:
+            return f"make_timestamptz({column})"
+    return column
+
+
+def group_of(store: Store, key: int) -> list[int]:
+    """A customer's key and those of all who were merged into them."""
+    return [key, *(gone for gone, kept in survivors(store).items() if kept == key)]
+
+
+def rows_with_traits(store: Store, customers: str, traits: Sequence[str], schema: Schema, at: int) -> str:
+    """A query that gives ``customer_id`` and a column per trait for each key in ``customers``, ordered by id.
+
+    Args:
+        store: the workspace's store.
+        customers: SQL that gives keys in a column ``customer``.
+        traits: names of the customers' own traits.
+        schema: the known traits, for the error.
+        at: the instant that values are read at.
+
+    Raises:
+        UnknownName: for an unknown trait.
+    """
+    columns, joins = ["k.id AS customer_id"], []
+    for index, name in enumerate(traits):
+        rows = store.rows("SELECT id, kind FROM traits WHERE scope = 'customer' AND name = ?", [name])
+        if not rows:
+            raise UnknownName("trait", name, [t for t in schema.traits if not t.startswith(ACCOUNT_PREFIX)])
+        number, kind = rows[0]
+        quoted = name.replace('"', '""')
+        columns.append(f'{_decode_sql(f"t{index}.value", kind)} AS "{quoted}"')
+        joins.append(f"LEFT JOIN ({current_values(store, number, at)}) t{index} ON t{index}.owner = m.customer")
+    return (
+        f"SELECT {', '.join(columns)} FROM ({customers}) m JOIN customers k ON k.key = m.customer "
+        f"{' '.join(joins)} ORDER BY k.id"
+    )
+
+
+def current_values(store: Store, trait: int, at: int) -> str:
+    """A query that gives ``owner, value, ts, origin``: the value of a trait at an instant, merged ids joined."""
+    merged = survivors(store)
+    owner = "owner"
+    if merged:
+        cases = " ".join(f"WHEN {gone} THEN {kept}" for gone, kept in merged.items())
+        owner = f"CASE owner {cases} ELSE owner END"
+    return (
+        f"SELECT owner, value, ts, origin FROM (SELECT {owner} AS owner, value, ts, origin, {MESSAGE_ID} AS mid "
+        f"FROM trait_{trait} WHERE retired IS NULL AND ts <= {at}) "
+        "QUALIFY row_number() OVER (PARTITION BY owner ORDER BY ts DESC, mid DESC) = 1"
+    )
+
+
+def profile(store: Store, key: int, at: int, *, newest: int = 20) -> Profile:
+    """All that is known of a customer at an instant.
+
+    Args:
+        store: the workspace's store.
+        key: of the surviving customer.
+        at: the instant.
+        newest: how many events of the timeline to give, newest first.
+    """
+    keys = group_of(store, key)
+    inside = ", ".join(map(str, keys))
+    ids = dict(store.rows(f"SELECT key, id FROM customers WHERE key IN ({inside})"))
+    (since,) = store.rows(f"SELECT min(first_ts) FROM customers WHERE key IN ({inside})")[0]
+    origins = _Origins(store)
+    return Profile(
+        id=ids[key],
+        at=at,
+        known_since=since,
+        traits=list(_traits(store, key, at, origins)),
+        consents=_consents(store, inside, at),
+        lists=_lists(store, inside, at),
+        merged_ids=[ids[k] for k in keys[1:]],
+        timeline=_timeline(store, inside, at, newest, origins),
+    )
+
+
+class _Origins:
+    """Names where a row came from: the file and line, or the API."""
+
+    def __init__(self, store: Store) -> None:
+        self._files = dict(store.rows("SELECT no, path FROM files"))
+
+    def name(self, origin: int) -> str:
+        number, line = origin >> _FILE_BITS, origin & ((1 << _FILE_BITS) - 1)
+        return f"{self._files.get(number, 'file')}:{line}" if number else "api"
+
+
+def _traits(store: Store, key: int, at: int, origins: _Origins) -> Iterable[TraitValue]:
+    for number, name, kind in store.rows("SELECT id, name, kind FROM traits WHERE scope = 'customer' ORDER BY name"):
+        rows = store.rows(f"SELECT value, ts, origin FROM ({current_values(store, number, at)}) WHERE owner = {key}")
+        for value, ts, origin in rows:
+            if value is not None:
+                yield TraitValue(name, decoded(kind, value), ts, origins.name(origin))
+
+
+def _consents(store: Store, inside: str, at: int) -> dict[str, tuple[bool, int]]:
+    rows = store.rows(
+        f"SELECT purpose, bool_and(granted), max(ts) FROM (SELECT * FROM consents WHERE customer IN ({inside}) "
+        f"AND retired IS NULL AND ts <= {at} QUALIFY row_number() OVER (PARTITION BY customer, purpose "
+        f"ORDER BY ts DESC, {MESSAGE_ID} DESC) = 1) GROUP BY purpose ORDER BY purpose"
+    )
+    return {purpose: (granted, ts) for purpose, granted, ts in rows}
+
+
+def _lists(store: Store, inside: str, at: int) -> list[str]:
+    rows = store.rows(
+        f"SELECT DISTINCT list FROM (SELECT list, added FROM list_changes WHERE customer IN ({inside}) AND ts <= {at} "
+        "QUALIFY row_number() OVER (PARTITION BY customer, list ORDER BY ts DESC, received DESC) = 1) "
+        "WHERE added ORDER BY list"
+    )
+    return [name for (name,) in rows]
+
+
+def _timeline(store: Store, inside: str, at: int, newest: int, origins: _Origins) -> list[TimelineEntry]:
+    heads = []
+    for number, name in store.rows("SELECT id, name FROM event_types"):
+        rows = store.rows(
+            f"SELECT ts, origin FROM event_{number} WHERE customer IN ({inside}) AND retired IS NULL AND ts <= {at} "
+            f"ORDER BY ts DESC LIMIT {newest}"
+        )
+        heads += [(ts, name, number, origin) for ts, origin in rows]
+    heads.sort(reverse=True)
+    return [_entry(store, *head, inside, origins) for head in heads[:newest]]
+
+
+def _entry(store: Store, ts: int, name: str, number: int, origin: int, inside: str, origins: _Origins) -> TimelineEntry:
+    columns = store.rows("SELECT name, kind, col FROM properties WHERE event_type = ? ORDER BY name", [number])
+    plain = [(n, kind, col) for n, kind, col in columns if kind != Kind.OBJECTS]
+    lists = [(n, col) for n, kind, col in columns if kind == Kind.OBJECTS]
+    wanted = [col for _, _, col in plain] + [f"len({col})" for _, col in lists]
+    if not wanted:
+        return TimelineEntry(name, ts, {}, origins.name(origin))
+    row = store.rows(
+        f"SELECT {', '.join(wanted)} FROM event_{number} WHERE customer IN ({inside}) AND ts = ? AND origin = ? LIMIT 1",
+        [ts, origin],
+    )[0]
+    values = {n: decoded(kind, v) for (n, kind, _), v in zip(plain, row, strict=False) if v is not None}
+    values |= {n: f"{count} items" for (n, _), count in zip(lists, row[len(plain) :], strict=True) if count}
+    return TimelineEntry(name, ts, values, origins.name(origin))

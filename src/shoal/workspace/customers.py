@@ -1,0 +1,56 @@
+"""Single customers of a workspace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shoal.customers.identity import key_of
+from shoal.customers.profiles import Profile, profile
+from shoal.insight.history import of_customer
+
+if TYPE_CHECKING:
+    from shoal.workspace.opening import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A segment that a customer is in, and until when if nothing more is received (None: no end in sight)."""
+
+    segment: str
+    name: str
+    until: int | None
+    unless_rescored: bool
+
+
+class Customers:
+    """Profiles of an open workspace."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._ws = workspace
+
+    def __len__(self) -> int:
+        (count,) = self._ws.store.rows("SELECT count(*) FROM customers")[0]
+        return int(count)
+
+    def profile(self, customer: str, *, as_of: str | int | None = None, newest: int = 20) -> Profile:
+        """All that is known of a customer.
+
+        Raises:
+            UnknownName: if there is no such customer; the message offers near ids.
+        """
+        return profile(self._ws.store, key_of(self._ws.store, customer), self._ws.instant(as_of), newest=newest)
+
+    def memberships(self, customer: str, *, as_of: str | int | None = None) -> list[Membership]:
+        """The segments that a customer is in, each with its end."""
+        ws, key, at = self._ws, key_of(self._ws.store, customer), self._ws.instant(as_of)
+        found = []
+        for definition in ws.definitions.values():
+            reason = ws.engine.why(definition, key, at)
+            if reason.truth:
+                found.append(Membership(definition.slug, definition.name, reason.until, reason.unless_rescored))
+        return found
+
+    def history(self, customer: str) -> list[tuple[str, str, int, str]]:
+        """The published changes of a customer: (segment, entered or left, instant, because)."""
+        return of_customer(self._ws.store, key_of(self._ws.store, customer))

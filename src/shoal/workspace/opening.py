@@ -1,0 +1,253 @@
+"""Making and opening a workspace, and what it holds."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shoal.clock import Clock, StoppedClock
+from shoal.config import FILE_NAME, Config, read_config
+from shoal.errors import ConfigError, StoreError
+from shoal.insight.definitions import Catalogue, known_at, read_catalogue, record
+from shoal.lang.schema import Schema
+from shoal.workspace.frames import Form, as_form
+from shoal.workspace.lock import WorkspaceLock
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from shoal.lang.nodes import Definition
+    from shoal.sql.engine import SqlEngine
+    from shoal.sql.store import Store
+    from shoal.workspace.customers import Customers
+    from shoal.workspace.data import Data
+    from shoal.workspace.reports import Reports
+    from shoal.workspace.segments import Segments
+
+STATE = ".shoal"
+_IGNORE = "# Shoal's store and lock; the definitions beside them belong in git.\n.shoal/\n.env\n*.secret\n"
+
+
+def find_root(start: Path) -> Path:
+    """The nearest folder at or above ``start`` that holds a ``shoal.yaml``.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    for folder in (start, *start.resolve().parents):
+        if (folder / FILE_NAME).exists():
+            return folder
+    raise ConfigError(
+        f"There is no {FILE_NAME} in {start} or above it.",
+        fix="Go to a workspace, name one with --workspace, or make one: shoal init my-shop --from FOLDER",
+    )
+
+
+def create_workspace(root: Path, text: str) -> Path:
+    """Make a workspace's folder with its ``shoal.yaml``, an empty ``segments/`` and a ``.gitignore``.
+
+    Raises:
+        ConfigError: if there is one already.
+    """
+    path = root / FILE_NAME
+    if path.exists():
+        raise ConfigError("There is a workspace here already.", place=str(path), fix="Choose another folder.")
+    (root / "segments").mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    ignore = root / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text(_IGNORE, encoding="utf-8")
+    return path
+
+
+def open_workspace(path: str | Path = ".", *, wait: float = 10.0) -> Workspace:
+    """Open the workspace in a folder; its store is made on first use.
+
+    Raises:
+        ConfigError: if ``shoal.yaml`` is missing or can't be accepted.
+        StoreLocked: if another process has it open.
+    """
+    root = Path(path)
+    config = read_config(root)
+    lock = WorkspaceLock(root / STATE / "lock", wait=wait)
+    try:
+        return Workspace(config, lock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+class Workspace:
+    """An open workspace. Use it as a context manager, or ``close`` it."""
+
+    def __init__(self, config: Config, lock: WorkspaceLock) -> None:
+        from shoal.sql.duck import DuckStore
+        from shoal.sql.layout import check_layout, create, migrate
+
+        self.config = config
+        self._lock = lock
+        self._as_of: int | None = None
+        path = config.root / STATE / "store.duckdb"
+        fresh = not path.exists()
+        self.store: Store = DuckStore.open(path, memory=config.store.memory, threads=config.store.threads)
+        try:
+            if fresh or not self.store.rows("SELECT 1 FROM information_schema.tables WHERE table_name = 'meta'"):
+                create(self.store, zone=config.zone, now=Clock().now())
+            migrate(self.store)
+            check_layout(self.store)
+            self._check_zone()
+        except BaseException:
+            self.store.close()
+            raise
+
+    def _check_zone(self) -> None:
+        rows = self.store.rows("SELECT value FROM meta WHERE key = 'zone'")
+        if rows and rows[0][0] != self.config.zone:
+            raise StoreError(
+                f"The store was made for the time zone {rows[0][0]}, and shoal.yaml says {self.config.zone}.",
+                place=str(self.config.root / FILE_NAME),
+                fix="Put the old zone back, or remove the folder .shoal and load again.",
+            )
+
+    # ------------------------------------------------------------ time
+
+    @property
+    def clock(self) -> Clock:
+        """The workspace's clock: real time, or with ``clock: data-end`` the data's end, running on from there."""
+        if self._as_of is not None:
+            return StoppedClock(instant=self._as_of)
+        if self.config.clock == "data-end":
+            rows = self.store.rows("SELECT value FROM meta WHERE key = 'clock_offset'")
+            if rows:
+                return Clock(int(rows[0][0]))
+        return Clock()
+
+    def now(self) -> int:
+        """The current instant by the workspace's clock, in microseconds since 1970 UTC."""
+        return self.clock.now()
+
+    def instant(self, when: str | int | None) -> int:
+        """An instant from an ISO text, a date (its first instant in the workspace's zone), an integer, or None for now.
+
+        Raises:
+            DefinitionError: for a text that is neither a date nor an instant with its zone.
+        """
+        from shoal.lang.calendar import zone
+        from shoal.lang.document import days_of, micros_of
+
+        if when is None:
+            return self.now()
+        if isinstance(when, int):
+            return when
+        text = when.strip()
+        return zone(self.config.zone).starts(days_of(text)) if len(text) == 10 else micros_of(text)
+
+    # ------------------------------------------------------------ what there is
+
+    @cached_property
+    def _learned(self) -> Schema:
+        from shoal.customers.catalogue import learned_schema
+
+        return learned_schema(self.store, zone=self.config.zone, purposes=self.config.purposes)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The segments in force, and the faults of files that can't be accepted."""
+        found = read_catalogue(self.config.root, self._learned, known_at(self.store))
+        record(self.store, found, self.now())
+        return found
+
+    @property
+    def definitions(self) -> dict[str, Definition]:
+        """The segments in force, by slug."""
+        return dict(self.catalogue.definitions)
+
+    @property
+    def schema(self) -> Schema:
+        """What definitions may name: traits, events, lists, segments, purposes."""
+        from dataclasses import replace
+
+        return replace(self._learned, segments=self.definitions)
+
+    @property
+    def engine(self) -> SqlEngine:
+        """The engine that evaluates definitions on the store."""
+        from shoal.sql.engine import SqlEngine
+
+        return SqlEngine(self.store, self.schema)
+
+    def refresh(self) -> None:
+        """Forget what was read of files and types, after either has changed."""
+        self.__dict__.pop("_learned", None)
+        self.__dict__.pop("catalogue", None)
+
+    # ------------------------------------------------------------ nouns
+
+    @cached_property
+    def data(self) -> Data:
+        """Loading, data quality and quarantine."""
+        from shoal.workspace.data import Data
+
+        return Data(self)
+
+    @cached_property
+    def segments(self) -> Segments:
+        """Segments: sizes, members, why, adding and changing."""
+        from shoal.workspace.segments import Segments
+
+        return Segments(self)
+
+    @cached_property
+    def customers(self) -> Customers:
+        """Single customers: profile, timeline, memberships."""
+        from shoal.workspace.customers import Customers
+
+        return Customers(self)
+
+    @cached_property
+    def reports(self) -> Reports:
+        """Charts and the report."""
+        from shoal.workspace.reports import Reports
+
+        return Reports(self)
+
+    # ------------------------------------------------------------ shortcuts
+
+    def load(self, **options: Any) -> Any:
+        """See ``data.load``."""
+        return self.data.load(**options)
+
+    def sql(self, query: str, *, form: Form = "arrow") -> Any:
+        """The result of a read-only SQL query over the readable views of schema ``data``.
+
+        Raises:
+            StoreError: if the query can't be run or isn't a single SELECT.
+        """
+        from shoal.sql.views import query_views
+
+        return as_form(query_views(self.store, query), form)
+
+    def backup(self, path: str | Path) -> Path:
+        """Write a consistent copy of the store to a file."""
+        from shoal.sql.backup import backup
+
+        target = Path(path)
+        backup(self.store, target)
+        return target
+
+    def close(self) -> None:
+        """Release the store and let other processes in."""
+        self.store.close()
+        self._lock.release()
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Workspace({str(self.config.root)!r}, {len(self.definitions)} segments)"

@@ -1,0 +1,284 @@
+"""Segments of a workspace: sizes, members, why, and changing the files that define them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shoal.action.activation import Reach, prepare, purpose_of
+from shoal.clock import DAY, from_instant
+from shoal.customers.identity import key_of
+from shoal.destinations.files import write_table
+from shoal.insight import definitions as files
+from shoal.insight.history import Published, publish
+from shoal.lang.files import slug_of
+from shoal.lang.nodes import Definition
+from shoal.lang.parse import parse
+from shoal.workspace.frames import Form, as_form
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pyarrow as pa
+
+    from shoal.lang.nodes import Condition
+    from shoal.sql.engine import Evaluation, Explanation
+    from shoal.workspace.opening import Workspace
+
+CHANGE_OVER = 30 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOut:
+    """Members that were handed out: where to, how many rows, and what consent withheld."""
+
+    segment: str
+    at: int
+    reach: Reach
+    path: Path | None
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a condition would give, before it is saved."""
+
+    at: int
+    base: int
+    size: int
+    sentence: str
+
+
+class Segments:
+    """The segments of an open workspace."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._ws = workspace
+
+    def __iter__(self) -> Iterator[Definition]:
+        return iter(self._ws.definitions.values())
+
+    def __getitem__(self, name: str) -> Definition:
+        return self._ws.catalogue.find(name)
+
+    def __len__(self) -> int:
+        return len(self._ws.definitions)
+
+    # ------------------------------------------------------------ evaluation
+
+    def evaluate(
+        self, names: Sequence[str] | None = None, *, as_of: str | int | None = None, known_at: str | int | None = None
+    ) -> Evaluation:
+        """Who is in which segment at an instant; all segments together unless names are given.
+
+        Args:
+            names: slugs or display names.
+            as_of: today's definitions over the data of that instant; now by default.
+            known_at: only what had been received by then, with the definitions and merges of then.
+        """
+        ws = self._ws
+        if known_at is not None:
+            instant = ws.instant(known_at)
+            then = files.known_at(ws.store, instant)
+            wanted = then if names is None else {s: then[s] for s in names if s in then}
+            return ws.engine.evaluate(wanted, instant if as_of is None else ws.instant(as_of), known_at=instant)
+        chosen = ws.definitions if names is None else {self[n].slug: self[n] for n in names}
+        return ws.engine.evaluate(chosen, ws.instant(as_of))
+
+    def table(self, *, as_of: str | int | None = None, form: Form = "arrow") -> Any:
+        """Name, size, share, revenue, margin and change over 30 days of every segment.
+
+        Returns:
+            Columns as of ``insight.segments.segment_table``.
+        """
+        from shoal.insight.segments import segment_table
+
+        at = self._ws.instant(as_of)
+        now, before = self.evaluate(as_of=at), self.evaluate(as_of=at - CHANGE_OVER)
+        try:
+            table = segment_table(self._ws.store, now, self._ws.definitions, self._ws.config.revenue, previous=before)
+        finally:
+            now.close()
+            before.close()
+        return as_form(table, form)
+
+    def preview(self, where: str | Condition, *, as_of: str | int | None = None) -> Preview:
+        """How many customers a condition holds for, without saving it.
+
+        Raises:
+            DefinitionError: if the condition isn't accepted.
+        """
+        from shoal.lang.check import check
+        from shoal.lang.say import say
+
+        condition = parse(where) if isinstance(where, str) else where
+        schema = self._ws.schema
+        check(condition, schema, text=where if isinstance(where, str) else None)
+        draft = Definition("preview", "preview", condition)
+        at = self._ws.instant(as_of)
+        found = self._ws.engine.evaluate({"preview": draft}, at)
+        try:
+            return Preview(at, found.base(), found.sizes()["preview"], say(condition, schema))
+        finally:
+            found.close()
+
+    def why(self, customer: str, name: str, *, as_of: str | int | None = None) -> Explanation:
+        """Why a customer is in a segment or not: the tree with values and truths, and until when.
+
+        Raises:
+            UnknownName: if there is no such customer or segment.
+        """
+        definition = self[name]
+        return self._ws.engine.why(definition, key_of(self._ws.store, customer), self._ws.instant(as_of))
+
+    # ------------------------------------------------------------ members out
+
+    def members(
+        self,
+        name: str,
+        *,
+        as_of: str | int | None = None,
+        purpose: str | None = None,
+        traits: Sequence[str] = (),
+        form: Form = "arrow",
+    ) -> Any:
+        """The members that may be reached for the segment's purpose, with their ids and the traits asked for.
+
+        Raises:
+            PurposeError: if the segment serves no purpose or one for analysis only.
+        """
+        with _Members(self._ws, self[name], as_of, purpose, traits) as out:
+            return as_form(out.table(), form)
+
+    def export(
+        self,
+        name: str,
+        path: str | Path,
+        *,
+        as_of: str | int | None = None,
+        purpose: str | None = None,
+        traits: Sequence[str] = (),
+        format: str | None = None,  # noqa: A002
+    ) -> HandedOut:
+        """Write the members that may be reached to a CSV, Parquet or JSON-lines file.
+
+        Raises:
+            PurposeError: if the segment serves no purpose or one for analysis only.
+        """
+        target = Path(path)
+        with _Members(self._ws, self[name], as_of, purpose, traits) as out:
+            rows = write_table(target, out.schema, out.batches(), format=format)
+            return HandedOut(self[name].slug, out.at, out.reach, target, rows)
+
+    def reach(self, name: str, *, as_of: str | int | None = None, purpose: str | None = None) -> HandedOut:
+        """How many members may be reached and why the others may not, without handing anyone out."""
+        with _Members(self._ws, self[name], as_of, purpose, ()) as out:
+            return HandedOut(self[name].slug, out.at, out.reach, None, 0)
+
+    # ------------------------------------------------------------ changing
+
+    def add(self, name: str, where: str | Condition, *, slug: str | None = None, **details: Any) -> Definition:
+        """Save a new segment as a file and publish its members.
+
+        Args:
+            name: the display name.
+            where: the condition, as text or tree.
+            slug: the file's name; made from the name by default.
+            details: ``why``, ``purpose``, ``owner``, ``always``, ``never``, ``tags``.
+
+        Raises:
+            DefinitionError: if it isn't accepted; nothing is written then.
+        """
+        condition = parse(where) if isinstance(where, str) else where
+        details.setdefault("purpose", self._ws.config.default_purpose)
+        definition = Definition(slug or slug_of(name), name, condition, **details)
+        return self._save(definition, base=None, new=True, because="segment added")
+
+    def edit(self, name: str, *, where: str | Condition | None = None, **details: Any) -> Definition:
+        """Change a segment; what isn't given stays.
+
+        Raises:
+            DefinitionError: if it isn't accepted; the file stays as it was then.
+        """
+        old = self[name]
+        condition = parse(where) if isinstance(where, str) else where or old.where
+        base = self._ws.catalogue.hashes.get(old.slug)
+        return self._save(replace(old, where=condition, **details), base=base, new=False, because="definition changed")
+
+    def _save(self, definition: Definition, *, base: str | None, new: bool, because: str) -> Definition:
+        ws = self._ws
+        files.save(ws.config.root, definition, ws.schema, base=base, new=new)
+        ws.refresh()
+        self.publish(because=because)
+        return definition
+
+    def remove(self, name: str) -> Definition:
+        """Delete a segment's file; its history and versions stay in the store.
+
+        Raises:
+            DefinitionError: if another segment names it.
+        """
+        definition = self[name]
+        files.remove(self._ws.config.root, definition.slug, self._ws.definitions)
+        self._ws.refresh()
+        _ = self._ws.catalogue
+        return definition
+
+    def publish(self, *, because: str = "evaluation") -> Published:
+        """Refresh thresholds, evaluate all segments now and append what changed to their history."""
+        ws = self._ws
+        at = ws.now()
+        ws.engine.refresh_thresholds(ws.definitions, at, at)
+        found = ws.engine.evaluate(ws.definitions, at)
+        try:
+            return publish(ws.store, found, received=at, because=because)
+        finally:
+            found.close()
+
+
+class _Members:
+    """One handing-out: evaluates, applies consent, gives the reachable rows, and clears up."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        definition: Definition,
+        as_of: str | int | None,
+        purpose: str | None,
+        traits: Sequence[str],
+    ) -> None:
+        self._ws = workspace
+        self.at = workspace.instant(as_of)
+        name, basis = purpose_of(definition, workspace.config.purposes, purpose)
+        self._found = workspace.engine.evaluate({definition.slug: definition}, self.at)
+        column = self._found.columns[definition.slug]
+        relation = f'SELECT customer FROM {self._found.table} WHERE "{column}"'
+        self.reach = prepare(workspace.store, relation, name, basis, workspace.now())
+        from shoal.customers.profiles import rows_with_traits
+
+        self._query = rows_with_traits(
+            workspace.store,
+            "SELECT customer FROM handed_out WHERE reason IS NULL",
+            traits,
+            workspace.schema,
+            self.at,
+        )
+        self.schema = workspace.store.arrow(f"SELECT * FROM ({self._query}) LIMIT 0").schema
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        yield from self._ws.store.batches(self._query)
+
+    def table(self) -> pa.Table:
+        return self._ws.store.arrow(self._query)
+
+    def __enter__(self) -> _Members:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._found.close()
+
+
+def stamp(instant: int) -> str:
+    """An instant as people read it: ``2017-12-31 23:59 UTC``."""
+    return f"{from_instant(instant):%Y-%m-%d %H:%M} UTC"
