@@ -22,8 +22,8 @@ A trait has the table ``trait_<id>``, one row a change:
 
     owner INTEGER, ts BIGINT, message_id VARCHAR, origin BIGINT, received BIGINT, retired BIGINT, load INTEGER, value …
 
-``owner`` is a key of ``customers``, or of ``accounts`` for a trait whose scope is ``account``. A NULL value clears the trait.
-The trait ``account_id`` of a customer (text) names their account.
+``owner`` is a key of ``customers``, or of ``accounts`` for a trait whose scope is ``account``. A NULL value clears the
+trait. The trait ``account_id`` of a customer (text) names their account.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ PHYSICAL: dict[Kind, str] = {
 }
 
 EVENT_COLUMNS = (
-    "customer INTEGER NOT NULL, ts BIGINT NOT NULL, offset_s INTEGER NOT NULL, message_id VARCHAR, origin BIGINT NOT NULL, "
-    "received BIGINT NOT NULL, retired BIGINT, load INTEGER NOT NULL"
+    "customer INTEGER NOT NULL, ts BIGINT NOT NULL, offset_s INTEGER NOT NULL, message_id VARCHAR, "
+    "origin BIGINT NOT NULL, received BIGINT NOT NULL, retired BIGINT, load INTEGER NOT NULL"
 )
 TRAIT_COLUMNS = (
     "owner INTEGER NOT NULL, ts BIGINT NOT NULL, message_id VARCHAR, origin BIGINT NOT NULL, received BIGINT NOT NULL, "
@@ -55,7 +55,8 @@ TRAIT_COLUMNS = (
 CREATE: tuple[str, ...] = (
     "CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL)",
     # first_ts: the earliest ts of the customer's events and trait changes in force; before it they are in no segment.
-    "CREATE TABLE customers (key INTEGER PRIMARY KEY, id VARCHAR NOT NULL UNIQUE, first_ts BIGINT, received BIGINT NOT NULL)",
+    "CREATE TABLE customers (key INTEGER PRIMARY KEY, id VARCHAR NOT NULL UNIQUE, first_ts BIGINT, "
+    "received BIGINT NOT NULL)",
     "CREATE TABLE accounts (key INTEGER PRIMARY KEY, id VARCHAR NOT NULL UNIQUE, received BIGINT NOT NULL)",
     "CREATE TABLE event_types (id INTEGER PRIMARY KEY, name VARCHAR NOT NULL UNIQUE)",
     "CREATE TABLE properties (event_type INTEGER NOT NULL, name VARCHAR NOT NULL, kind VARCHAR NOT NULL, "
@@ -64,8 +65,8 @@ CREATE: tuple[str, ...] = (
     "CREATE TABLE item_fields (event_type INTEGER NOT NULL, property VARCHAR NOT NULL, name VARCHAR NOT NULL, "
     "kind VARCHAR NOT NULL, col VARCHAR NOT NULL, PRIMARY KEY (event_type, property, name))",
     # scope is 'customer' or 'account'; score marks what models and computations write.
-    "CREATE TABLE traits (id INTEGER PRIMARY KEY, name VARCHAR NOT NULL, scope VARCHAR NOT NULL, kind VARCHAR NOT NULL, "
-    "declared BOOLEAN NOT NULL DEFAULT false, score BOOLEAN NOT NULL DEFAULT false, "
+    "CREATE TABLE traits (id INTEGER PRIMARY KEY, name VARCHAR NOT NULL, scope VARCHAR NOT NULL, "
+    "kind VARCHAR NOT NULL, declared BOOLEAN NOT NULL DEFAULT false, score BOOLEAN NOT NULL DEFAULT false, "
     "mistyped BIGINT NOT NULL DEFAULT 0, note VARCHAR, UNIQUE (scope, name))",
     "CREATE TABLE consents (customer INTEGER NOT NULL, purpose VARCHAR NOT NULL, granted BOOLEAN NOT NULL, "
     "ts BIGINT NOT NULL, message_id VARCHAR, origin BIGINT NOT NULL, received BIGINT NOT NULL, retired BIGINT, "
@@ -74,14 +75,14 @@ CREATE: tuple[str, ...] = (
     "CREATE TABLE list_changes (list VARCHAR NOT NULL, customer INTEGER NOT NULL, added BOOLEAN NOT NULL, "
     "ts BIGINT NOT NULL, received BIGINT NOT NULL)",
     # A threshold is a rational (num / den, den > 0) of the left side named by its canonical text.
-    "CREATE TABLE thresholds (value VARCHAR NOT NULL, rank VARCHAR NOT NULL, num HUGEINT NOT NULL, den HUGEINT NOT NULL, "
-    "n BIGINT NOT NULL, ts BIGINT NOT NULL, received BIGINT NOT NULL)",
+    "CREATE TABLE thresholds (value VARCHAR NOT NULL, rank VARCHAR NOT NULL, num HUGEINT NOT NULL, "
+    "den HUGEINT NOT NULL, n BIGINT NOT NULL, ts BIGINT NOT NULL, received BIGINT NOT NULL)",
     # Published history: per segment and customer the last row says whether they are in.
     "CREATE TABLE membership_changes (seq BIGINT NOT NULL, segment VARCHAR NOT NULL, customer INTEGER NOT NULL, "
     "change VARCHAR NOT NULL, ts BIGINT NOT NULL, received BIGINT NOT NULL, because VARCHAR NOT NULL)",
     "CREATE TABLE definitions (kind VARCHAR NOT NULL, slug VARCHAR NOT NULL, version INTEGER NOT NULL, "
-    "document VARCHAR NOT NULL, hash VARCHAR NOT NULL, received BIGINT NOT NULL, removed BOOLEAN NOT NULL DEFAULT false, "
-    "PRIMARY KEY (kind, slug, version))",
+    "document VARCHAR NOT NULL, hash VARCHAR NOT NULL, received BIGINT NOT NULL, "
+    "removed BOOLEAN NOT NULL DEFAULT false, PRIMARY KEY (kind, slug, version))",
     # A merge joins gone into kept; undone is when it was taken back.
     "CREATE TABLE merges (kept INTEGER NOT NULL, gone INTEGER NOT NULL, received BIGINT NOT NULL, undone BIGINT, "
     "because VARCHAR NOT NULL)",
@@ -91,9 +92,13 @@ CREATE: tuple[str, ...] = (
     "fingerprint VARCHAR NOT NULL, size BIGINT NOT NULL, modified BIGINT NOT NULL, load INTEGER NOT NULL)",
     "CREATE TABLE loads (id INTEGER PRIMARY KEY, started BIGINT NOT NULL, finished BIGINT, state VARCHAR NOT NULL, "
     "summary VARCHAR)",
-    "CREATE TABLE quarantine (id BIGINT NOT NULL, load INTEGER NOT NULL, source VARCHAR NOT NULL, path VARCHAR NOT NULL, "
-    "line BIGINT NOT NULL, code VARCHAR NOT NULL, reason VARCHAR NOT NULL, content VARCHAR NOT NULL, "
-    "received BIGINT NOT NULL, resolved BIGINT)",
+    "CREATE TABLE quarantine (id BIGINT NOT NULL, load INTEGER NOT NULL, source VARCHAR NOT NULL, "
+    "path VARCHAR NOT NULL, line BIGINT NOT NULL, code VARCHAR NOT NULL, reason VARCHAR NOT NULL, "
+    "content VARCHAR NOT NULL, received BIGINT NOT NULL, resolved BIGINT)",
     "CREATE TABLE quality (load INTEGER NOT NULL, source VARCHAR NOT NULL, col VARCHAR, measure VARCHAR NOT NULL, "
     "value DOUBLE, n BIGINT NOT NULL, verdict VARCHAR NOT NULL, note VARCHAR)",
+    # What was spent on a day (a date), amounts in millionths of the workspace's currency.
+    "CREATE TABLE spend (day INTEGER NOT NULL, amount BIGINT NOT NULL, channel VARCHAR, campaign VARCHAR, "
+    "impressions BIGINT, clicks BIGINT, origin BIGINT NOT NULL, received BIGINT NOT NULL, retired BIGINT, "
+    "load INTEGER NOT NULL)",
 )

@@ -1,0 +1,326 @@
+"""DuckDB as a store. The only file that imports ``duckdb``; its errors are translated here, at the edge."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from shoal.errors import ShoalError, StoreError, StoreLocked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    import pyarrow as pa
+
+IN_MEMORY = ":memory:"
+
+
+class DuckStore:
+    """One DuckDB database that holds a workspace. Implements ``Store``; open it with ``open`` or ``create_store``.
+
+    Not shared between threads: ``cursor`` gives each thread a connection of its own.
+    """
+
+    dialect = "duckdb"
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, place: str) -> None:
+        self.place = place
+        self._connection = connection
+        self._depth = 0
+        self._doomed = False
+        self._run(lambda: connection.execute("SET TimeZone = 'UTC'").complete())
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        memory: str = "4GB",
+        threads: int | None = None,
+        temporary: str | Path | None = None,
+        read_only: bool = False,
+    ) -> DuckStore:
+        """Open the database in a file, or a new one in memory.
+
+        Args:
+            path: the file; it is made where absent, unless ``read_only``. ``":memory:"`` keeps all in memory.
+            memory: the most memory that the database may use, as ``"4GB"``; beyond it, it works on disk.
+            threads: how many threads it may use; None for all the machine has.
+            temporary: the folder for work on disk; None for ``<path>.tmp`` beside the file, and none in memory.
+            read_only: refuse all writing; several processes may then read at the same time.
+
+        Raises:
+            StoreLocked: another process has the file open.
+            StoreError: the file is damaged, of another version, or can't be reached.
+        """
+        place = str(path)
+        beside = "" if place == IN_MEMORY else f"{place}.tmp"
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": memory,
+            "temp_directory": str(temporary) if temporary is not None else beside,
+            # Extensions would be fetched from the network, and names in SQL looked up among Python's variables.
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "python_enable_replacements": False,
+        }
+        if threads is not None:
+            config["threads"] = threads
+        try:
+            connection = duckdb.connect(place, read_only=read_only, config=config)
+        except duckdb.Error as error:
+            raise translated(error, place) from error
+        return cls(connection, place)
+
+    def execute(self, sql: str, parameters: Iterable[object] | None = None) -> None:
+        """Run one or more statements for their effect."""
+        self._run(lambda: self._connection.execute(sql, _listed(parameters)).complete())
+
+    def rows(self, sql: str, parameters: Iterable[object] | None = None) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        found: list[tuple[Any, ...]] = self._run(lambda: self._connection.execute(sql, _listed(parameters)).fetchall())
+        return found
+
+    def arrow(self, sql: str, parameters: Iterable[object] | None = None) -> pa.Table:
+        """The result of a query as an Arrow table."""
+        return self._run(lambda: self._connection.sql(sql, params=_listed(parameters)).to_arrow_table())
+
+    def batches(self, sql: str, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
+        """The result of a query in batches of ``rows`` rows.
+
+        Until the last batch is read or the iterator is closed, the connection takes no other statement: use a
+        ``cursor`` for those.
+        """
+        reader = self._run(lambda: self._connection.sql(sql).to_arrow_reader(rows))
+        try:
+            while (batch := self._run(lambda: next(iter(reader), None))) is not None:
+                yield batch
+        finally:
+            reader.close()
+
+    def register(self, name: str, table: pa.Table | pa.RecordBatchReader) -> None:
+        """Make an Arrow table readable in SQL under a name, until ``unregister``. Cursors don't see it."""
+        self._run(lambda: self._connection.register(name, table))
+
+    def unregister(self, name: str) -> None:
+        """Forget a registered table."""
+        self._run(lambda: self._connection.unregister(name))
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All statements inside take effect together, or none.
+
+        A transaction inside another joins it: the outermost commits. Where an inner one failed, the outer can't commit
+        any more, even if the error was caught in between.
+        """
+        if self._depth == 0:
+            self._run(self._connection.begin)
+            self._doomed = False
+        self._depth += 1
+        try:
+            yield
+        except BaseException:
+            self._depth -= 1
+            self._give_up()
+            raise
+        self._depth -= 1
+        if self._depth == 0:
+            self._commit()
+
+    def cursor(self) -> DuckStore:
+        """A second connection to the same database, for another thread."""
+        return DuckStore(self._run(self._connection.cursor), self.place)
+
+    def interrupt(self) -> None:
+        """Stop the statement that another thread runs on this connection."""
+        self._connection.interrupt()
+
+    def close(self) -> None:
+        """Release the database; closing twice does no harm."""
+        self._connection.close()
+
+    def __enter__(self) -> DuckStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _commit(self) -> None:
+        if self._doomed:
+            self._rollback()
+            raise StoreError(
+                "A part of this transaction failed before, so nothing of it was kept.",
+                place=self.place,
+                fix="Let the first error end the whole transaction.",
+            )
+        try:
+            self._run(self._connection.commit)
+        except ShoalError:
+            self._rollback()
+            raise
+
+    def _give_up(self) -> None:
+        self._doomed = True
+        if self._depth == 0:
+            self._rollback()
+
+    def _rollback(self) -> None:
+        try:
+            self._connection.rollback()
+        except duckdb.Error:
+            # The first error stands; a failed commit has often rolled back by itself.
+            return
+
+    def _run(self, action: Callable[[], Any]) -> Any:
+        try:
+            return action()
+        except duckdb.Error as error:
+            raise translated(error, self.place) from error
+
+
+def create_store(
+    path: str | Path,
+    *,
+    zone: str,
+    now: int,
+    memory: str = "4GB",
+    threads: int | None = None,
+    temporary: str | Path | None = None,
+) -> DuckStore:
+    """Make a new store in a file that isn't there yet, or in memory (``":memory:"``).
+
+    Args:
+        path: the file to make.
+        zone: the IANA name of the workspace's time zone.
+        now: the instant that counts as the store's creation, microseconds.
+        memory: as for ``DuckStore.open``, like the other settings.
+
+    Raises:
+        StoreError: the file exists already.
+        ConfigError: there is no such time zone.
+    """
+    from shoal.sql.layout import create
+
+    if str(path) != IN_MEMORY and Path(path).exists():
+        raise StoreError(
+            "There is a store already.", place=str(path), fix="Open it, or choose a path where there is no file yet."
+        )
+    store = DuckStore.open(path, memory=memory, threads=threads, temporary=temporary)
+    try:
+        create(store, zone=zone, now=now)
+    except BaseException:
+        store.close()
+        if str(path) != IN_MEMORY:
+            Path(path).unlink(missing_ok=True)
+        raise
+    return store
+
+
+def open_store(
+    path: str | Path,
+    *,
+    memory: str = "4GB",
+    threads: int | None = None,
+    temporary: str | Path | None = None,
+    read_only: bool = False,
+) -> DuckStore:
+    """Open an existing store and bring its layout up to this release's; read-only, it must have that layout already.
+
+    Raises:
+        StoreLocked: another process has it open.
+        StoreError: there is none, it is damaged, no Shoal store, or of a newer release.
+    """
+    from shoal.sql.layout import check_layout, migrate
+
+    if not Path(path).is_file():
+        raise StoreError("There is no store.", place=str(path), fix="Make a workspace with `shoal init`.")
+    store = DuckStore.open(path, memory=memory, threads=threads, temporary=temporary, read_only=read_only)
+    try:
+        if not read_only:
+            migrate(store)
+        check_layout(store)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+# (pattern in the driver's message, problem, fix); the first that matches speaks. {0} is the pattern's group.
+_TRANSLATIONS: tuple[tuple[str, str, str], ...] = (
+    (
+        r"could not offload|max_temp_directory_size|temp_directory.* (?:limit|size)",
+        "The disk space for intermediate results ran out; nothing was changed.",
+        "Free disk space, or set the temporary folder to a larger disk.",
+    ),
+    (
+        r"no space left|disk (?:is )?full|file too large|out of disk|quota exceeded",
+        "The disk is full; nothing was changed.",
+        "Free disk space and try again.",
+    ),
+    (
+        r"out of memory|could not allocate",
+        "The store needs more memory than it may use; nothing was changed.",
+        "Raise the store's memory setting, or use fewer threads.",
+    ),
+    (
+        r"version number|newer version|different version|storage version|serialization version|unsupported version",
+        "The file was written by another version of the database engine (DuckDB) that this one can't read.",
+        "Open it with the release that wrote it, make a backup there, or install that engine's version.",
+    ),
+    (
+        r"not a valid duckdb database",
+        "This is no Shoal store (no DuckDB database).",
+        "Give the path of the workspace's store, or restore a backup over it.",
+    ),
+    (
+        r"corrupt|checksum|failed to (?:load|read) (?:metadata|block)|could not read enough|deserializ|replaying wal",
+        "The store is damaged.",
+        "Restore the last backup, then load the files that came after it again.",
+    ),
+    (
+        r"has been invalidated",
+        "The store stopped after an earlier error and takes no more statements.",
+        "Close it and open it again; what was committed is safe.",
+    ),
+    (
+        r"read-only mode!",
+        "The store was opened for reading only.",
+        "Open it for writing.",
+    ),
+    (r"permission denied", "The store can't be opened: permission denied.", "Check who may read and write this file."),
+    (
+        r"no such file or directory|does not exist$",
+        "The file can't be opened: it is not there.",
+        "Check the path; the folder must exist.",
+    ),
+    (
+        r"unfinished result|open result",
+        "The connection is still reading another result.",
+        "Read that result to its end or close it first, or use another cursor.",
+    ),
+    (r"connection already closed", "The store has been closed.", "Open it again."),
+)
+
+
+def translated(error: duckdb.Error, place: str) -> StoreError:
+    """The store's error for a driver's error: one paragraph with the place and the fix."""
+    said = " ".join(str(error).split())
+    lock = re.search(r"could not set lock|conflicting lock", said, re.IGNORECASE)
+    if lock:
+        holder = re.search(r"PID (\d+)", said)
+        who = f"process {holder[1]}" if holder else "another process"
+        return StoreLocked(
+            f"The store is in use by {who}.", place=place, fix="Close that program, or talk to the running server."
+        )
+    for pattern, problem, fix in _TRANSLATIONS:
+        if re.search(pattern, said, re.IGNORECASE):
+            return StoreError(problem, place=place, fix=fix)
+    first = " ".join(str(error).split("\n\n")[0].split())
+    return StoreError(f"The database refused a statement: {first.removesuffix('.')}.", place=place)
+
+
+def _listed(parameters: Iterable[object] | None) -> list[object] | None:
+    return None if parameters is None else list(parameters)
