@@ -339,9 +339,8 @@ def _check_lookups(spec: SourceSpec, found: Mapping[str, SourceSpec], trail: tup
 def _event(part: Section) -> EventMap:
     group = part.text("group")
     properties = {n: _take(v, f"{part.at('properties')}.{n}", group) for n, v in part.names("properties").items()}
-    items = {
-        n: Section({"fields": v}, f"{part.at('items')}.{n}").pairs("fields") for n, v in part.names("items").items()
-    }
+    items = part.names("items")
+    inner = Section(items, part.at("items"))
     money = part.texts("money") or ()
     currency = part.text("currency")
     for index, name in enumerate(money):
@@ -366,7 +365,7 @@ def _event(part: Section) -> EventMap:
         currency=currency,
         money=money,
         properties=properties,
-        items=items,
+        items={name: inner.pairs(name) for name in items},
         place=part.path,
     )
 
