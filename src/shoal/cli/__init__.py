@@ -1,0 +1,96 @@
+"""The command line: ``shoal``. Commands are imported when they are called, so that ``shoal --help`` stays quick."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from shoal import __version__
+from shoal.errors import ShoalError
+
+# name: (module, function, one line for --help)
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "init": ("shoal.cli.project", "init", "Look at a folder of files and propose a workspace."),
+    "load": ("shoal.cli.project", "load", "Load what is new or changed; report its quality."),
+    "segments": ("shoal.cli.segments", "segments", "List segments with size, share, revenue and change."),
+    "segment": ("shoal.cli.segments", "segment", "Add, change, test, show or remove a segment."),
+    "why": ("shoal.cli.segments", "why", "Say why a customer is in a segment or not, and until when."),
+    "members": ("shoal.cli.segments", "members", "Hand out a segment's members, under consent."),
+    "library": ("shoal.cli.segments", "library", "List ready segments that fit your data, with their size."),
+    "overlap": ("shoal.cli.segments", "overlap", "Compare segments: overlap, near-duplicates, coverage."),
+    "customer": ("shoal.cli.customers", "customer", "Show a customer: traits, consent, timeline, memberships."),
+    "list": ("shoal.cli.customers", "lists", "Manage hand-kept lists of customers."),
+    "report": ("shoal.cli.project", "report", "Write the report, one self-contained HTML file."),
+    "quality": ("shoal.cli.project", "quality", "Show how good the loaded data is."),
+    "quarantine": ("shoal.cli.project", "quarantine", "Show rows that couldn't be read, and try them again."),
+    "sql": ("shoal.cli.project", "sql", "Run a read-only SQL query on the loaded data."),
+    "recalibrate": ("shoal.cli.project", "recalibrate", "Work out the cut points of RFM and lifecycle anew."),
+    "status": ("shoal.cli.project", "status", "Show the workspace: clock, sources, last load, faults."),
+    "backup": ("shoal.cli.project", "backup", "Write a consistent copy of the store to a file."),
+    "restore": ("shoal.cli.project", "restore", "Put a backup in the place of the store."),
+}
+
+
+class _Commands(click.Group):
+    """Knows the commands' names and help without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, function, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), function)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        from shoal.errors import did_you_mean, nearest
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            advice = did_you_mean(nearest(args[0], COMMANDS)) or "See shoal --help."
+            raise click.UsageError(f"There is no command {args[0]!r}. {advice}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, message="shoal %(version)s")
+@click.option(
+    "-w", "--workspace", envvar="SHOAL_WORKSPACE", type=click.Path(file_okay=False), help="The workspace's folder."
+)
+@click.pass_context
+def app(ctx: click.Context, workspace: str | None) -> None:
+    """Customer segmentation on the data that you have.
+
+    Begin with: shoal init my-shop --from FOLDER, then shoal -w my-shop load.
+    """
+    ctx.obj = workspace
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run a command; errors raised on purpose become one paragraph and an exit code (see docs/cli.md)."""
+    try:
+        code: Any = app.main(args=args, prog_name="shoal", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except ShoalError as error:
+        _fail(str(error), error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("Stopped; nothing was changed by the step that was under way.", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def _fail(message: str, code: int) -> None:
+    click.secho(f"shoal: {message}", fg="red" if sys.stderr.isatty() else None, err=True)
+    sys.exit(code)

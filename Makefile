@@ -1,0 +1,50 @@
+# The two commands of the README: `make demo` and `make test`. Each installs what it needs into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMPS := .venv/.stamps
+
+.PHONY: help demo test lint types docs notebooks dist bench soak test-engines lock clean
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || (echo "Shoal needs Python 3.11 or newer: make PYTHON=python3.11 …" && exit 1)
+	$(PYTHON) -m venv .venv
+	@mkdir -p $(STAMPS)
+
+$(STAMPS)/%: requirements/%.txt pyproject.toml | $(BIN)/python
+	@mkdir -p $(STAMPS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/$*.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+demo: $(STAMPS)/demo ## Load one real year of a grocery chain, evaluate, and write demo/report.html
+	@$(BIN)/python examples/grocery/demo.py
+
+test: $(STAMPS)/test ## Pass the whole suite
+	@scripts/services postgresql chromium
+	$(BIN)/python -m pytest -n auto --dist worksteal
+
+lint: $(STAMPS)/test ## Lint, format check and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(STAMPS)/test ## Build the documentation into site/
+	$(BIN)/mkdocs build --strict --quiet
+
+dist: $(STAMPS)/test ## Build the wheel, install it into an empty environment and run it
+	@scripts/dist
+
+bench: $(STAMPS)/test ## Measure against named baselines on millions of events; writes benchmarks/results
+	$(BIN)/python -m benchmarks.run
+
+soak: $(STAMPS)/test ## Long property runs and many kills
+	SHOAL_PROOF_WORLDS=2000 SHOAL_KILLS=60 $(BIN)/python -m pytest tests/proof tests/store -n auto -q -p no:randomly
+
+lock: $(STAMPS)/test ## Pin the requirements anew, with hashes and without addresses
+	@scripts/lock
+
+clean: ## Remove what was built
+	rm -rf .venv demo dist site build .pytest_cache .mypy_cache .ruff_cache

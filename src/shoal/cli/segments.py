@@ -1,0 +1,314 @@
+"""Commands for segments."""
+
+from __future__ import annotations
+
+import sys
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shoal.cli.output import as_json, as_of_option, money, opened, print_json, share, signed, table, when
+from shoal.clock import iso
+
+if TYPE_CHECKING:
+    from shoal.sql.engine import Explanation
+    from shoal.workspace import Workspace
+
+_DETAILS = [
+    click.option("--why", help="Why the segment exists."),
+    click.option("--purpose", help="The purpose that it serves, a name in shoal.yaml."),
+    click.option("--owner", help="Who answers for it."),
+    click.option("--always", help="Name of the list whose customers are always in."),
+    click.option("--never", help="Name of the list whose customers are never in."),
+]
+
+
+def _details(function: Any) -> Any:
+    for option in reversed(_DETAILS):
+        function = option(function)
+    return function
+
+
+@click.command()
+@as_of_option
+@as_json
+@click.pass_context
+def segments(ctx: click.Context, as_of: str | None, json_: bool) -> None:
+    """List segments: name, size, share of customers, revenue, margin and change over 30 days."""
+    with opened(ctx) as ws:
+        at = ws.instant(as_of)
+        rows = ws.segments.table(as_of=at).to_pylist()
+        faults = {slug: str(fault) for slug, fault in ws.catalogue.faults.items()}
+        if json_:
+            print_json({"as_of": iso(at), "currency": ws.config.currency, "segments": rows, "faults": faults})
+        else:
+            _print_segments(ws, rows, at)
+            for fault in faults.values():
+                click.echo(f"Not accepted: {fault}", err=True)
+
+
+def _print_segments(ws: Workspace, rows: list[dict[str, Any]], at: int) -> None:
+    if not rows:
+        click.echo("There are no segments yet. See ready ones with: shoal library")
+        click.echo("or write one: shoal segment add \"Buyers\" 'did \"Order Completed\" in last 90 days'")
+        return
+    currency = ws.config.currency
+    no_cost = all(row["margin"] is None for row in rows)
+    lines = [
+        [
+            row["name"], row["slug"], f"{row['size']:,}", share(row["share"]), money(row["revenue"], currency),
+            share(row["revenue_share"]), "no cost data" if no_cost else money(row["margin"], currency),
+            signed(row["change"]),
+        ]
+        for row in rows
+    ]  # fmt: skip
+    head = ["Segment", "Slug", "Customers", "Share", "Revenue", "of revenue", "Margin", "30 days"]
+    table(head, lines, right=(2, 3, 4, 5, 6, 7))
+    click.echo(f"As of {when(at)}. Revenue: net of refunds since each customer's first order.")
+
+
+@click.group()
+def segment() -> None:
+    """Add, change, test, show or remove a segment."""
+
+
+@segment.command("add")
+@click.argument("name")
+@click.argument("where", required=False)
+@click.option("--slug", help="The file's name; made from the name by default.")
+@click.option("--template", help="Take the definition of a ready segment (see shoal library).")
+@_details
+@as_json
+@click.pass_context
+def add(
+    ctx: click.Context, name: str, where: str | None, slug: str | None, template: str | None, json_: bool, **details: Any
+) -> None:
+    """Save a new segment: NAME and its condition WHERE ("-" reads it from standard input).
+
+    \b
+    shoal segment add "Lapsed VIPs" 'sum(revenue of "Order Completed") > 500
+        and not did "Order Completed" in last 60 days'
+    """
+    given = {k: v for k, v in details.items() if v is not None}
+    with opened(ctx) as ws:
+        if template is not None:
+            found = ws.segments.template(template)
+            where, given = found.where, {"why": found.why, **given}
+        if where is None:
+            raise click.UsageError("Give a condition, or --template.")
+        text = sys.stdin.read() if where == "-" else where
+        definition = ws.segments.add(name, text, slug=slug, **given)
+        _print_saved(ws, definition.slug, "Added", json_)
+
+
+@segment.command("edit")
+@click.argument("name")
+@click.option("--where", help="The new condition.")
+@click.option("--name", "new_name", help="The new display name.")
+@_details
+@as_json
+@click.pass_context
+def edit(
+    ctx: click.Context, name: str, where: str | None, new_name: str | None, json_: bool, **details: Any
+) -> None:
+    """Change a segment; what isn't given stays."""
+    given = {k: v for k, v in details.items() if v is not None}
+    if new_name:
+        given["name"] = new_name
+    with opened(ctx) as ws:
+        definition = ws.segments.edit(name, where=where, **given)
+        _print_saved(ws, definition.slug, "Changed", json_)
+
+
+def _print_saved(ws: Workspace, slug: str, verb: str, json_: bool) -> None:
+    from shoal.lang.say import say
+
+    definition = ws.segments[slug]
+    preview = ws.segments.preview(definition.where)
+    if json_:
+        facts = {"slug": slug, "size": preview.size, "base": preview.base, "sentence": preview.sentence}
+        print_json(facts | {"as_of": iso(preview.at), "purpose": definition.purpose})
+        return
+    click.echo(f"{verb} segments/{slug}.yaml: {say(definition.where, ws.schema)}.")
+    click.echo(f"{preview.size:,} of {preview.base:,} customers, as of {when(preview.at)}.")
+    for other in ws.segments.similar(slug):
+        click.echo(f"Note: it is much like the segment {other!r}.")
+
+
+@segment.command("test")
+@click.argument("where")
+@as_of_option
+@as_json
+@click.pass_context
+def test(ctx: click.Context, where: str, as_of: str | None, json_: bool) -> None:
+    """Say how many customers a condition holds for, without saving it."""
+    with opened(ctx) as ws:
+        found = ws.segments.preview(where, as_of=as_of)
+        if json_:
+            print_json({"size": found.size, "base": found.base, "sentence": found.sentence, "as_of": iso(found.at)})
+            return
+        click.echo(f"{found.sentence}: {found.size:,} of {found.base:,} customers, as of {when(found.at)}.")
+
+
+@segment.command("show")
+@click.argument("name")
+@as_json
+@click.pass_context
+def show(ctx: click.Context, name: str, json_: bool) -> None:
+    """Show a segment's definition in text and in plain words."""
+    from shoal.lang.files import definition_document, write_definition
+    from shoal.lang.say import say
+
+    with opened(ctx) as ws:
+        definition = ws.segments[name]
+        sentence = say(definition.where, ws.schema)
+        if json_:
+            print_json(definition_document(definition) | {"sentence": sentence})
+            return
+        click.echo(write_definition(definition).rstrip())
+        click.echo(f"\nIn words: {sentence}.")
+
+
+@segment.command("remove")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.pass_context
+def remove(ctx: click.Context, name: str, yes: bool) -> None:
+    """Delete a segment's file; its history and its versions stay in the store."""
+    with opened(ctx) as ws:
+        slug = ws.segments[name].slug
+        if not yes:
+            click.confirm(f"Remove the segment {slug!r}?", abort=True)
+        ws.segments.remove(slug)
+        click.echo(f"Removed segments/{slug}.yaml. Its history and versions stay in the store.")
+
+
+@click.command()
+@click.argument("customer")
+@click.argument("name", metavar="SEGMENT")
+@as_of_option
+@as_json
+@click.pass_context
+def why(ctx: click.Context, customer: str, name: str, as_of: str | None, json_: bool) -> None:
+    """Say why CUSTOMER is in SEGMENT or not: each part's value and truth, and until when."""
+    with opened(ctx) as ws:
+        at = ws.instant(as_of)
+        definition = ws.segments[name]
+        found = ws.segments.why(customer, name, as_of=at)
+        if json_:
+            print_json({"customer": customer, "segment": definition.slug, "as_of": iso(at)} | _why_document(found))
+            return
+        verdict = "is in" if found.truth else "is not in"
+        click.echo(f"{customer} {verdict} {definition.name!r}, as of {when(at)}.")
+        _print_why(found, 0)
+        click.echo(_until_sentence(found))
+
+
+def _until_sentence(found: Explanation) -> str:
+    unless = ", unless rescored" if found.unless_rescored else ""
+    if found.until is None:
+        return f"If nothing more happens, this doesn't change{unless}."
+    change = "leaves" if found.truth else "enters"
+    return f"If nothing more happens, the customer {change} at {iso(found.until)}{unless}."
+
+
+def _print_why(found: Explanation, depth: int) -> None:
+    mark = click.style("yes", fg="green") if found.truth else click.style("no ", fg="red")
+    values = f"   [{found.shown}]" if found.shown else ""
+    until = f"   until {when(found.until)}" if found.until is not None and depth else ""
+    click.echo(f"  {'  ' * depth}{mark}  {found.sentence}{values}{until}")
+    for part in found.parts:
+        _print_why(part, depth + 1)
+
+
+def _why_document(found: Explanation) -> dict[str, Any]:
+    return {
+        "truth": found.truth,
+        "sentence": found.sentence,
+        "text": found.text,
+        "values": {k: _value(v) for k, v in found.values.items()},
+        "until": None if found.until is None else iso(found.until),
+        "unless_rescored": found.unless_rescored,
+        "parts": [_why_document(part) for part in found.parts],
+    }
+
+
+def _value(value: object) -> object:
+    return float(value) if isinstance(value, Decimal) else value
+
+
+@click.command()
+@click.argument("name", metavar="SEGMENT")
+@as_of_option
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="File: .csv, .parquet or .jsonl.")
+@click.option("--format", "format_", type=click.Choice(["csv", "parquet", "jsonl"]), help="If the name doesn't tell.")
+@click.option("--purpose", help="Hand out for another purpose than the segment's own.")
+@click.option("--with", "traits", multiple=True, help="A trait to write beside each id; may be repeated.")
+@click.option("--limit", default=20, show_default=True, help="How many to print where no file is given.")
+@as_json
+@click.pass_context
+def members(
+    ctx: click.Context, name: str, as_of: str | None, output: str | None, format_: str | None, purpose: str | None,
+    traits: tuple[str, ...], limit: int, json_: bool,
+) -> None:  # fmt: skip
+    """Hand out SEGMENT's members: those whose consent allows the segment's purpose, with what was withheld and why."""
+    with opened(ctx) as ws:
+        if output:
+            done = ws.segments.export(name, output, as_of=as_of, purpose=purpose, traits=traits, format=format_)
+            rows: list[dict[str, Any]] = []
+        else:
+            done = ws.segments.reach(name, as_of=as_of, purpose=purpose)
+            rows = ws.segments.members(name, as_of=done.at, purpose=purpose, traits=traits).to_pylist()
+        facts = {
+            "segment": done.segment, "as_of": iso(done.at), "purpose": done.reach.purpose,
+            "members": done.reach.members, "reachable": done.reach.reachable, "withheld": dict(done.reach.withheld),
+        }  # fmt: skip
+        if json_:
+            print_json(facts | ({"file": output, "rows": done.rows} if output else {"customers": rows}))
+            return
+        if output:
+            click.echo(f"Wrote {done.rows:,} rows to {output}.")
+        elif rows:
+            table(list(rows[0]), [["" if v is None else str(v) for v in row.values()] for row in rows[:limit]])
+        click.echo(f"{done.reach.sentence()}. As of {when(done.at)}.")
+
+
+@click.command()
+@click.option("--all", "everything", is_flag=True, help="Also those that don't fit, with the reason.")
+@as_json
+@click.pass_context
+def library(ctx: click.Context, everything: bool, json_: bool) -> None:
+    """List ready segments that fit the data at hand, with their size; add one with shoal segment add --template."""
+    with opened(ctx) as ws:
+        at = ws.now()
+        fits, rest = ws.segments.library(as_of=at)
+        if json_:
+            print_json({"as_of": iso(at), "templates": [_template(t) for t in fits], "without_data": dict(rest)})
+            return
+        rows = [[t.category, t.name, t.slug, f"{t.size:,}", share(t.share), t.why] for t in fits]
+        table(["Kind", "Segment", "Template", "Customers", "Share", "Why"], rows, right=(3, 4))
+        click.echo(f"As of {when(at)}. Add one with: shoal segment add NAME --template TEMPLATE")
+        if everything and rest:
+            table(["Not offered", "Reason"], [[slug, reason] for slug, reason in rest.items()])
+        elif rest:
+            click.echo(f"{len(rest)} more need other data: shoal library --all")
+
+
+def _template(template: Any) -> dict[str, Any]:
+    return {k: getattr(template, k) for k in ("slug", "name", "category", "why", "where", "size", "share")}
+
+
+@click.command()
+@as_of_option
+@as_json
+@click.pass_context
+def overlap(ctx: click.Context, as_of: str | None, json_: bool) -> None:
+    """Compare segments: the overlap of every pair, near-duplicates, and customers in none."""
+    with opened(ctx) as ws:
+        card = ws.segments.quality(as_of=as_of)
+        if json_:
+            print_json(card.document())
+            return
+        for line in card.lines():
+            click.echo(line)
