@@ -51,7 +51,7 @@ def segments(ctx: click.Context, as_of: str | None, json_: bool) -> None:
 def _print_segments(ws: Workspace, rows: list[dict[str, Any]], at: int) -> None:
     if not rows:
         click.echo("There are no segments yet. See ready ones with: shoal library")
-        click.echo("or write one: shoal segment add \"Buyers\" 'did \"Order Completed\" in last 90 days'")
+        click.echo('or write one: shoal segment add "Buyers" \'did "Order Completed" in last 90 days\'')
         return
     currency = ws.config.currency
     no_cost = all(row["margin"] is None for row in rows)
@@ -82,7 +82,13 @@ def segment() -> None:
 @as_json
 @click.pass_context
 def add(
-    ctx: click.Context, name: str, where: str | None, slug: str | None, template: str | None, json_: bool, **details: Any
+    ctx: click.Context,
+    name: str,
+    where: str | None,
+    slug: str | None,
+    template: str | None,
+    json_: bool,
+    **details: Any,
 ) -> None:
     """Save a new segment: NAME and its condition WHERE ("-" reads it from standard input).
 
@@ -109,9 +115,7 @@ def add(
 @_details
 @as_json
 @click.pass_context
-def edit(
-    ctx: click.Context, name: str, where: str | None, new_name: str | None, json_: bool, **details: Any
-) -> None:
+def edit(ctx: click.Context, name: str, where: str | None, new_name: str | None, json_: bool, **details: Any) -> None:
     """Change a segment; what isn't given stays."""
     given = {k: v for k, v in details.items() if v is not None}
     if new_name:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shoal.customers import lists as kept
 from shoal.customers.identity import key_of
 from shoal.customers.profiles import Profile, profile
 from shoal.insight.history import of_customer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from shoal.workspace.opening import Workspace
 
 
@@ -54,3 +57,44 @@ class Customers:
     def history(self, customer: str) -> list[tuple[str, str, int, str]]:
         """The published changes of a customer: (segment, entered or left, instant, because)."""
         return of_customer(self._ws.store, key_of(self._ws.store, customer))
+
+
+class Lists:
+    """Hand-kept lists of an open workspace."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._ws = workspace
+
+    def sizes(self) -> dict[str, int]:
+        """How many customers are on each list."""
+        return kept.sizes(self._ws.store)
+
+    def members(self, name: str) -> list[str]:
+        """The ids on a list.
+
+        Raises:
+            UnknownName: if there is no such list.
+        """
+        return kept.members(self._ws.store, name)
+
+    def add(self, name: str, ids: Sequence[str]) -> int:
+        """Put customers on a list, which is made where it is missing; returns how many weren't on it.
+
+        Raises:
+            UnknownName: if a customer isn't known; nothing is changed then.
+        """
+        return self._change(name, ids, added=True)
+
+    def remove(self, name: str, ids: Sequence[str]) -> int:
+        """Take customers off a list; returns how many were on it.
+
+        Raises:
+            UnknownName: if the list or a customer isn't known; nothing is changed then.
+        """
+        return self._change(name, ids, added=False)
+
+    def _change(self, name: str, ids: Sequence[str], *, added: bool) -> int:
+        changed = kept.change(self._ws.store, name, ids, added=added, now=self._ws.now())
+        self._ws.refresh()
+        self._ws.segments.publish(because=f"list {name}")
+        return changed

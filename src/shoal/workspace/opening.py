@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shoal.clock import Clock, StoppedClock
+from shoal.clock import Clock
 from shoal.config import FILE_NAME, Config, read_config
 from shoal.errors import ConfigError, StoreError
 from shoal.insight.definitions import Catalogue, known_at, read_catalogue, record
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from shoal.lang.nodes import Definition
     from shoal.sql.engine import SqlEngine
     from shoal.sql.store import Store
-    from shoal.workspace.customers import Customers
+    from shoal.workspace.customers import Customers, Lists
     from shoal.workspace.data import Data
     from shoal.workspace.reports import Reports
     from shoal.workspace.segments import Segments
 
 STATE = ".shoal"
+STORE = "store.duckdb"
 _IGNORE = "# Shoal's store and lock; the definitions beside them belong in git.\n.shoal/\n.env\n*.secret\n"
 
 
@@ -78,34 +79,37 @@ def open_workspace(path: str | Path = ".", *, wait: float = 10.0) -> Workspace:
         raise
 
 
+def _open_store(config: Config) -> Store:
+    """The workspace's store; it is made where there is none."""
+    from shoal.sql.duck import create_store, open_store
+
+    path = config.root / STATE / STORE
+    settings: dict[str, Any] = {"memory": config.store.memory, "threads": config.store.threads}
+    if path.exists():
+        return open_store(path, **settings)
+    return create_store(path, zone=config.zone, now=Clock().now(), **settings)
+
+
 class Workspace:
     """An open workspace. Use it as a context manager, or ``close`` it."""
 
     def __init__(self, config: Config, lock: WorkspaceLock) -> None:
-        from shoal.sql.duck import DuckStore
-        from shoal.sql.layout import check_layout, create, migrate
-
         self.config = config
         self._lock = lock
-        self._as_of: int | None = None
-        path = config.root / STATE / "store.duckdb"
-        fresh = not path.exists()
-        self.store: Store = DuckStore.open(path, memory=config.store.memory, threads=config.store.threads)
+        self.store: Store = _open_store(config)
         try:
-            if fresh or not self.store.rows("SELECT 1 FROM information_schema.tables WHERE table_name = 'meta'"):
-                create(self.store, zone=config.zone, now=Clock().now())
-            migrate(self.store)
-            check_layout(self.store)
             self._check_zone()
         except BaseException:
             self.store.close()
             raise
 
     def _check_zone(self) -> None:
-        rows = self.store.rows("SELECT value FROM meta WHERE key = 'zone'")
-        if rows and rows[0][0] != self.config.zone:
+        from shoal.sql.layout import zone_of
+
+        made_for = zone_of(self.store).name
+        if made_for != self.config.zone:
             raise StoreError(
-                f"The store was made for the time zone {rows[0][0]}, and shoal.yaml says {self.config.zone}.",
+                f"The store was made for the time zone {made_for}, and shoal.yaml says {self.config.zone}.",
                 place=str(self.config.root / FILE_NAME),
                 fix="Put the old zone back, or remove the folder .shoal and load again.",
             )
@@ -115,13 +119,9 @@ class Workspace:
     @property
     def clock(self) -> Clock:
         """The workspace's clock: real time, or with ``clock: data-end`` the data's end, running on from there."""
-        if self._as_of is not None:
-            return StoppedClock(instant=self._as_of)
-        if self.config.clock == "data-end":
-            rows = self.store.rows("SELECT value FROM meta WHERE key = 'clock_offset'")
-            if rows:
-                return Clock(int(rows[0][0]))
-        return Clock()
+        from shoal.sql.layout import meta
+
+        return Clock(int(meta(self.store).get("clock_offset", "0")))
 
     def now(self) -> int:
         """The current instant by the workspace's clock, in microseconds since 1970 UTC."""
@@ -147,9 +147,17 @@ class Workspace:
 
     @cached_property
     def _learned(self) -> Schema:
-        from shoal.customers.catalogue import learned_schema
+        from shoal.sql.registry import learned_schema, scores
 
-        return learned_schema(self.store, zone=self.config.zone, purposes=self.config.purposes)
+        traits, events = learned_schema(self.store)
+        return Schema(
+            traits=traits,
+            events=events,
+            lists=frozenset(name for (name,) in self.store.rows("SELECT name FROM lists")),
+            purposes=self.config.purposes,
+            zone=self.config.zone,
+            scores=scores(self.store),
+        )
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -204,6 +212,13 @@ class Workspace:
         from shoal.workspace.customers import Customers
 
         return Customers(self)
+
+    @cached_property
+    def lists(self) -> Lists:
+        """Hand-kept lists of customers."""
+        from shoal.workspace.customers import Lists
+
+        return Lists(self)
 
     @cached_property
     def reports(self) -> Reports:
