@@ -1,0 +1,221 @@
+"""Commands for the workspace as a whole: init, load, quality, report, backup."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shoal.cli.output import as_json, as_of_option, opened, print_json, progress, table, when
+from shoal.clock import iso
+
+if TYPE_CHECKING:
+    from shoal.workspace.data import Loaded
+
+
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--from", "from_", type=click.Path(exists=True, path_type=Path), required=True, help="The folder of your files."
+)
+@click.option("--name", help="The workspace's display name; the folder's by default.")
+@click.option("--dry-run", is_flag=True, help="Print the proposed shoal.yaml and write nothing.")
+@as_json
+def init(folder: Path, from_: Path, name: str | None, dry_run: bool, json_: bool) -> None:
+    """Look at the files in a folder and propose a workspace FOLDER: shoal.yaml with a mapping, and what is unsure."""
+    from shoal.workspace.proposing import propose_workspace
+
+    made = propose_workspace(folder, from_, name=name, write=not dry_run)
+    if json_:
+        print_json({"path": str(made.path), "unsure": made.unsure, "sources": made.sources, "text": made.text})
+        return
+    if dry_run:
+        click.echo(made.text)
+    else:
+        click.echo(f"Made {made.path}, with {len(made.sources)} sources: {', '.join(made.sources)}.")
+    if made.unsure:
+        click.echo("\nPlease look at these; the lines in shoal.yaml are marked:")
+        for question in made.unsure:
+            click.echo(f"  - {question}")
+    if not dry_run:
+        click.echo(f"\nNext: shoal -w {folder} load")
+
+
+@click.command()
+@click.option("--only", multiple=True, metavar="SOURCE", help="Load just this source; may be repeated.")
+@as_json
+@click.pass_context
+def load(ctx: click.Context, only: tuple[str, ...], json_: bool) -> None:
+    """Load what is new or changed in the sources. Loading twice changes nothing; a failed load leaves all as it was."""
+    with opened(ctx) as ws:
+        with progress("Loading") as step:
+            done = ws.data.load(only=only or None, progress=step)
+        if json_:
+            print_json(done.document())
+            return
+        _print_loaded(done)
+
+
+def _print_loaded(done: Loaded) -> None:
+    for line in done.lines():
+        click.echo(line)
+    if done.quality_rows:
+        head = ["Source", "Score", "Rows", "Complete", "Valid", "Duplicates", "Quarantined", "Verdict"]
+        table(head, done.quality_rows, right=(1, 2, 3, 4, 5, 6))
+    for note in done.notes:
+        click.echo(f"Note: {note}")
+    click.echo(f"As of {when(done.at)}. Next: shoal segments, or shoal library for ready ones.")
+
+
+@click.command()
+@click.option("--source", help="Just this source, with each column.")
+@as_json
+@click.pass_context
+def quality(ctx: click.Context, source: str | None, json_: bool) -> None:
+    """Show how good the loaded data is: per source, and with --source per column."""
+    with opened(ctx) as ws:
+        card = ws.data.quality(source)
+        if json_:
+            print_json(card)
+            return
+        if not card:
+            click.echo("Nothing was loaded yet. Begin with: shoal load")
+            return
+        rows = [[str(r["source"]), str(r["column"] or ""), str(r["measure"]), _figure(r), str(r["verdict"]), r["note"] or ""]
+                for r in card]  # fmt: skip
+        table(["Source", "Column", "Measure", "Value", "Verdict", "Note"], rows, right=(3,))
+
+
+def _figure(row: dict[str, Any]) -> str:
+    value = row["value"]
+    return "–" if value is None else f"{value:,.0f}" if value == int(value) and value > 1 else f"{value:.3f}"
+
+
+@click.group()
+def quarantine() -> None:
+    """Show rows that couldn't be read, and try them again."""
+
+
+@quarantine.command("list")
+@click.option("--source", help="Just this source.")
+@click.option("--limit", default=20, show_default=True, help="How many rows to show.")
+@as_json
+@click.pass_context
+def quarantined(ctx: click.Context, source: str | None, limit: int, json_: bool) -> None:
+    """The rows in quarantine: where from, why, and what they hold."""
+    with opened(ctx) as ws:
+        counts = ws.data.quarantine_counts(source)
+        rows = ws.data.quarantine(source, limit=limit)
+        if json_:
+            print_json({"counts": counts, "rows": rows})
+            return
+        if not counts:
+            click.echo("No rows are in quarantine.")
+            return
+        table(["Source", "Code", "Rows", "Example"], [[c["source"], c["code"], f"{c['rows']:,}", c["example"]] for c in counts],
+              right=(2,))  # fmt: skip
+        table(["Where", "Reason", "Content"], [[f"{r['path']}:{r['line']}", r["reason"], r["content"][:80]] for r in rows])
+        click.echo("After mending the file or the mapping: shoal quarantine retry")
+
+
+@quarantine.command("retry")
+@click.option("--source", help="Just this source.")
+@as_json
+@click.pass_context
+def retry(ctx: click.Context, source: str | None, json_: bool) -> None:
+    """Try the rows in quarantine again with today's mapping."""
+    with opened(ctx) as ws:
+        with progress("Retrying") as step:
+            done = ws.data.retry_quarantine(source, progress=step)
+        print_json(done.document()) if json_ else _print_loaded(done)
+
+
+@click.command()
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default="report.html", show_default=True)
+@as_of_option
+@click.option("--compare", metavar="WHEN", help="The earlier date of the migration; 90 days before by default.")
+@click.pass_context
+def report(ctx: click.Context, output: Path, as_of: str | None, compare: str | None) -> None:
+    """Write the report: one self-contained HTML file that can be read on a phone and printed."""
+    with opened(ctx) as ws:
+        with progress("Writing") as step:
+            made = ws.reports.write(output, as_of=as_of, compare=compare, progress=step)
+        click.echo(f"Wrote {made} ({made.stat().st_size / 1e6:.1f} MB). Open it in a browser.")
+
+
+@click.command()
+@click.argument("query")
+@click.option("--limit", default=100, show_default=True, help="How many rows to print.")
+@as_json
+@click.pass_context
+def sql(ctx: click.Context, query: str, limit: int, json_: bool) -> None:
+    """Run one SELECT over the views of schema data: one per event name, and customers."""
+    with opened(ctx) as ws:
+        found = ws.sql(query)
+        if json_:
+            print_json(found.to_pylist())
+            return
+        rows = [["" if v is None else str(v) for v in row.values()] for row in found.slice(0, limit).to_pylist()]
+        table(found.column_names, rows)
+        if found.num_rows > limit:
+            click.echo(f"{found.num_rows - limit:,} more rows; use --limit or --json.")
+
+
+@click.command()
+@as_json
+@click.pass_context
+def recalibrate(ctx: click.Context, json_: bool) -> None:
+    """Work out the cut points of RFM and lifecycle anew from today's data; until then they stay as they are."""
+    with opened(ctx) as ws:
+        notes = ws.data.compute_traits(recalibrate=True)
+        ws.segments.publish(because="recalibrated")
+        if json_:
+            print_json({"notes": notes, "as_of": iso(ws.now())})
+            return
+        for note in notes:
+            click.echo(note)
+
+
+@click.command()
+@as_json
+@click.pass_context
+def status(ctx: click.Context, json_: bool) -> None:
+    """Show the workspace: its clock, what was loaded, how many segments, and files that can't be accepted."""
+    with opened(ctx) as ws:
+        facts = ws.data.status()
+        if json_:
+            print_json(facts)
+            return
+        for name, value in facts.items():
+            click.echo(f"{name.replace('_', ' ')}: {value if not isinstance(value, dict) else ''}")
+            if isinstance(value, dict):
+                for key, inner in value.items():
+                    click.echo(f"  {key}: {inner}")
+
+
+@click.command()
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+@click.pass_context
+def backup(ctx: click.Context, path: Path) -> None:
+    """Write a consistent copy of the store to PATH. Definition files belong in git beside it."""
+    with opened(ctx) as ws:
+        made = ws.backup(path)
+        click.echo(f"Wrote {made} ({made.stat().st_size / 1e6:.1f} MB).")
+
+
+@click.command()
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.pass_context
+def restore(ctx: click.Context, path: Path, yes: bool) -> None:
+    """Put the backup PATH in the place of the workspace's store; the old store is kept beside it."""
+    from shoal.workspace import find_root
+    from shoal.workspace.opening import restore_store
+
+    given = ctx.find_root().obj
+    root = find_root(Path(given) if given else Path())
+    if not yes:
+        click.confirm(f"Replace the store of {root} by {path}?", abort=True)
+    kept = restore_store(root, path)
+    click.echo(f"Restored {path}." + (f" The old store is {kept}." if kept else ""))
