@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from shoal.errors import DefinitionError, did_you_mean, nearest
 from shoal.lang import nodes as n
 from shoal.lang.check.conditions import condition_faults
+from shoal.lang.check.doubts import doubts
 from shoal.lang.check.filters import filter_faults
 from shoal.lang.check.scope import Scope, some
 from shoal.lang.check.values import kind_of, value_faults
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from shoal.lang.nodes import Condition, Definition, Value
     from shoal.lang.schema import Kind, Schema
 
-__all__ = ["check", "check_definition", "definition_faults", "faults", "type_of"]
+__all__ = ["check", "check_definition", "definition_faults", "doubts", "faults", "type_of"]
 
 
 def check(

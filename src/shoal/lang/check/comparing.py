@@ -43,13 +43,11 @@ def compare_faults(node: n.Compare, scope: Scope) -> Faults:
 
 
 def between_faults(node: n.Between, scope: Scope) -> Faults:
-    """Faults of ``value between low and high``; ends in the wrong order hold for nobody."""
+    """Faults of ``value between low and high``."""
     yield from value_faults(node.value, scope)
     for end in (node.low, node.high):
         yield from value_faults(end, scope)
         yield from pair_faults(node.value, True, end, scope, node)
-    if _reversed(node.low, node.high):
-        yield scope.fault(node, "The first end of this range is above the second.", "Write the lower end first.")
 
 
 def in_faults(node: n.In, scope: Scope) -> Faults:
@@ -138,31 +136,9 @@ def _operand_faults(node: n.Match, scope: Scope) -> Faults:
     if not node.operands or (len(node.operands) > 1 and node.op not in _OF_LISTS):
         how = "at least one text" if node.op in _OF_LISTS else "one text"
         yield scope.fault(node, f'"{node.op}" takes {how}, and {len(node.operands)} are given.')
-    if node.ignoring_case and node.op in _OF_LISTS:
-        yield scope.fault(node, f'"{node.op}" has no form that ignores case.', "Use contains … ignoring case, joined.")
     if node.op == "matches":
         for operand in node.operands:
             problem = pattern_problem(operand.value)
             if problem:
                 fix = "Patterns follow the RE2 syntax, without look-around and back-references."
                 yield scope.fault(operand, f"This pattern can't be used: {problem}.", fix)
-
-
-def _reversed(low: Value, high: Value) -> bool:
-    """Whether two literals of one type stand in the wrong order."""
-    match low, high:
-        case (n.Date(one), n.Date(two)) | (n.Instant(one), n.Instant(two)):
-            return one > two
-        case n.Text(text), n.Text(other):
-            return text > other
-    least, most = _micro(low), _micro(high)
-    return least is not None and most is not None and least > most
-
-
-def _micro(value: Value) -> int | None:
-    match value:
-        case n.Number(micro):
-            return micro
-        case n.Negative(n.Number(micro)):
-            return -micro
-    return None

@@ -68,7 +68,7 @@ def held_faults(node: n.Held, scope: Scope) -> Faults:
 
 
 def changed_faults(node: n.Changed, scope: Scope) -> Faults:
-    """The literals after ``from`` and ``to`` are of the trait's own type, and differ."""
+    """The literals after ``from`` and ``to`` are of the trait's own type."""
     yield from trait_faults(node.trait, scope)
     kind = kind_of(node.trait, scope)
     for literal in (node.before, node.after):
@@ -81,8 +81,6 @@ def changed_faults(node: n.Changed, scope: Scope) -> Faults:
             yield scope.fault(literal, problem, "Leave out from and to.")
         elif given is not None and given is not kind:
             yield scope.fault(literal, f'"{node.trait.name}" is {an(kind)}, and this is {an(given)}.')
-    if node.before is not None and node.before == node.after:
-        yield scope.fault(node, "A change goes from one value to another, and these are the same.")
     if node.window is not None:
         yield from window_faults(node.window, scope)
 

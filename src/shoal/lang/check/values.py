@@ -134,8 +134,6 @@ def _number_faults(value: Value, scope: Scope) -> Faults:
 def _arithmetic_faults(value: n.Arithmetic, scope: Scope) -> Faults:
     yield from _number_faults(value.left, scope)
     yield from _number_faults(value.right, scope)
-    if value.op == "/" and value.right == n.Number(0):
-        yield scope.fault(value.right, "Nothing can be divided by 0: the result would always be missing.")
     if value.op in "*/" and depends_on_time(value.left) and depends_on_time(value.right) and not _ratio(value):
         yield scope.fault(
             value,

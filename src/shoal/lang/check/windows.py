@@ -1,11 +1,10 @@
-"""Windows and durations: their lengths, their order, and which may stand where."""
+"""Windows and durations: their lengths, and which may stand where."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from shoal.lang import nodes as n
-from shoal.lang.calendar import literal_instant, zone
 from shoal.lang.nodes import UNIT_MICROSECONDS
 
 if TYPE_CHECKING:
@@ -40,8 +39,6 @@ def window_faults(window: n.Window | None, scope: Scope, *, ahead: bool = False)
         case n.BeforeLast(length, before):
             yield from duration_faults(length, scope)
             yield from duration_faults(before, scope)
-        case n.Period():
-            yield from _period_faults(window, scope)
         case n.LastCalendar(amount, unit):
             if amount < 1:
                 problem = "The number of calendar periods is 1 or more."
@@ -56,13 +53,3 @@ def window_faults(window: n.Window | None, scope: Scope, *, ahead: bool = False)
                     '"in next" looks ahead, and events lie in the past.',
                     'Use "in last", or ask a date trait, as renewal_date in next 14 days.',
                 )
-
-
-def _period_faults(period: n.Period, scope: Scope) -> Faults:
-    rules = zone(scope.schema.zone)
-    if literal_instant(period.start, rules) >= literal_instant(period.end, rules):
-        yield scope.fault(
-            period,
-            "This window ends before it starts, so nothing is in it.",
-            "Write the earlier date first; the second one is not part of the window.",
-        )
