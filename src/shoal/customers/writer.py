@@ -303,14 +303,11 @@ class _Writing:
         for (scope, name), group in by_trait.items():
             kinds = [kind_of(record.value) for record, _ in group]
             seen = next((kind for kind in kinds if kind is not None and kind is not Kind.OBJECTS), None)
-            if seen is None and self._registry.trait(name, scope) is None:
-                # Nothing but clearings of what was never set: no type to learn, and no state to change.
-                for kind in kinds:
-                    if kind is not None:
-                        self._count_mistyped(("trait", scope, name))
-                continue
-            known = self._registry.trait(name, scope) or self._registry.ensure_trait(name, seen or Kind.TEXT, scope)
-            self._write_trait(known, group)
+            if seen is None:
+                trait = self._registry.ensure_unset_trait(name, scope)
+            else:
+                trait = self._registry.ensure_trait(name, seen, scope)
+            self._write_trait(trait, group)
 
     def _write_trait(self, trait: Trait, group: list[tuple[TraitChange, int]]) -> None:
         rows = _Rows()

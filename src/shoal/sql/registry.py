@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from shoal.errors import StoreError
 from shoal.lang.schema import Kind, PropertyType
 from shoal.shapes import ACCOUNT_PREFIX
 from shoal.sql.retype import Retyping, retype
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from shoal.sql.store import Store
 
 CUSTOMER, ACCOUNT = "customer", "account"
-_EMPTY_OBJECT = "STRUCT(f0 BOOLEAN)[]"
-"""A list of objects none of whose fields is known yet; DuckDB has no struct without a field, and f0 stays NULL."""
+_UNSET = "no value yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,10 @@ class EventType:
 
 @dataclass(frozen=True, slots=True)
 class Trait:
-    """A trait: its table and its type. ``score`` marks what models and computations write."""
+    """A trait: its table and its type. ``score`` marks what models and computations write.
+
+    ``unset`` marks a trait that was only ever cleared: its changes count, its type isn't fixed, and no schema shows it.
+    """
 
     id: int
     name: str
@@ -73,6 +76,7 @@ class Trait:
     kind: Kind
     declared: bool = False
     score: bool = False
+    unset: bool = False
 
     @property
     def table(self) -> str:
@@ -127,20 +131,33 @@ class Registry:
     def ensure_trait(
         self, name: str, kind: Kind, scope: str = CUSTOMER, *, score: bool = False, declared: bool = False
     ) -> Trait:
-        """Make sure that a trait has its table; the rules of types are those of ``ensure_event``."""
-        trait = self._traits.get((scope, name)) or self._new_trait(name, kind, scope, score, declared)
-        if declared and trait.kind is not kind:
+        """Make sure that a trait has its table; the rules of types are those of ``ensure_event``.
+
+        Raises:
+            StoreError: the type is a list of objects, which only events have.
+        """
+        if kind is Kind.OBJECTS:
+            raise StoreError(f"The trait {name!r} can't be a list of objects.", fix="Write such lists with events.")
+        trait = self._traits.get((scope, name)) or self._new_trait(Trait(0, name, scope, kind, declared, score))
+        if (declared or trait.unset) and trait.kind is not kind:
             lost = retype(self._store, Retyping(trait.table, "value", "value_new", trait.kind, kind, PHYSICAL[kind]))
             self._store.execute(f"ALTER TABLE {trait.table} RENAME COLUMN value_new TO value")
             self.count_mistyped_trait(trait, lost)
             trait = replace(trait, kind=kind)
-        trait = replace(trait, declared=trait.declared or declared, score=trait.score or score)
-        if trait != self._traits.get((scope, name)):
+        return self._put(replace(trait, declared=trait.declared or declared, score=trait.score or score, unset=False))
+
+    def ensure_unset_trait(self, name: str, scope: str = CUSTOMER) -> Trait:
+        """Make sure of the table of a trait of which only clearings are known; its type stays open."""
+        known = self._traits.get((scope, name))
+        return known or self._put(replace(self._new_trait(Trait(0, name, scope, Kind.TEXT)), unset=True))
+
+    def _put(self, trait: Trait) -> Trait:
+        if trait != self._traits[trait.scope, trait.name]:
             self._store.execute(
-                "UPDATE traits SET kind = ?, declared = ?, score = ? WHERE id = ?",
-                [trait.kind.value, trait.declared, trait.score, trait.id],
+                "UPDATE traits SET kind = ?, declared = ?, score = ?, note = ? WHERE id = ?",
+                [trait.kind.value, trait.declared, trait.score, _UNSET if trait.unset else None, trait.id],
             )
-            self._traits[scope, name] = trait
+            self._traits[trait.scope, trait.name] = trait
         return trait
 
     def count_mistyped(self, event: EventType, name: str, many: int) -> None:
@@ -162,22 +179,22 @@ class Registry:
         self._store.execute(f"CREATE TABLE {event.table} ({EVENT_COLUMNS})")
         return event
 
-    def _new_trait(self, name: str, kind: Kind, scope: str, score: bool, declared: bool) -> Trait:
-        trait = Trait(_next_id(t.id for t in self._traits.values()), name, scope, kind, declared, score)
+    def _new_trait(self, trait: Trait) -> Trait:
+        trait = replace(trait, id=_next_id(t.id for t in self._traits.values()))
         self._store.execute(
             "INSERT INTO traits (id, name, scope, kind, declared, score) VALUES (?, ?, ?, ?, ?, ?)",
-            [trait.id, name, scope, kind.value, declared, score],
+            [trait.id, trait.name, trait.scope, trait.kind.value, trait.declared, trait.score],
         )
-        self._store.execute(f"CREATE TABLE {trait.table} ({TRAIT_COLUMNS}, value {PHYSICAL[kind]})")
-        self._traits[scope, name] = trait
+        self._store.execute(f"CREATE TABLE {trait.table} ({TRAIT_COLUMNS}, value {PHYSICAL[trait.kind]})")
+        self._traits[trait.scope, trait.name] = trait
         return trait
 
     def _ensure_property(self, event: EventType, name: str, wanted: PropertyType, declared: bool) -> EventType:
         known = event.properties.get(name)
         if known is None:
-            known = self._new_property(event, name, wanted.kind, declared)
+            known = self._new_property(event, name, wanted, declared)
         elif declared and known.kind is not wanted.kind:
-            known = self._retyped(event, known, wanted.kind)
+            known = self._retyped(event, known, wanted)
         if declared and not known.declared:
             known = replace(known, declared=True)
             self._store.execute(
@@ -187,40 +204,44 @@ class Registry:
             known = self._with_fields(event, known, wanted.fields)
         return replace(event, properties={**event.properties, name: known})
 
-    def _new_property(self, event: EventType, name: str, kind: Kind, declared: bool) -> Property:
-        column = Property(name, kind, _next_column(event), declared)
+    def _new_property(self, event: EventType, name: str, wanted: PropertyType, declared: bool) -> Property:
+        column = Property(name, wanted.kind, _next_column(event), declared, _numbered(wanted.fields))
         self._store.execute(
             "INSERT INTO properties (event_type, name, kind, col, declared) VALUES (?, ?, ?, ?, ?)",
-            [event.id, name, kind.value, column.col, declared],
+            [event.id, name, column.kind.value, column.col, declared],
         )
-        self._store.execute(f"ALTER TABLE {event.table} ADD COLUMN {column.col} {_physical(kind)}")
+        self._store.execute(f"ALTER TABLE {event.table} ADD COLUMN {column.col} {_physical(column)}")
+        self._note_fields(event, column, column.fields.values())
         return column
 
-    def _retyped(self, event: EventType, known: Property, kind: Kind) -> Property:
-        column = Property(known.name, kind, _next_column(event), True)
-        lost = retype(self._store, Retyping(event.table, known.col, column.col, known.kind, kind, _physical(kind)))
+    def _retyped(self, event: EventType, known: Property, wanted: PropertyType) -> Property:
+        column = Property(known.name, wanted.kind, _next_column(event), True, _numbered(wanted.fields))
+        change = Retyping(event.table, known.col, column.col, known.kind, column.kind, _physical(column))
+        lost = retype(self._store, change)
         self._store.execute("DELETE FROM item_fields WHERE event_type = ? AND property = ?", [event.id, known.name])
         self._store.execute(
             "UPDATE properties SET kind = ?, col = ?, declared = true, mistyped = mistyped + ? "
             "WHERE event_type = ? AND name = ?",
-            [kind.value, column.col, lost, event.id, known.name],
+            [column.kind.value, column.col, lost, event.id, known.name],
         )
+        self._note_fields(event, column, column.fields.values())
         return column
 
     def _with_fields(self, event: EventType, known: Property, wanted: Mapping[str, Kind]) -> Property:
-        fields = dict(known.fields)
-        for name, kind in wanted.items():
-            if name in fields:
-                continue
-            fields[name] = Field(name, kind, f"f{len(fields) + 1}")
+        added = _numbered({name: kind for name, kind in wanted.items() if name not in known.fields}, len(known.fields))
+        for item in added.values():
+            self._store.execute(
+                f"ALTER TABLE {event.table} ADD COLUMN {known.col}.element.{item.col} {PHYSICAL[item.kind]}"
+            )
+        self._note_fields(event, known, added.values())
+        return replace(known, fields={**known.fields, **added})
+
+    def _note_fields(self, event: EventType, column: Property, fields: Iterable[Field]) -> None:
+        for item in fields:
             self._store.execute(
                 "INSERT INTO item_fields VALUES (?, ?, ?, ?, ?)",
-                [event.id, known.name, name, kind.value, fields[name].col],
+                [event.id, column.name, item.name, item.kind.value, item.col],
             )
-            self._store.execute(
-                f"ALTER TABLE {event.table} ADD COLUMN {known.col}.element.{fields[name].col} {PHYSICAL[kind]}"
-            )
-        return replace(known, fields=fields)
 
 
 def learned_schema(store: Store) -> tuple[dict[str, Kind], dict[str, dict[str, PropertyType]]]:
@@ -229,6 +250,7 @@ def learned_schema(store: Store) -> tuple[dict[str, Kind], dict[str, dict[str, P
     traits = {
         (ACCOUNT_PREFIX + name if scope == ACCOUNT else name): trait.kind
         for (scope, name), trait in registry.traits.items()
+        if not trait.unset
     }
     events = {
         name: {prop: column.type for prop, column in event.properties.items()}
@@ -265,15 +287,23 @@ def _load_events(store: Store) -> dict[str, EventType]:
 
 
 def _load_traits(store: Store) -> dict[tuple[str, str], Trait]:
-    rows = store.rows("SELECT id, name, scope, kind, declared, score FROM traits ORDER BY id")
+    rows = store.rows("SELECT id, name, scope, kind, declared, score, note FROM traits ORDER BY id")
     return {
-        (scope, name): Trait(id_, name, scope, Kind(kind), declared, score)
-        for id_, name, scope, kind, declared, score in rows
+        (scope, name): Trait(id_, name, scope, Kind(kind), declared, score, note == _UNSET)
+        for id_, name, scope, kind, declared, score, note in rows
     }
 
 
-def _physical(kind: Kind) -> str:
-    return _EMPTY_OBJECT if kind is Kind.OBJECTS else PHYSICAL[kind]
+def _physical(column: Property) -> str:
+    if column.kind is not Kind.OBJECTS:
+        return PHYSICAL[column.kind]
+    # DuckDB has no struct without a field: where none is known yet, f0 stands in and stays NULL.
+    fields = [f"{f.col} {PHYSICAL[f.kind]}" for f in column.fields.values()] or ["f0 BOOLEAN"]
+    return f"STRUCT({', '.join(fields)})[]"
+
+
+def _numbered(fields: Mapping[str, Kind], after: int = 0) -> dict[str, Field]:
+    return {name: Field(name, kind, f"f{i}") for i, (name, kind) in enumerate(fields.items(), after + 1)}
 
 
 def _next_id(taken: Iterable[int]) -> int:
