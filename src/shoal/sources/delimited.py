@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from io import BytesIO
+from itertools import islice
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -97,13 +98,17 @@ def _samples(file: SourceFile) -> tuple[list[bytes], bool]:
         complete = len(head) < _SAMPLE
         if complete or file.compression is not None:
             return [head], complete
-        return [head, *_spread(stream, file.size)], False
+        return [head, *islice(_telling(stream, file.size), 16)], False
 
 
-def _spread(stream: IO[bytes], size: int) -> Iterator[bytes]:
-    for part in range(1, 9):
-        stream.seek(max(_SAMPLE, size * part // 9))
-        yield stream.read(1 << 16)
+def _telling(stream: IO[bytes], size: int) -> Iterator[bytes]:
+    """Pieces that hold more than ASCII: of all of a file up to 256 MB, else from all over it."""
+    step = max(_SAMPLE, size // 256)
+    for begin in range(_SAMPLE, size, step):
+        stream.seek(begin)
+        piece = stream.read(_SAMPLE)
+        if not piece.isascii():
+            yield piece
 
 
 def _decoded(sample: bytes, codec: str) -> bytes:
@@ -219,10 +224,7 @@ def _as_tolerant(table: pa.Table, plan: _Plan, *, blanks: bool) -> pa.Table | No
     if any(_filled(table.column(i)) for i in range(len(names), table.num_columns)):
         return None
     kept = table.select(range(len(names)))
-    if (
-        len(names) == 1
-        and pc.any(pc.and_(pc.equal(pc.utf8_trim_whitespace(kept[0]), ""), pc.not_equal(kept[0], ""))).as_py()
-    ):
+    if len(names) == 1 and pc.any(pc.match_substring_regex(kept[0], r"^\s+$")).as_py():
         return None
     if not blanks:
         return kept
@@ -258,9 +260,7 @@ def _accepted(record: Record, reading: Reading, plan: _Plan) -> list[str] | None
     cells, fault = record.cells, None
     if b"\0" in record.raw:
         fault = ("nul", "The row holds a NUL byte; export it again, or take the byte out.")
-    elif any(not cell.isascii() and not _is_text(cell) for cell in cells) or (
-        record.fault and not _is_text_raw(record)
-    ):
+    elif not record.raw.isascii() and not _is_utf8(record.raw):
         fault = ("encoding", f"The row can't be decoded as {plan.codec}; say the right encoding: in the format.")
     elif record.fault:
         fault = ("quote", record.fault)
@@ -274,17 +274,9 @@ def _accepted(record: Record, reading: Reading, plan: _Plan) -> list[str] | None
     return None
 
 
-def _is_text(cell: str) -> bool:
+def _is_utf8(raw: bytes) -> bool:
     try:
-        cell.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _is_text_raw(record: Record) -> bool:
-    try:
-        record.raw.decode()
+        raw.decode()
     except UnicodeDecodeError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""The tolerant way through delimited text: Python's csv, record by record, with exact lines and a reason for each bad row."""
+"""The tolerant way through delimited text: record by record, with exact lines and a reason for each bad row."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Chunks:
         self._buffer, self._at = b"".join(parts), 0
 
 
-class _Unclosed(Exception):
+class _UnclosedError(Exception):
     """A record ran on past all reason."""
 
 
@@ -147,7 +147,7 @@ class RecordReader:
                 record = Record(line, next(reader), b"".join(self._lines))
             except StopIteration:
                 return
-            except (csv.Error, _Unclosed) as error:
+            except (csv.Error, _UnclosedError) as error:
                 record = Record(line, [], self._lines[0], _fault(error))
                 reader = self._reader()
             self._chunks.take(len(record.raw))
@@ -155,12 +155,11 @@ class RecordReader:
 
     def _reader(self) -> Iterator[list[str]]:
         shape = self._shape
-        quoting = csv.QUOTE_MINIMAL if shape.quote else csv.QUOTE_NONE
         return csv.reader(
             self._feed(),
             delimiter=shape.delimiter,
             quotechar=shape.quote or None,
-            quoting=quoting,
+            quoting=csv.QUOTE_MINIMAL if shape.quote else csv.QUOTE_NONE,
             skipinitialspace=shape.skip_blanks,
             strict=True,
         )
@@ -170,7 +169,7 @@ class RecordReader:
             self._lines.append(raw)
             self._taken += len(raw)
             if self._taken > LONGEST_RECORD:
-                raise _Unclosed
+                raise _UnclosedError
             yield raw.decode("utf-8", "surrogateescape")
 
 
