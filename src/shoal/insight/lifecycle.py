@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from shoal.clock import DAY
 from shoal.stats.quantiles import weighted_quantile
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ STATES = ("Prospect", "New", "Active", "Won back", "At risk", "Lapsed")
 ACTIVE_SHARE, LAPSE_SHARE = 0.80, 0.95
 LEAST_RETURNING = 30
 _ASSUMED = (30, 90)
-_DAY = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def states(sales: Sales, cycle: Cycle, at: int, base: str) -> str:
         at: the instant.
         base: a relation (customer) of everyone who exists then.
     """
-    active, lapse = cycle.active * _DAY, cycle.lapse * _DAY
+    active, lapse = cycle.active * DAY, cycle.lapse * DAY
     orders = (
         "SELECT customer, ts, lag(ts) OVER (PARTITION BY customer ORDER BY ts) AS before FROM "
         f"(SELECT DISTINCT customer, ts FROM {sales.table} WHERE is_order AND ts <= {at:d})"
@@ -151,8 +151,8 @@ def over_time(sales: Sales) -> pa.Table:
     """How many customers each month's orders brought, kept, brought back, and lost.
 
     Columns: month (date), new, retained (ordered this month and the last), resurrected (this month, not the last, but
-    before), dormant (the last month, not this one), active (the first three together), finished (false for the month
-    that the data ends in).
+    before), dormant (the last month, not this one; NULL while the month runs), active (the first three together),
+    finished (false for the month that the data ends in).
     """
     month = "CAST(date_diff('month', DATE '1970-01-01', DATE '1970-01-01' + day) AS INTEGER)"
     last = f"(SELECT date_diff('month', DATE '1970-01-01', DATE '1970-01-01' + {sales.today:d}))"
@@ -167,6 +167,6 @@ def over_time(sales: Sales) -> pa.Table:
         f"UNION ALL SELECT unnest(range((SELECT min(k) FROM m), {last} + 1)), 0, 0, 0, 0) "
         "SELECT CAST(DATE '1970-01-01' + to_months(CAST(k AS INTEGER)) AS DATE) AS month, "
         "CAST(sum(n) AS BIGINT) AS new, CAST(sum(r) AS BIGINT) AS retained, CAST(sum(s) AS BIGINT) AS resurrected, "
-        "CAST(sum(d) AS BIGINT) AS dormant, CAST(sum(n + r + s) AS BIGINT) AS active, "
+        f"CASE WHEN k < {last} THEN CAST(sum(d) AS BIGINT) END AS dormant, CAST(sum(n + r + s) AS BIGINT) AS active, "
         f"k < {last} AS finished FROM f GROUP BY k ORDER BY k"
     )

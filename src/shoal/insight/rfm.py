@@ -142,8 +142,8 @@ class CutPoints:
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> CutPoints:
         """The cut points of a JSON form."""
-        bounds = (tuple(document[measure]) for measure in MEASURES)
-        return cls(*bounds, document["at"], document["buyers"], document["note"])
+        recency, frequency, monetary = (tuple(document[measure]) for measure in MEASURES)
+        return cls(recency, frequency, monetary, document["at"], document["buyers"], document["note"])
 
     def empty_scores(self) -> dict[str, list[int]]:
         """By measure, the scores that nobody can have, since neighbouring bounds are equal or nothing lies beyond."""

@@ -10,8 +10,10 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shoal.clock import DAY, HOUR, SECOND
 from shoal.customers.identity import survivors
 from shoal.lang.schema import Kind
+from shoal.sql.encode import local_day
 from shoal.sql.layout import zone_of
 from shoal.sql.registry import Registry
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from shoal.sql.registry import EventType
     from shoal.sql.store import Store
 
-_DAY = 86_400_000_000
 _numbers = itertools.count(1)
 
 NO_COST = "no cost data"
@@ -94,25 +95,11 @@ _NOTHING = (
 )
 
 
-def local_day(alias: str = "") -> str:
-    """The SQL of an event's local date in days since 1970."""
-    local = _local(alias)
-    return f"CAST(({local} - {_modulo(local)}) // {_DAY} AS INTEGER)"
-
-
-def local_hour(alias: str = "") -> str:
+def local_hour() -> str:
     """The SQL of an event's local hour, 0 to 23."""
-    return f"CAST({_modulo(_local(alias))} // 3600000000 AS INTEGER)"
-
-
-def _local(alias: str) -> str:
-    dot = f"{alias}." if alias else ""
-    return f"({dot}ts + {dot}offset_s * 1000000)"
-
-
-def _modulo(micros: str) -> str:
+    local = f"(ts + CAST(offset_s AS BIGINT) * {SECOND})"
     # % follows the sign of its left side, and times before 1970 are negative.
-    return f"(({micros} % {_DAY} + {_DAY}) % {_DAY})"
+    return f"CAST((({local} % {DAY}) + {DAY}) % {DAY} // {HOUR} AS INTEGER)"
 
 
 def _selects(events: Mapping[str, EventType], rule: RevenueRule, at: int) -> Iterator[str]:
@@ -124,7 +111,7 @@ def _selects(events: Mapping[str, EventType], rule: RevenueRule, at: int) -> Ite
         # An event that isn't named as bearing cost costs nothing; one that is, and lacks it, has an unknown cost.
         cost = (number_column(source, rule.cost[name]) or "NULL") if name in rule.cost else "0"
         yield (
-            f"SELECT customer, ts, {local_day()} AS day, {local_hour()} AS hour, "
+            f"SELECT customer, ts, {local_day('ts', 'offset_s')} AS day, {local_hour()} AS hour, "
             f"CAST(coalesce({revenue or 'NULL'}, 0) AS BIGINT) AS revenue, CAST({cost} AS BIGINT) AS cost, "
             f"{'true' if name == rule.orders else 'false'} AS is_order "
             f"FROM {source.table} WHERE retired IS NULL AND ts <= {at:d}"

@@ -1,0 +1,186 @@
+"""Computed traits: right values, written only where they changed, with cut points that stay until recalibrated."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from orders import instant, load_orders, order
+
+from shoal.clock import DAY
+from shoal.customers.profiles import current_values, decoded
+from shoal.customers.writer import write_records
+from shoal.insight import calibration, traits
+from shoal.shapes import ORDER_REFUNDED, Event, Merge, RevenueRule, TraitChange
+from shoal.sql.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shoal.sql.duck import DuckStore
+
+RULE = RevenueRule()
+
+
+def value_of(store: DuckStore, trait: str, customer: str, at: int) -> Any:
+    known = Registry.load(store).trait(trait)
+    assert known is not None
+    rows = store.rows(
+        f"SELECT v.value FROM ({current_values(store, known.id, at)}) v JOIN customers k ON k.key = v.owner "
+        "WHERE k.id = ?",
+        [customer],
+    )
+    return decoded(known.kind, rows[0][0]) if rows else None
+
+
+def test_money_and_times(store: DuckStore, write: Callable[[list[Any]], None]) -> None:
+    """Refunds lower value and average, and are no orders; a customer without an order has no such trait."""
+    at = instant("2020-03-01", 12)
+    write(
+        [
+            order("a", "2020-01-01", 100),
+            order("a", "2020-01-11", 60),
+            order("a", "2020-01-31", 50),
+            Event("a", ORDER_REFUNDED, instant("2020-02-01"), {"revenue": -60}),
+            Event("b", "Product Viewed", instant("2020-02-01")),
+        ]
+    )
+    found = traits.compute_traits(store, RULE, at, received=at)
+    expected = {"orders": 3, "value": 150, "aov": 50, "tenure_days": 60, "order_gap_days": 15}
+    assert {name: value_of(store, name, "a", at) for name in expected} == expected
+    assert value_of(store, "value", "b", at) is None
+    assert value_of(store, "last_order_at", "a", at).date() == date(2020, 1, 31)
+    assert "there are 1" in found.skipped["rfm_segment"]
+    assert found.skipped["favourite_hour"] == "Orders bear dates without a time."
+
+
+def test_only_changes_are_written_and_a_lost_value_is_cleared(
+    store: DuckStore, write: Callable[[list[Any]], None]
+) -> None:
+    """Each needless row would make "changed" and "held" wrong and the store grow with every run."""
+    first, second = instant("2020-02-01"), instant("2020-03-01")
+    write([order("a", "2020-01-01", 100), order("b", "2020-01-02", 20)])
+    assert traits.compute_traits(store, RULE, first, received=first).changed["value"] == 2
+    assert traits.compute_traits(store, RULE, first, received=first).changed["value"] == 0
+    write([order("b", "2020-02-10", 5)])
+    assert traits.compute_traits(store, RULE, second, received=second).changed["value"] == 1
+    assert value_of(store, "value", "b", first) == 20
+    assert value_of(store, "value", "b", second) == 25
+    event = Registry.load(store).events["Order Completed"]
+    store.execute(f"UPDATE {event.table} SET retired = 1 WHERE customer = (SELECT key FROM customers WHERE id = 'a')")
+    assert traits.compute_traits(store, RULE, second, received=second).changed["value"] == 1
+    assert value_of(store, "value", "a", second) is None
+
+
+def test_favourites_interests_and_discounts(store: DuckStore, write: Callable[[list[Any]], None]) -> None:
+    """Categories by money, channels by orders, ties to the latest."""
+    shoes, hats = {"category": "Shoes", "brand": "Acme", "revenue": 75.0}, {"category": "Hats", "revenue": 25.0}
+    write(
+        [
+            order("a", "2020-01-01", 75, products=[shoes], channel="web", coupon="TEN"),
+            order("a", "2020-01-05", 25, products=[hats], channel="app"),
+            order("b", "2020-01-05", 25, products=[hats, {"category": "Shoes", "revenue": 24.0}], channel="app"),
+        ]
+    )
+    at = instant("2020-02-01")
+    found = traits.compute_traits(store, RULE, at, received=at)
+    expected = {"favourite_category": "Shoes", "favourite_brand": "Acme", "favourite_channel": "app"}
+    assert {name: value_of(store, name, "a", at) for name in expected} == expected
+    assert value_of(store, "favourite_category", "b", at) == "Hats"
+    assert float(value_of(store, "interest_shoes", "a", at)) == 0.75
+    assert float(value_of(store, "interest_hats", "b", at)) == round(25 / 49, 6)
+    assert float(value_of(store, "discount_share", "a", at)) == 0.5
+    assert set(found.skipped) >= {"favourite_store"}
+
+
+def test_merged_customers_count_as_one(store: DuckStore, write: Callable[[list[Any]], None]) -> None:
+    at = instant("2020-02-01")
+    write([order("a", "2020-01-01", 100), order("b", "2020-01-02", 20), Merge("a", "b", received=0)])
+    traits.compute_traits(store, RULE, at, received=at)
+    assert value_of(store, "value", "a", at) == 120
+    assert value_of(store, "orders", "a", at) == 2
+
+
+def test_a_trait_of_the_data_is_never_overwritten(store: DuckStore, write: Callable[[list[Any]], None]) -> None:
+    """The source's own "value" column means something else; ours steps back and says so."""
+    at = instant("2020-02-01")
+    write([order("a", "2020-01-01", 100), TraitChange("a", "value", "gold", instant("2020-01-01"))])
+    found = traits.compute_traits(store, RULE, at, received=at)
+    assert value_of(store, "value", "a", at) == "gold"
+    assert "comes from your data" in found.skipped["value"]
+
+
+def crowd(store: DuckStore, scale: float) -> None:
+    """600 buyers over 250 days whose spend is scaled."""
+    load_orders(
+        store,
+        "SELECT 'c' || i AS customer, TIMESTAMP '2020-01-01' + to_days(((i * 37 + k * 60) % 250)::INTEGER) AS moment, "
+        f"{scale} * (i % 97 + 1) AS revenue FROM range(600) r(i), range(3) o(k) WHERE k <= i % 3",
+    )
+
+
+def test_cut_points_are_frozen_until_recalibrated(store: DuckStore) -> None:
+    """Otherwise the share of each score would stay the same for ever, whatever the business does."""
+    crowd(store, 1.0)
+    first, second = instant("2020-10-01"), instant("2020-11-01")
+    traits.compute_traits(store, RULE, first, received=first)
+    cuts = traits.cut_points(store)
+    assert cuts is not None
+    assert cuts.bins == 5
+    load_orders(
+        store, "SELECT 'c' || i AS customer, TIMESTAMP '2020-10-10' AS moment, 1000.0 AS revenue FROM range(600) r(i)"
+    )
+    traits.compute_traits(store, RULE, second, received=second)
+    assert traits.cut_points(store) == cuts
+    known = Registry.load(store).trait("rfm_m")
+    assert known is not None
+    assert store.rows(f"SELECT DISTINCT value FROM ({current_values(store, known.id, second)})") == [(5_000_000,)]
+    traits.compute_traits(store, RULE, second, received=second, recalibrate=True)
+    fresh = traits.cut_points(store)
+    assert fresh is not None
+    assert fresh.monetary[0] is not None
+    assert fresh.monetary[0] > 1000
+    assert [(version, received) for version, received, _ in calibration.history(store, "rfm")] == [
+        (1, first),
+        (2, second),
+    ]
+
+
+def test_traits_carry_how_they_were_made(store: DuckStore) -> None:
+    """The trait's note names the cut points, so that a score can be explained later."""
+    crowd(store, 1.0)
+    at = instant("2020-10-01")
+    found = traits.compute_traits(store, RULE, at, received=at)
+    notes = {name: json.loads(note) for name, note in store.rows("SELECT name, note FROM traits")}
+    assert set(notes) == set(found.changed)
+    assert notes["rfm_r"]["version"] == 1
+    assert notes["rfm_r"]["cut_points"]["buyers"] == 600
+    assert notes["lifecycle_cycle_days"]["cycle"]["active"] == traits.cycle(store).active  # type: ignore[union-attr]
+    assert all(note["computed"].endswith(".") for note in notes.values())
+    assert all(Registry.load(store).trait(name).score for name in notes)  # type: ignore[union-attr]
+
+
+def test_few_buyers_get_three_scores_and_are_told_when_five_would_do(store: DuckStore) -> None:
+    load_orders(
+        store,
+        "SELECT 'c' || i AS customer, TIMESTAMP '2020-01-01' + to_days((i % 200)::INTEGER) AS moment, "
+        "i + 1.0 AS revenue FROM range(100) r(i)",
+    )
+    first = instant("2020-10-01")
+    assert any("Three scores" in line for line in traits.compute_traits(store, RULE, first, received=first).advice)
+    crowd(store, 1.0)
+    later = first + DAY
+    advice = traits.compute_traits(store, RULE, later, received=later).advice
+    assert any("recalibrating may give five" in line for line in advice)
+
+
+def test_records_after_a_computation_get_later_origins(store: DuckStore) -> None:
+    """Computed rows take lines of the API's own counter: two rows of one origin would be one message."""
+    write_records(store, [order("a", "2020-01-01", 100)], zone="UTC", received=0)
+    at = instant("2020-02-01")
+    traits.compute_traits(store, RULE, at, received=at)
+    write_records(store, [TraitChange("a", "city", "Nairobi", at + 1)], zone="UTC", received=at)
+    tables = [trait.table for trait in Registry.load(store).traits.values()]
+    origins = [o for table in tables for (o,) in store.rows(f"SELECT origin FROM {table}")]
+    assert len(origins) == len(set(origins))
