@@ -90,6 +90,10 @@ CREATE: tuple[str, ...] = (
     "CREATE TABLE calendar (day INTEGER PRIMARY KEY, starts BIGINT NOT NULL)",
     "CREATE TABLE files (no INTEGER PRIMARY KEY, source VARCHAR NOT NULL, path VARCHAR NOT NULL, "
     "fingerprint VARCHAR NOT NULL, size BIGINT NOT NULL, modified BIGINT NOT NULL, load INTEGER NOT NULL)",
+    # What was spent on a day; it belongs to no customer. Amounts in millionths of the workspace's currency.
+    "CREATE TABLE spend (source VARCHAR NOT NULL, day INTEGER NOT NULL, amount BIGINT NOT NULL, channel VARCHAR, "
+    "campaign VARCHAR, impressions BIGINT, clicks BIGINT, origin BIGINT NOT NULL, received BIGINT NOT NULL, "
+    "retired BIGINT, load INTEGER NOT NULL)",
     "CREATE TABLE loads (id INTEGER PRIMARY KEY, started BIGINT NOT NULL, finished BIGINT, state VARCHAR NOT NULL, "
     "summary VARCHAR)",
     "CREATE TABLE quarantine (id BIGINT NOT NULL, load INTEGER NOT NULL, source VARCHAR NOT NULL, "
