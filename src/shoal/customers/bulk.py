@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shoal.clock import DAY
+from shoal.customers.corrections import ERASED_KEY, settle
 from shoal.errors import StoreError
 from shoal.lang import calendar
 from shoal.sql.encode import offset_case
@@ -19,7 +20,7 @@ from shoal.sql.layout import FIRST_DAY, LAST_DAY
 from shoal.sql.registry import ACCOUNT, CUSTOMER, EventType, Registry, Trait
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from shoal.lang.calendar import Zone
     from shoal.lang.schema import Kind, PropertyType
@@ -48,6 +49,7 @@ class WriteSummary:
         rejected: records or rows that were not stored.
         rejections: of records, which and why.
         customers: customers seen for the first time.
+        unchanged: rows of an earlier version of the file that stand in the new one too, and stay as they were.
     """
 
     written: int = 0
@@ -56,6 +58,7 @@ class WriteSummary:
     rejected: int = 0
     rejections: tuple[Rejection, ...] = ()
     customers: int = 0
+    unchanged: int = 0
 
     def __add__(self, other: WriteSummary) -> WriteSummary:
         return WriteSummary(
@@ -65,6 +68,7 @@ class WriteSummary:
             self.rejected + other.rejected,
             self.rejections + other.rejections,
             self.customers + other.customers,
+            self.unchanged + other.unchanged,
         )
 
 
@@ -88,6 +92,7 @@ def write_events(
     zone: Zone | str,
     received: int,
     load: int = 0,
+    replaces: Iterable[int] = (),
 ) -> WriteSummary:
     """Write a relation of events of one type, in one transaction.
 
@@ -102,15 +107,19 @@ def write_events(
         zone: the workspace's time zone.
         received: when these rows became known.
         load: the load that brought them.
+        replaces: the numbers in ``files`` of earlier versions of the file that these rows are from: their rows that
+            aren't here any more are retired, and what stands in both is left as it is. Give this even where the
+            relation is empty.
     """
     rules = _zone(zone)
     with store.transaction():
         registry = Registry.load(store)
         kind = registry.ensure_event(event, {name: type_ for name, (type_, _) in columns.items()})
+        values, mistyped = _event_values(store, registry, kind, relation, columns)
+        relation, unchanged = _settled(store, kind.table, relation, "customer_id", values, replaces, received)
         facts = look_at(store, relation, "customer_id")
         if not facts.good:
-            return WriteSummary(rejected=facts.rows)
-        values, mistyped = _event_values(store, registry, kind, relation, columns)
+            return WriteSummary(mistyped=mistyped, rejected=facts.rows, unchanged=unchanged)
         source = good_rows(relation, "customer_id", facts)
         if facts.named:
             source = _without_duplicates(store, source, _known(registry, None))
@@ -120,7 +129,7 @@ def write_events(
             received=str(received), load=load,
         )  # fmt: skip
         _forget_known(store)
-        return WriteSummary(written, facts.good - written, mistyped, facts.rows - facts.good, customers=new)
+        return _summary(facts, written, mistyped, new, unchanged)
 
 
 def write_traits(
@@ -133,6 +142,7 @@ def write_traits(
     load: int = 0,
     scope: str = CUSTOMER,
     score: bool = False,
+    replaces: Iterable[int] = (),
 ) -> WriteSummary:
     """Write a relation of changes of one trait, in one transaction.
 
@@ -148,27 +158,33 @@ def write_traits(
         load: the load that brought them.
         scope: ``customer``, or ``account``: then ``owner_id`` names accounts.
         score: a model or computation writes it.
+        replaces: as for ``write_events``.
     """
     with store.transaction():
         registry = Registry.load(store)
         trait = registry.ensure_trait(name, kind, scope, score=score)
-        facts = look_at(store, relation, "owner_id")
-        if not facts.good:
-            return WriteSummary(rejected=facts.rows)
         fits = trait.kind is kind
+        value = "value" if fits else "NULL"
         mistyped = 0 if fits else _count(store, f"SELECT count(value) FROM {relation}")
         registry.count_mistyped_trait(trait, mistyped)
+        relation, unchanged = _settled(
+            store, trait.table, relation, "owner_id", {"value": value}, replaces, received, scope
+        )
+        facts = look_at(store, relation, "owner_id")
+        if not facts.good:
+            return WriteSummary(mistyped=mistyped, rejected=facts.rows, unchanged=unchanged)
         source = good_rows(relation, "owner_id", facts)
         if facts.named:
             source = _without_duplicates(store, source, _known(registry, trait))
         new = admit(store, source, "owner_id", str(received), scope)
-        value = "value" if fits else "NULL"
         written = insert_trait(store, trait, source, value=value, received=str(received), load=load)
         _forget_known(store)
-        return WriteSummary(written, facts.good - written, mistyped, facts.rows - facts.good, customers=new)
+        return _summary(facts, written, mistyped, new, unchanged)
 
 
-def write_consents(store: Store, relation: str, *, received: int, load: int = 0) -> WriteSummary:
+def write_consents(
+    store: Store, relation: str, *, received: int, load: int = 0, replaces: Iterable[int] = ()
+) -> WriteSummary:
     """Write a relation of consents, in one transaction.
 
     Args:
@@ -177,10 +193,14 @@ def write_consents(store: Store, relation: str, *, received: int, load: int = 0)
             message_id VARCHAR, origin BIGINT``. A message id is unique for each purpose.
         received: when these rows became known.
         load: the load that brought them.
+        replaces: as for ``write_events``.
     """
+    stated = "purpose IS NOT NULL AND granted IS NOT NULL"
     with store.transaction():
-        facts = look_at(store, relation, "customer_id", "purpose IS NOT NULL AND granted IS NOT NULL")
-        source = good_rows(relation, "customer_id", facts, "purpose IS NOT NULL AND granted IS NOT NULL")
+        contents = {"purpose": "purpose", "granted": "granted"}
+        relation, unchanged = _settled(store, "consents", relation, "customer_id", contents, replaces, received)
+        facts = look_at(store, relation, "customer_id", stated)
+        source = good_rows(relation, "customer_id", facts, stated)
         if facts.named:
             source = (
                 f"(SELECT * FROM {source} WHERE message_id IS NULL OR (message_id, purpose) NOT IN (SELECT "
@@ -189,7 +209,7 @@ def write_consents(store: Store, relation: str, *, received: int, load: int = 0)
             )
         new = admit(store, source, "customer_id", str(received), dated=False)
         written = insert_consents(store, source, received=str(received), load=load)
-        return WriteSummary(written, facts.good - written, rejected=facts.rows - facts.good, customers=new)
+        return _summary(facts, written, 0, new, unchanged)
 
 
 def objects_sql(event: EventType, name: str, fields: Mapping[str, str]) -> str:
@@ -251,8 +271,9 @@ def _admit_customers(store: Store) -> int:
     )
     return _count(
         store,
-        "INSERT INTO customers SELECT (SELECT coalesce(max(key), 0) FROM customers) + row_number() OVER (ORDER BY id), "
-        "id, first_ts, received FROM temp.arrivals ANTI JOIN customers USING (id)",
+        "INSERT INTO customers SELECT greatest((SELECT coalesce(max(key), 0) FROM customers), "
+        f"(SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM meta WHERE key = '{ERASED_KEY}')) "
+        "+ row_number() OVER (ORDER BY id), id, first_ts, received FROM temp.arrivals ANTI JOIN customers USING (id)",
     )
 
 
@@ -315,6 +336,30 @@ def insert_consents(store: Store, source: str, *, received: str, load: int) -> i
 def message_tables(registry: Registry) -> list[str]:
     """The tables whose message ids are unique in the workspace: those of events and traits."""
     return [e.table for e in registry.events.values()] + [t.table for t in registry.traits.values()]
+
+
+def _settled(
+    store: Store,
+    table: str,
+    relation: str,
+    owner: str,
+    contents: Mapping[str, str],
+    replaces: Iterable[int],
+    received: int,
+    scope: str = CUSTOMER,
+) -> tuple[str, int]:
+    """The rows that are still to be written where earlier versions of the file are replaced, and how many stay."""
+    files = list(replaces)
+    if not files:
+        return relation, 0
+    left = settle(store, table, relation, owner, contents, replaces=files, received=received, scope=scope)
+    return left, _count(store, "SELECT count(*) FROM temp.unchanged")
+
+
+def _summary(facts: Facts, written: int, mistyped: int, new: int, unchanged: int) -> WriteSummary:
+    return WriteSummary(
+        written, facts.good - written, mistyped, facts.rows - facts.good, customers=new, unchanged=unchanged
+    )
 
 
 def _known(registry: Registry, trait: Trait | None) -> str:

@@ -26,6 +26,7 @@ from shoal.customers.bulk import (
     write_events,
     write_traits,
 )
+from shoal.customers.corrections import erase_customer, retire_files, retire_origins
 from shoal.customers.values import MistypedError, Physical, beyond, encode, kind_of, storable
 from shoal.lang import calendar
 from shoal.lang.schema import Kind, PropertyType
@@ -45,7 +46,10 @@ __all__ = [
     "Record",
     "Rejection",
     "WriteSummary",
+    "erase_customer",
     "objects_sql",
+    "retire_files",
+    "retire_origins",
     "write_consents",
     "write_events",
     "write_records",

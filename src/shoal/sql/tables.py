@@ -101,8 +101,4 @@ CREATE: tuple[str, ...] = (
     "content VARCHAR NOT NULL, received BIGINT NOT NULL, resolved BIGINT)",
     "CREATE TABLE quality (load INTEGER NOT NULL, source VARCHAR NOT NULL, col VARCHAR, measure VARCHAR NOT NULL, "
     "value DOUBLE, n BIGINT NOT NULL, verdict VARCHAR NOT NULL, note VARCHAR)",
-    # What was spent on a day (a date), amounts in millionths of the workspace's currency.
-    "CREATE TABLE spend (day INTEGER NOT NULL, amount BIGINT NOT NULL, channel VARCHAR, campaign VARCHAR, "
-    "impressions BIGINT, clicks BIGINT, origin BIGINT NOT NULL, received BIGINT NOT NULL, retired BIGINT, "
-    "load INTEGER NOT NULL)",
 )
