@@ -1,8 +1,8 @@
 """The JSON form of the language: an object per node, ``{"node": kind, field: value, …}``.
 
-Fields bear the names of the dataclass in ``nodes``; fields at their default may be left out, comments stand in ``note``,
-places in the text are not kept. Literals are written so that no reader loses a digit: numbers (and everything counted in
-millionths) as decimal text, dates and instants in ISO 8601.
+Fields bear the names of the dataclass in ``nodes``; fields at their default may be left out, comments stand in
+``note``, places in the text are not kept. Literals are written so that no reader loses a digit: numbers (and everything
+counted in millionths) as decimal text, dates and instants in ISO 8601.
 
 >>> from shoal.lang.nodes import Compare, Number, Trait
 >>> to_document(Compare(Trait("age"), ">", Number(30_500_000)))
@@ -15,7 +15,7 @@ import dataclasses
 import types
 import typing
 from datetime import date, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from functools import cache
 from typing import Any
 
@@ -23,8 +23,11 @@ from shoal.clock import iso, to_instant
 from shoal.errors import DefinitionError, did_you_mean, nearest
 from shoal.lang import nodes as n
 from shoal.lang.nodes import MICRO, NODES, Node
+from shoal.lang.walk import LESS_DEEP, MOST_DEPTH, TOO_DEEP
 
 _EPOCH_DAY = date(1970, 1, 1)
+_LONGEST = 400
+_EXACT = Context(prec=2 * _LONGEST)
 # Fields counted in millionths, written as decimal text.
 _DECIMALS = {"latitude", "longitude", "radius", "percent"}
 _PERCENTILE = {"low", "high"}
@@ -48,10 +51,13 @@ def micro_of(text: str) -> int:
         DefinitionError: if the text isn't a decimal number.
     """
     try:
-        scaled = Decimal(text).scaleb(6)
-        return int(scaled.to_integral_value(rounding="ROUND_HALF_EVEN"))
-    except (InvalidOperation, ValueError, OverflowError):
-        raise DefinitionError(f"{text!r} is not a number.", fix="Write digits with an optional fraction.") from None
+        number = Decimal(text)
+        # Bounded before it is scaled, exact while it is: neither 1e999999999 nor a long fraction may get further.
+        if len(text) <= _LONGEST and number.is_finite() and abs(number.adjusted()) <= _LONGEST:
+            return int(number.scaleb(6, _EXACT).to_integral_value("ROUND_HALF_EVEN", _EXACT))
+    except (InvalidOperation, ValueError):
+        pass
+    raise DefinitionError(f"{text[:40]!r} is not a number.", fix="Write digits with an optional fraction.")
 
 
 def date_text(days: int) -> str:
@@ -98,7 +104,7 @@ def to_document(node: Node) -> dict[str, Any]:
         case n.Instant():
             document["value"] = iso(node.micros)
         case _:
-            for spec in _data_fields(type(node)):
+            for spec in _data_fields(node.kind):
                 value = getattr(node, spec.name)
                 if spec.default is dataclasses.MISSING or value != spec.default:
                     document[spec.name] = _out(node, spec.name, value)
@@ -113,7 +119,19 @@ def from_document(document: object) -> Node:
     Raises:
         DefinitionError: where the form isn't one of the language; it names the path, as ``parts[1].left``.
     """
+    _hold_depth(document)
     return _read(document, "")
+
+
+def _hold_depth(document: object) -> None:
+    """Refuse what is nested so deep that reading it would exhaust the stack; found without recursion."""
+    ahead = [(document, 0)]
+    while ahead:
+        value, level = ahead.pop()
+        if level > MOST_DEPTH:
+            raise DefinitionError(TOO_DEEP, fix=LESS_DEEP)
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+        ahead.extend((v, level + isinstance(v, dict)) for v in inner)
 
 
 def _out(node: Node, name: str, value: object) -> object:
@@ -131,13 +149,13 @@ def _is_decimal(kind: str, name: str) -> bool:
 
 
 @cache
-def _data_fields(cls: type[Node]) -> tuple[dataclasses.Field[Any], ...]:
-    return tuple(f for f in dataclasses.fields(cls) if f.name not in ("note", "span"))
+def _data_fields(kind: str) -> tuple[dataclasses.Field[Any], ...]:
+    return tuple(f for f in dataclasses.fields(NODES[kind]) if f.name not in ("note", "span"))
 
 
 @cache
-def _hints(cls: type[Node]) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
+def _hints(kind: str) -> dict[str, Any]:
+    return typing.get_type_hints(NODES[kind])
 
 
 def _fault(path: str, problem: str, fix: str | None = None) -> DefinitionError:
@@ -157,11 +175,11 @@ def _read(document: object, path: str) -> Node:
     if cls in (n.Number, n.Date, n.Instant):
         return _read_literal(cls, document, path, note)
     given = {k: v for k, v in document.items() if k not in ("node", "note")}
-    known = {f.name for f in _data_fields(cls)}
+    known = {f.name for f in _data_fields(kind)}
     for name in given.keys() - known:
         raise _fault(path, f"{kind!r} has no {name!r}.", did_you_mean(nearest(name, known)))
-    values = {}
-    for spec in _data_fields(cls):
+    values: dict[str, Any] = {}
+    for spec in _data_fields(kind):
         if spec.name in given:
             values[spec.name] = _field(cls, spec.name, given[spec.name], f"{path}.{spec.name}")
         elif spec.default is dataclasses.MISSING:
@@ -186,7 +204,7 @@ def _field(cls: type[Node], name: str, value: object, path: str) -> object:
         if not isinstance(value, str):
             raise _fault(path, "Expected a decimal number as text.")
         return micro_of(value)
-    return _shaped(_hints(cls)[name], value, path)
+    return _shaped(_hints(cls.kind)[name], value, path)
 
 
 def _shaped(hint: Any, value: object, path: str) -> object:
