@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from shoal.lang import nodes as n
 from shoal.lang.parse_values import CONDITIONS
-from shoal.lang.walk import walk
+from shoal.lang.tree import walk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

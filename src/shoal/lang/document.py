@@ -22,8 +22,8 @@ from typing import Any
 from shoal.clock import iso, to_instant
 from shoal.errors import DefinitionError, did_you_mean, nearest
 from shoal.lang import nodes as n
+from shoal.lang.depth import LESS_DEEP, MOST_DEPTH, TOO_DEEP
 from shoal.lang.nodes import MICRO, NODES, Node
-from shoal.lang.walk import LESS_DEEP, MOST_DEPTH, TOO_DEEP
 
 _EPOCH_DAY = date(1970, 1, 1)
 _LONGEST = 400

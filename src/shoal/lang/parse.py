@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, cast
 from shoal.errors import DefinitionError
 from shoal.lang import nodes as n
 from shoal.lang.comments import attach
+from shoal.lang.depth import LESS_DEEP, MOST_DEPTH, TOO_DEEP, depth
 from shoal.lang.parse_comparisons import COMPARERS, Comparisons
 from shoal.lang.parse_values import COMPARE, Operand, is_condition
-from shoal.lang.walk import LESS_DEEP, MOST_DEPTH, TOO_DEEP, depth
 
 if TYPE_CHECKING:
     from collections.abc import Callable

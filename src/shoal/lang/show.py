@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, get_args
 
 from shoal.lang import nodes as n
 from shoal.lang.pieces import BREAK, TURN, Block, pieces
-from shoal.lang.walk import children, walk
+from shoal.lang.tree import children, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
