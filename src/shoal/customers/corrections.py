@@ -110,9 +110,7 @@ def settle(
     _note_touched(store, registry, table, gone)
     store.execute(f"UPDATE {table} SET retired = {received} WHERE {gone}")
     _recompute_touched(store, registry)
-    return (
-        f"(SELECT * FROM {relation} WHERE origin NOT IN (SELECT origin FROM temp.unchanged WHERE origin IS NOT NULL))"
-    )
+    return f"(SELECT * FROM {relation} ANTI JOIN temp.unchanged USING (origin))"
 
 
 def erase_customer(store: Store, customer_id: str) -> dict[str, int]:

@@ -22,7 +22,7 @@ _DIGITS = 10**12
 def in_millionths(decimal: str) -> str:
     """BIGINT millionths of an expression of type DECIMAL(38, 18), half to even; NULL beyond ± 10^12.
 
-    Cast text with ``TRY_CAST(x AS DECIMAL(38, 18))``, floats through their shortest text.
+    Text becomes that type by ``TRY_CAST(x AS DECIMAL(38, 18))``; for floats there is ``float_in_millionths``.
     """
     whole = f"CAST(trunc({decimal}) AS HUGEINT)"
     rest_of = f"CAST({decimal} - trunc({decimal}) AS DECIMAL(19, 18))"
@@ -33,6 +33,11 @@ def in_millionths(decimal: str) -> str:
     up = f"({rest} * 2 > {_DIGITS} OR ({rest} * 2 = {_DIGITS} AND {quotient} % 2 <> 0))"
     away = f"CASE WHEN {up} THEN CASE WHEN {fine} < 0 THEN -1 ELSE 1 END ELSE 0 END"
     return f"CASE WHEN abs({decimal}) <= {LIMIT} THEN CAST({quotient} + {away} AS BIGINT) END"
+
+
+def float_in_millionths(number: str) -> str:
+    """BIGINT millionths of a DOUBLE, taken for its shortest text: 0.1 is a tenth. NULL if it is no number, or beyond."""
+    return in_millionths(f"TRY_CAST(CAST({number} AS VARCHAR) AS DECIMAL(38, 18))")
 
 
 def text_of_millionths(micro: str) -> str:
