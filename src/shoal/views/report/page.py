@@ -1,0 +1,178 @@
+"""What a report is made of, and how it becomes one HTML file without any external request."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from shoal.views import theme
+from shoal.views.charts.render import to_spec, to_svg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import altair as alt
+
+Form: TypeAlias = Literal["text", "count", "share", "money", "change", "bar", "decimal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A figure that stands on its own, with what it was before.
+
+    Args:
+        label: what it is.
+        value: as it is shown.
+        detail: the definition, n, or the change, in a few words.
+    """
+
+    label: str
+    value: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table: its key in the rows, its head, and how its values are written.
+
+    ``bar`` writes a share with a bar behind it. ``hint`` explains a term, one hover away.
+    """
+
+    key: str
+    head: str
+    form: Form = "text"
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table that can be sorted and exported."""
+
+    id: str
+    columns: Sequence[Column]
+    rows: Sequence[Mapping[str, Any]]
+    empty: str = "There is nothing to show yet."
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A chart, drawn wide for a desk and paper and narrow for a phone.
+
+    Args:
+        id: names the exported files.
+        draw: gives the chart for a plot width in pixels.
+        rows: the data behind it, for the CSV.
+        alt: what the picture shows, for those who don't see it.
+        note: a line below it: n, definition, until when the data reaches.
+    """
+
+    id: str
+    draw: Callable[[int], alt.Chart]
+    rows: Sequence[Mapping[str, Any]]
+    alt: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the report. ``blocks`` are figures, tables, groups of cards and paragraphs, in order."""
+
+    id: str
+    title: str
+    lead: str = ""
+    blocks: Sequence[Figure | Table | Sequence[Card] | str] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A whole report."""
+
+    title: str
+    subtitle: str
+    findings: Sequence[str]
+    sections: Sequence[Section]
+    method: Sequence[tuple[str, str]]
+    foot: str
+
+
+def render(page: Page, progress: Callable[[str, int, int], None] | None = None) -> str:
+    """The HTML of a report.
+
+    Args:
+        page: what to show.
+        progress: is told (what, done, total) as charts are drawn.
+    """
+    figures = [b for s in page.sections for b in s.blocks if isinstance(b, Figure)]
+    drawn: dict[str, dict[str, Any]] = {}
+    for index, figure in enumerate(figures):
+        drawn[figure.id] = _drawn(figure)
+        if progress:
+            progress("charts", index + 1, len(figures))
+    environment = _environment()
+    return environment.get_template("report.html").render(page=page, drawn=drawn, theme=theme)
+
+
+def _drawn(figure: Figure) -> dict[str, Any]:
+    wide = figure.draw(theme.WIDE)
+    return {
+        "wide": to_svg(wide),
+        "narrow": to_svg(figure.draw(theme.NARROW)),
+        "spec": _script_safe(json.dumps(to_spec(wide), ensure_ascii=False)),
+        "csv": _script_safe(json.dumps(csv_text(figure.rows), ensure_ascii=False)),
+    }
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as CSV text with a head."""
+    if not rows:
+        return ""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\r\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def _script_safe(text: str) -> str:
+    """JSON that can stand in a script element, whatever customers or segments are called."""
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026").replace("\u2028", "\\u2028")
+
+
+def _environment() -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    made = Environment(
+        loader=PackageLoader("shoal.views.report", "templates"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    made.filters["cell"] = cell
+    made.tests["figure"] = lambda block: isinstance(block, Figure)
+    made.tests["sheet"] = lambda block: isinstance(block, Table)
+    made.tests["paragraph"] = lambda block: isinstance(block, str)
+    made.filters["raw_svg"] = Markup
+    made.filters["raw_json"] = Markup
+    return made
+
+
+def cell(value: Any, form: Form) -> str:
+    """A table's value as it is shown; a dash where there is none.
+
+    >>> cell(1234.5, "count"), cell(0.1234, "share"), cell(None, "money"), cell(12, "change"), cell(3.14159, "decimal")
+    ('1,234', '12.3 %', '–', '+12', '3.14')
+    """
+    if value is None:
+        return "–"
+    match form:
+        case "count" | "money":
+            return f"{float(value):,.0f}"
+        case "share" | "bar":
+            return f"{100 * float(value):.1f} %"
+        case "change":
+            return f"{float(value):+,.0f}" if value else "0"
+        case "decimal":
+            return f"{float(value):,.2f}"
+    return str(value)
