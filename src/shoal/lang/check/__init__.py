@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shoal.errors import DefinitionError, did_you_mean, nearest
+from shoal.errors import DefinitionError
 from shoal.lang import nodes as n
 from shoal.lang.check.conditions import condition_faults
 from shoal.lang.check.doubts import doubts
 from shoal.lang.check.filters import filter_faults
-from shoal.lang.check.scope import Scope, some
+from shoal.lang.check.scope import Scope, suggestion
 from shoal.lang.check.values import kind_of, value_faults
 from shoal.lang.references import circle_error, circle_from, references, walk
 
@@ -138,5 +138,4 @@ def _from(slug: str | None, circle: list[str]) -> list[str]:
 
 
 def _no_such(what: str, name: str, known: Iterable[str], place: str) -> DefinitionError:
-    names = sorted(known)
-    return DefinitionError(f"{what} isn't there.", place=place, fix=did_you_mean(nearest(name, names)) or some(names))
+    return DefinitionError(f"{what} isn't there.", place=place, fix=suggestion(name, known))

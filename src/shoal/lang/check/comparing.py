@@ -121,7 +121,8 @@ def _weekday_faults(ordering: bool, right: Value, scope: Scope, node: n.Node) ->
     if ordering:
         yield scope.fault(node, "Weekdays have no order here.", 'Write weekday in ("Saturday", "Sunday").')
     elif isinstance(right, n.Text) and right.value not in WEEKDAYS:
-        fix = did_you_mean(nearest(right.value, WEEKDAYS)) or 'Write "Monday" to "Sunday".'
+        near = [day for day in WEEKDAYS if day.casefold() == right.value.casefold()] or nearest(right.value, WEEKDAYS)
+        fix = did_you_mean(near) or 'Write "Monday" to "Sunday".'
         yield scope.fault(right, f'"{right.value}" is not a weekday.', fix)
 
 

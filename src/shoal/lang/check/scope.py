@@ -66,8 +66,7 @@ class Scope:
 
     def unknown(self, node: Node, what: str, name: str, known: Iterable[str], of: str = "") -> DefinitionError:
         """The error for a name that isn't there, with the nearest ones, or some of those there are."""
-        names = sorted(known)
-        return self.fault(node, f'There is no {what} "{name}"{of}.', did_you_mean(nearest(name, names)) or some(names))
+        return self.fault(node, f'There is no {what} "{name}"{of}.', suggestion(name, known))
 
     def in_filter(self, event: str) -> Scope:
         """The scope of the filter of the events with this name."""
@@ -83,6 +82,13 @@ class Scope:
         if self.items is None:
             return types
         return [PropertyType(t.fields[name]) for t in types if name in t.fields]
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """The nearest known names, else those that begin alike, else some of those there are."""
+    names = sorted(known)
+    beginning = [k for k in names if name and k.casefold().startswith(name.casefold())]
+    return did_you_mean(nearest(name, names) or beginning[:3]) or some(names)
 
 
 def some(names: list[str], most: int = 6) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from shoal.lang import nodes as n
 from shoal.lang.missing import never_missing
 from shoal.lang.say.bucket import bucket_words
-from shoal.lang.say.events import count_words
+from shoal.lang.say.events import count_between_words, count_words
 from shoal.lang.say.voice import denies, listed, says
 from shoal.lang.say.window import ago_words
 from shoal.lang.schema import Kind
@@ -44,8 +44,12 @@ def deny_compare(node: n.Compare, voice: Voice) -> str:
 
 @says(n.Between)
 def say_between(node: n.Between, voice: Voice) -> str:
-    low, high = voice.say(node.low), voice.say(node.high)
-    return f"{voice.say(node.value)} is between {low} and {high}"
+    match node:
+        case n.Between(n.Aggregate("count") as count, n.Number() as least, n.Number() as most):
+            words = count_between_words(count.events, count.window, least, most, voice)
+            if words:
+                return words
+    return f"{voice.say(node.value)} is between {voice.say(node.low)} and {voice.say(node.high)}"
 
 
 @denies(n.Between)

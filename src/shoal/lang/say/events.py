@@ -28,14 +28,14 @@ _NOUNS = {
     "most frequent": "the most frequent {of} of",
     "distinct": "the number of different values of {of} of",
     "active days": "the number of days with",
-    "count": "the number of",
+    "count": "the count of",
 }
 _DATED = {"min": "the earliest {of} of", "max": "the latest {of} of"}
 
 
 @says(n.Events)
 def say_events(node: n.Events, voice: Voice) -> str:
-    return f"{event_words(node, voice)}{' by anyone in the account' if node.of_account else ''}"
+    return f"{event_words(node, voice)}{_whose(node)}"
 
 
 @says(n.Did)
@@ -59,8 +59,7 @@ def say_aggregate(node: n.Aggregate, voice: Voice) -> str:
     noun = _NOUNS[node.fn]
     if node.fn in _DATED and voice.kind(node) in (Kind.DATE, Kind.INSTANT):
         noun = _DATED[node.fn]
-    events = voice.say(node.events) + (" events" if node.fn == "count" and not is_wildcard(node.events.name) else "")
-    return f"{noun.format(of=name_words(node.of or ''))} {events}{window_words(node.window, voice)}"
+    return f"{noun.format(of=name_words(node.of or ''))} {voice.say(node.events)}{window_words(node.window, voice)}"
 
 
 def event_words(events: n.Events, voice: Voice) -> str:
@@ -83,6 +82,24 @@ def count_words(events: n.Events, window: n.Window | None, op: CompareOp, number
     return _did(events, window, op, number.micro // MICRO, voice)
 
 
+def count_between_words(
+    events: n.Events, window: n.Window | None, low: n.Number, high: n.Number, voice: Voice
+) -> str | None:
+    """``did “App Opened” between 2 and 4 times``, or None where the numbers aren't numbers of times."""
+    if any(end.micro % MICRO or end.micro < 1 for end in (low, high)):
+        return None
+    often = f"between {number_words(low.micro)} and {number_words(high.micro)} times"
+    return f"{_together(events)}did {event_words(events, voice)} {often}{window_words(window, voice)}"
+
+
+def _whose(events: n.Events) -> str:
+    return " by anyone in the account" if events.of_account else ""
+
+
+def _together(events: n.Events) -> str:
+    return "the account's customers together " if events.of_account else ""
+
+
 def _asked(asked: n.Times | None) -> tuple[CompareOp, int]:
     return (">=", 1) if asked is None else (TIMES_OP[asked.op], asked.n)
 
@@ -96,8 +113,7 @@ def _did(events: n.Events, window: n.Window | None, op: CompareOp, number: int, 
         if events.of_account:
             return f"no one in the account {'' if window else 'ever '}did {what}{when}"
         return f"did not do {what}{when}" if window else f"never did {what}"
-    who = "the account's customers together " if events.of_account else ""
-    return f"{who}did {what} {_often(op, number)}{when}"
+    return f"{_together(events)}did {what} {_often(op, number)}{when}"
 
 
 def _often(op: CompareOp, number: int) -> str:
