@@ -130,9 +130,8 @@ def _batches(reading: Reading, plan: _Plan) -> Iterator[pa.RecordBatch]:
 
 def _fast(block: bytes, chunks: Chunks, plan: _Plan) -> list[pa.RecordBatch] | None:
     """The rows of a block, cut behind its last whole record; None where anything is odd."""
-    shape = plan.dialect.shape
     cut = _well_formed(block, chunks.ended and len(block) < BLOCK, plan)
-    if cut is None or not shape.delimiter.isascii():
+    if cut is None:
         return None
     size, lines = cut
     table = _parse(block[:size], plan)
@@ -146,7 +145,10 @@ def _fast(block: bytes, chunks: Chunks, plan: _Plan) -> list[pa.RecordBatch] | N
 
 def _well_formed(block: bytes, last: bool, plan: _Plan) -> tuple[int, NDArray[np.int64]] | None:
     """Where the last whole record of a block ends, and the line of each record (from 0); None where anything is odd."""
-    if b"\0" in block:
+    quote = plan.dialect.shape.quote.encode()
+    if b"\0" in block or not plan.dialect.shape.delimiter.isascii():
+        return None
+    if last and quote and block.count(quote) % 2:
         return None
     at = np.frombuffer(block, np.uint8)
     newlines = np.flatnonzero(at == _NEWLINE)

@@ -189,10 +189,16 @@ def _header(records: list[Record], fmt: Format, place: str) -> Record | None:
 def _find_header(records: list[Record], *, must: bool) -> Record | None:
     """The first row that is as wide as the rows after it and holds names rather than values."""
     width = _width(records)
+    # Rows may end in a delimiter where the header doesn't, so cells that are empty everywhere don't count.
+    filled = [i for r in records if len(r.cells) == width for i, cell in enumerate(r.cells, start=1) if cell.strip()]
+    least = max(filled, default=1)
     for index, record in enumerate(records):
         named = sum(bool(cell.strip()) for cell in record.cells)
-        if record.fault is None and len(record.cells) >= width - 1 and named >= max(1, 0.6 * width):
-            return record if must or _holds_names(record, records[index + 1 :]) else None
+        if record.fault is None and len(record.cells) >= least and named >= 0.6 * least:
+            if must or _holds_names(record, records[index + 1 :]):
+                return record
+            # Several names above narrower than the rows: a header that doesn't fit, which is told as such.
+            return records[index - 1] if index and len(records[index - 1].cells) > 1 else None
     return None
 
 

@@ -115,7 +115,7 @@ def detect(*samples: bytes) -> Encoding:
             return Encoding(codec)
     if head.count(b"\0") * 4 > len(head):
         return Encoding("utf-16-le" if head[1::2].count(b"\0") >= head[::2].count(b"\0") else "utf-16-be")
-    if all(_is_valid_utf8(sample) for sample in samples):
+    if all(_is_valid_utf8(sample) for sample in samples) or _mostly_utf8(b"\n".join(samples)):
         return Encoding("utf-8")
     return _guessed(b"\n".join(samples))
 
@@ -125,10 +125,12 @@ def _guessed(sample: bytes) -> Encoding:
 
     # Only lines with something to tell by: the others make every guess look good.
     telling = b"\n".join(line for line in sample.split(b"\n") if not line.isascii())[:100_000]
-    western = _bad_lines(telling, "cp1252") == []
+    western = "latin-1" if _bad_lines(telling, "cp1252") else "cp1252"
     best = from_bytes(telling, cp_isolation=list(_CANDIDATES)).best()
-    codec = best.encoding if best is not None else ("cp1252" if western else "latin-1")
-    word = codecs.lookup(codec).name
+    # A few accents among plain letters are Western unless the words of a language speak against it.
+    accents = sum(byte >= 0x80 for byte in telling) / max(1, sum(chr(byte).isalpha() for byte in telling))
+    unclear = best is None or (best.coherence == 0 and accents < 0.35) or "cp1252" in best.could_be_from_charset
+    word = codecs.lookup(western if unclear or best is None else best.encoding).name
     return Encoding(
         word,
         f"The file is not UTF-8; it was read as {word}. If names with accents look wrong, say encoding: in its format.",
@@ -146,6 +148,12 @@ def _is_valid_utf8(sample: bytes) -> bool:
             continue
         return True
     return False
+
+
+def _mostly_utf8(sample: bytes) -> bool:
+    """Whether nine in ten of the lines that could tell are UTF-8; then the others are bad rows."""
+    telling = [line for line in sample.split(b"\n") if not line.isascii()]
+    return sum(_is_valid_utf8(line) for line in telling) >= max(0.9 * len(telling), 3)
 
 
 def _bad_lines(sample: bytes, codec: str) -> list[int]:
