@@ -251,7 +251,7 @@ def open_store(
 # (pattern in the driver's message, problem, fix); the first that matches speaks. {0} is the pattern's group.
 _TRANSLATIONS: tuple[tuple[str, str, str], ...] = (
     (
-        r"could not offload|max_temp_directory_size|temp_directory.* (?:limit|size)",
+        r"failed to offload|max_temp_directory_size",
         "The disk space for intermediate results ran out; nothing was changed.",
         "Free disk space, or set the temporary folder to a larger disk.",
     ),
@@ -305,8 +305,9 @@ _TRANSLATIONS: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def translated(error: duckdb.Error, place: str) -> StoreError:
+def translated(error: duckdb.Error, path: str) -> StoreError:
     """The store's error for a driver's error: one paragraph with the place and the fix."""
+    place = None if path == IN_MEMORY else path
     said = " ".join(str(error).split())
     lock = re.search(r"could not set lock|conflicting lock", said, re.IGNORECASE)
     if lock:
