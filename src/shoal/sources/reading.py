@@ -67,7 +67,8 @@ class Format:
         thousands: the character between groups of three digits; ``""`` for none.
         dates: ``iso``, ``day-first``, ``month-first`` or a strptime pattern.
         timezone: IANA name of the zone of times that bear none.
-        missing: the texts that mean "not known"; by default the empty text alone.
+        missing: the texts that mean "not known"; by default the empty text alone. Applied by the readers of text,
+            JSON and Excel; Parquet, SQLite and PostgreSQL have nulls of their own.
         yes: words for yes.
         no: words for no.
         skip_initial_space: whether blanks after a delimiter are dropped.

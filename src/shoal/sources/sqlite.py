@@ -32,8 +32,7 @@ def read(file: SourceFile, fmt: Format) -> Reading:
     """
     with _opened(file) as database:
         sql = _sql(database, fmt, file)
-        cursor = database.execute(f"SELECT * FROM ({sql}) LIMIT 0")
-        raw = [c[0] for c in cursor.description]
+        raw = _names(database, sql, file)
         names = check_names(raw, fmt, file.path)
         types, rows = _types(database, sql, len(raw))
     return Reading(
@@ -106,6 +105,13 @@ def _sql(database: sqlite3.Connection, fmt: Format, file: SourceFile) -> str:
     return f"SELECT * FROM {_quoted(fmt.table)}"
 
 
+def _names(database: sqlite3.Connection, sql: str, file: SourceFile) -> list[str]:
+    with closing(database.execute(sql)) as cursor:
+        if cursor.description is None:
+            raise SourceError("The query gives no rows.", place=file.path, fix="Write a SELECT.")
+        return [column[0] for column in cursor.description]
+
+
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
@@ -115,7 +121,7 @@ def _types(database: sqlite3.Connection, sql: str, width: int) -> tuple[list[pa.
     # Columns are addressed by position: a query may name two of them alike, which check_names reports in its words.
     aliases = ", ".join(f"c{i}" for i in range(width))
     kinds = ", ".join(f"max(typeof(c{i}) = '{kind}')" for i in range(width) for kind in _TYPES)
-    query = f"WITH t({aliases}) AS ({sql}) SELECT count(*), {kinds} FROM t"
+    query = f'WITH "shoal reading"({aliases}) AS ({sql}) SELECT count(*), {kinds} FROM "shoal reading"'
     count, *flags = database.execute(query).fetchone()
     step = len(_TYPES)
     return [_one_type(flags[i * step : (i + 1) * step]) for i in range(width)], count
