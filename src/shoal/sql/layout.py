@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from shoal.clock import DAY, SECOND
+from shoal.clock import DAY, SECOND, from_instant
 from shoal.errors import StoreError
 from shoal.lang import calendar
 from shoal.sql.tables import CREATE, LAYOUT
@@ -167,7 +167,7 @@ def _calendar(zone: Zone) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]
 
     days = np.arange(FIRST_DAY, LAST_DAY + 1, dtype=np.int64)
     midnights = days * DAY
-    turns = zone.transitions(int(midnights[0]) - DAY, int(midnights[-1]) + DAY)
+    turns = _transitions(zone, int(midnights[0]) - DAY, len(days) + 2)
     at = np.array([turn for turn, _ in turns], dtype=np.int64)
     offsets = np.array([seconds for _, seconds in turns], dtype=np.int64)
     before = offsets[np.searchsorted(at, midnights - DAY, side="right") - 1]
@@ -176,6 +176,20 @@ def _calendar(zone: Zone) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]
     for i in np.flatnonzero(before != after):
         starts[i] = zone.starts(int(days[i]))
     return days.astype(np.int32), starts
+
+
+def _transitions(zone: Zone, low: int, days: int) -> list[tuple[int, int]]:
+    """As ``zone.transitions``, for centuries: a lean look at each day, and an exact one only where the offset moved."""
+    found = [(low, zone.offset(low))]
+    moment, step = from_instant(low), timedelta(days=1)
+    before = moment.astimezone(zone.rules).utcoffset()
+    for day in range(1, days + 1):
+        moment += step
+        after = moment.astimezone(zone.rules).utcoffset()
+        if after != before:
+            found += zone.transitions(low + (day - 1) * DAY, low + day * DAY)[1:]
+            before = after
+    return found
 
 
 def _place(store: Store) -> str | None:

@@ -1,0 +1,78 @@
+"""Makes the frozen example of the store's current layout: ``python tests/frozen/make_layout.py``.
+
+Run it once when a release raises the layout, and commit what it writes; never again for an older layout. It takes the
+file as the release's engine wrote it, so the suite proves that later engines and releases still open it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tempfile
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from shoal.customers.writer import retire_origins, write_events, write_records
+from shoal.lang.schema import Kind, PropertyType
+from shoal.shapes import ConsentChange, Event, ListChange, Merge, Point, TraitChange
+from shoal.sql.duck import create_store
+from shoal.sql.tables import LAYOUT
+
+ZONE = "Europe/London"
+SECOND = 1_000_000
+START = 1_500_000_000 * SECOND
+
+HAS = {
+    "customers": "SELECT id, first_ts FROM customers ORDER BY id",
+    "orders": "SELECT id, ts, offset_s, message_id, e.received, retired, p1 FROM event_1 AS e JOIN customers ON key = "
+    "customer ORDER BY ALL",
+    "products": "SELECT ts, item.f1, item.f2 FROM (SELECT ts, unnest(p2) AS item FROM event_1) ORDER BY ALL",
+    "plan": "SELECT id, ts, value FROM trait_1 JOIN customers ON key = owner ORDER BY ALL",
+    "industry": "SELECT id, ts, value FROM trait_4 JOIN accounts ON key = owner ORDER BY ALL",
+    "views": "SELECT e.ts, p3, p4, p5, p1, p2 FROM event_2 AS e ORDER BY ALL",
+    "consents": "SELECT purpose, granted, ts FROM consents ORDER BY ALL",
+    "lists": "SELECT list, added FROM list_changes ORDER BY ALL",
+    "merges": "SELECT received, undone, because FROM merges ORDER BY ALL",
+    "calendar": "SELECT count(*), min(day), max(day) FROM calendar",
+    "meta": "SELECT key, value FROM meta WHERE key IN ('zone', 'created', 'clock_offset') ORDER BY key",
+}
+"""What the example holds, each as a query that stands with its answer in ``layout_<n>.json``."""
+
+RECORDS = [
+    Event("ann", "Order Completed", START, {"revenue": 12.5, "products": [{"sku": "A1", "price": 12.5}]}, "m1"),
+    Event("ann", "Order Completed", START + SECOND, {"revenue": 3, "products": [{"sku": "B2", "price": 3}]}, "m2"),
+    Event("bob", "Product Viewed", START, {"at": Point(-1.2864, 36.8172), "when": datetime(2020, 1, 1, tzinfo=UTC)}),
+    Event("bob", "Product Viewed", START + 1, {"day": date(2020, 1, 1), "tags": ["new", ""], "seen": True}),
+    TraitChange("ann", "plan", "free", START),
+    TraitChange("ann", "plan", "pro", START + SECOND),
+    TraitChange("ann", "age", 44, START),
+    TraitChange("ann", "account_id", "acme", START),
+    TraitChange("acme", "industry", "Retail", START, scope="account"),
+    ConsentChange("ann", "email_marketing", True, START),
+    ListChange("vip", "ann", True, START),
+    Merge("ann", "bob", START + 5 * SECOND, "same phone"),
+]
+
+
+def main() -> None:
+    """Write the packed store and what it holds, beside this file."""
+    here = Path(__file__).parent
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "store.duckdb"
+        with create_store(place, zone=ZONE, now=START, threads=1) as store:
+            write_records(store, RECORDS, zone=ZONE, received=START + 9 * SECOND)
+            store.execute(
+                "CREATE TEMP TABLE loaded AS SELECT 'cid' AS customer_id, ts, NULL::VARCHAR AS message_id, "
+                f"(1::BIGINT << 40) + 1 AS origin, 7000000 AS revenue FROM (SELECT {START} AS ts)"
+            )
+            columns = {"revenue": (PropertyType(Kind.NUMBER), "revenue")}
+            write_events(store, "Order Completed", "loaded", columns, zone=ZONE, received=START + 10 * SECOND, load=1)
+            retire_origins(store, 1, received=START + 11 * SECOND)
+            held = {name: {"query": query, "rows": store.rows(query)} for name, query in HAS.items()}
+        packed = gzip.compress(place.read_bytes(), 9, mtime=0)
+    (here / f"layout_{LAYOUT}.duckdb.gz").write_bytes(packed)
+    (here / f"layout_{LAYOUT}.json").write_text(json.dumps(held, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
