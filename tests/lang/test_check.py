@@ -351,3 +351,12 @@ def test_the_type_of_a_value_is_known(value: n.Value, event: str | None, kind: K
 def test_the_type_of_an_unknown_name_is_an_error() -> None:
     with pytest.raises(DefinitionError, match="Did you mean"):
         type_of(n.Property("titel"), SHOP, "Video *")
+
+
+def test_a_tree_that_is_too_deep_is_refused_and_not_walked_to_the_end() -> None:
+    """A tree from JSON or Python may be deeper than Python's own stack."""
+    condition: n.Condition = n.Known(n.Trait("age"))
+    for _ in range(5_000):
+        condition = n.Not(condition)
+    (found,) = faults(condition, SHOP)
+    assert "nested more than" in found.problem

@@ -20,8 +20,8 @@ CALENDAR: dict[str, CalendarUnit] = {
     "day": "day", "days": "day", "week": "week", "weeks": "week", "month": "month", "months": "month",
     "quarter": "quarter", "quarters": "quarter", "year": "year", "years": "year",
 }  # fmt: skip
-# What a calendar unit comes to in days, for advice only.
-_IN_DAYS = {"month": 30, "quarter": 91, "year": 365}
+IN_DAYS = {"month": 30, "quarter": 91, "year": 365}
+"""What a calendar unit comes to in days, for advice only."""
 _LONGEST = 10_000 * 366 * UNIT_MICROSECONDS["day"]
 
 
@@ -47,7 +47,7 @@ class Windows(Cursor):
         unit = CALENDAR.get(self.token.key)
         if unit is None:
             return None
-        sliding = f"1 {unit}" if unit in SLIDING else f"{_IN_DAYS[unit]} days"
+        sliding = f"1 {unit}" if unit in SLIDING else f"{IN_DAYS[unit]} days"
         return f"Write {calendar} {sliding}".replace("  ", " ") + (
             f", or {calendar} 1 calendar {unit}." if calendar == "last" else "."
         )
@@ -58,7 +58,7 @@ class Windows(Cursor):
         if unit is None:
             self.expected = list(SLIDING)[1::2]
             return self.unexpected()
-        days = f"{calendar} {amount * _IN_DAYS[unit]} days".strip()
+        days = f"{calendar} {amount * IN_DAYS[unit]} days".strip()
         other = f" or {calendar} {amount} calendar {plural(amount, unit)}" if calendar == "last" else ""
         problem = f"'{amount} {self.token.key}' has no fixed length."
         return self.fault(problem, start, self.token.end, f"Write {days}{other}.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from shoal.insight.library.facts import Draft, Lack, by_value, name, slug_of, spoken
 from shoal.insight.purchases import CHANNEL
+from shoal.insight.reach import ADDRESSES
 from shoal.lang.lex import quoted
 from shoal.lang.schema import Basis, Kind
 from shoal.shapes import (
@@ -25,12 +26,6 @@ _CART = ("Checkout Started", "Cart Updated", "Product Added", "Cart Viewed")
 _VISIT = ("App Opened", "Session Started", "Page Viewed", "Logged In", PRODUCT_VIEWED)
 _RESPONSE = ("Campaign Clicked", "Email Clicked", "Campaign Opened", "Email Opened")
 _REDEEMED = ("Coupon Redeemed", "Coupon Applied", "Offer Redeemed")
-_CONTACT = {
-    "email": ("email", "email_address", "e_mail"),
-    "phone": ("phone", "phone_number", "mobile", "msisdn"),
-    "push": ("push_token", "device_token"),
-    "post": ("street", "address", "postal_address"),
-}
 MOST_OTHERS = 5
 
 
@@ -109,7 +104,7 @@ def channels(facts: Facts) -> Iterator[Draft | Lack]:
         yield from by_value(facts, [preferred], "They prefer this channel: use it.")
     elif facts.property(facts.rule.orders, *CHANNEL, kind=Kind.TEXT) is None:
         yield Lack("channel-preference", "Neither orders nor customers name a channel.")
-    for channel, names in _CONTACT.items():
+    for channel, names in ADDRESSES.items():
         trait = facts.trait(*names, kind=Kind.TEXT)
         if trait is None:
             yield Lack(f"reachable-by-{channel}", f"There is no trait {' or '.join(names[:2])}.")

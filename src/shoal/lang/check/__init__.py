@@ -16,6 +16,7 @@ from shoal.lang.check.doubts import doubts
 from shoal.lang.check.filters import filter_faults
 from shoal.lang.check.scope import Scope, suggestion
 from shoal.lang.check.values import kind_of, value_faults
+from shoal.lang.depth import LESS_DEEP, MOST_DEPTH, TOO_DEEP, depth
 from shoal.lang.references import circle_error, circle_from, references, walk
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def faults(
 ) -> list[DefinitionError]:
     """Everything that is wrong with a condition, in the order of the text; empty where it can be saved."""
     scope = Scope(schema, text, place, slug=slug)
+    if depth(condition) > MOST_DEPTH:
+        return [scope.fault(condition, TOO_DEEP, LESS_DEEP)]
     found = [*condition_faults(condition, scope), *_filters(condition, scope), *_circles(condition, scope)]
     return sorted(found, key=lambda fault: fault.start or 0)
 
