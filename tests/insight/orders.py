@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -35,3 +36,37 @@ def load_orders(store: DuckStore, query: str, event: str = ORDER_COMPLETED) -> N
     number = PropertyType(Kind.NUMBER)
     write_events(store, event, "staged", {"revenue": (number, "revenue")}, zone="UTC", received=0)
     store.execute("DROP TABLE staged")
+
+
+@dataclass
+class Memberships:
+    """An evaluation made by hand: who is in which segment, by customer id."""
+
+    store: DuckStore
+    at: int
+    members: dict[str, set[str]]
+    table: str = "memberships"
+    columns: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.columns = {slug: f"in_{i}" for i, slug in enumerate(self.members)}
+        tests = "".join(
+            f", list_contains({sorted(ids)!r}::VARCHAR[], id) AS {self.columns[slug]}"
+            for slug, ids in self.members.items()
+        )
+        self.store.execute(
+            f"CREATE OR REPLACE TEMP TABLE {self.table} AS SELECT key AS customer{tests} FROM customers "
+            f"WHERE first_ts <= {self.at}"
+        )
+
+    def sizes(self) -> dict[str, int]:
+        return {
+            slug: self.store.rows(f"SELECT count(*) FROM {self.table} WHERE {column}")[0][0]
+            for slug, column in self.columns.items()
+        }
+
+    def base(self) -> int:
+        return int(self.store.rows(f"SELECT count(*) FROM {self.table}")[0][0])
+
+    def close(self) -> None:
+        self.store.execute(f"DROP TABLE IF EXISTS {self.table}")
