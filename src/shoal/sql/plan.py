@@ -1,0 +1,110 @@
+"""The plan of one question: which leaves its definitions have, and which queries provide what the leaves read.
+
+A *provider* is a query of a column ``k`` and others, run once into a temporary table. Equal leaves, equal aggregates
+and equal providers are worked out once, whatever the number of definitions. A row that isn't there leaves NULLs, which
+are missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from shoal.errors import Unsupported
+from shoal.sql import terms as s
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from sqlglot import exp
+
+    from shoal.lang.schema import Schema
+    from shoal.sql.frame import Frame
+    from shoal.sql.lookups import Lookups
+    from shoal.sql.registry import Registry
+    from shoal.sql.store import Store
+    from shoal.sql.terms import Sql
+
+
+class Provider:
+    """A query that provides columns by ``k``; ``name`` is its alias and, with the plan's prefix, its table."""
+
+    def __init__(self, name: str, query: Callable[[], exp.Select] | None = None) -> None:
+        self.name = name
+        self.needs: dict[str, Provider] = {}
+        self._query = query
+
+    def column(self, name: str) -> exp.Column:
+        """One of its columns, for a leaf."""
+        return s.column(name, self.name)
+
+    def query(self) -> exp.Select:
+        """The query, when all that asks it has been emitted."""
+        if self._query is None:
+            raise NotImplementedError
+        return self._query()
+
+
+@dataclass
+class Plan:
+    """Everything that one question needs of the store.
+
+    Args:
+        store: the workspace's store.
+        schema: types and names.
+        registry: where events and traits stand in the store.
+        frame: for whom and when.
+        lookups: what is worked out once per distinct value outside the engine.
+        prefix: begins the names of all temporary tables.
+    """
+
+    store: Store
+    schema: Schema
+    registry: Registry
+    frame: Frame
+    lookups: Lookups
+    prefix: str
+    providers: dict[Hashable, Provider] = field(default_factory=dict)
+    leaves: dict[str, tuple[str, Sql]] = field(default_factory=dict)
+    made: int = 0
+    segments: dict[str, str] = field(default_factory=dict)
+    memo: dict[Any, Any] = field(default_factory=dict)
+
+    def provider(self, key: Hashable, make: Callable[[str], Provider]) -> Provider:
+        """The provider of this key, made at the first asking."""
+        found = self.providers.get(key)
+        if found is None:
+            # Making one may make others that it needs, so names are counted, not the providers.
+            self.made += 1
+            found = self.providers[key] = make(f"q{self.made}")
+        return found
+
+    def table_of(self, provider: Provider) -> str:
+        """The temporary table that holds the provider's rows."""
+        return f"{self.prefix}_{provider.name}"
+
+    def leaf(self, condition: Sql) -> str:
+        """The name of the column that holds a condition's truth; equal conditions share one."""
+        text = condition.sql(dialect=self.store.dialect)
+        if text not in self.leaves:
+            self.leaves[text] = (f"l{len(self.leaves)}", condition)
+        return self.leaves[text][0]
+
+    def in_order(self) -> list[Provider]:
+        """All providers, each after those that it needs."""
+        done: dict[str, Provider] = {}
+
+        def visit(provider: Provider) -> None:
+            if provider.name not in done:
+                for other in provider.needs.values():
+                    visit(other)
+                done[provider.name] = provider
+
+        for provider in list(self.providers.values()):
+            visit(provider)
+        return list(done.values())
+
+
+def refused(what: str, fix: str) -> Unsupported:
+    """The refusal of something that SQL doesn't do here."""
+    return Unsupported(f"The SQL engine can't evaluate {what}.", fix=fix)
