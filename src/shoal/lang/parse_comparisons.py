@@ -21,6 +21,19 @@ SIGNS = ("=", "!=", "<", "<=", ">", ">=")
 _LITERALS = (n.Number, n.Text, n.YesNo, n.Date, n.Instant)
 COMPARERS = (*SIGNS, "between", "in", "not", "is", "contains", "starts", "ends", "matches", "since")
 _WORDS = tuple(w for w in COMPARERS if w not in SIGNS)
+_STARTS = (
+    "not",
+    "did",
+    "held",
+    "changed",
+    "member",
+    "listed",
+    "entered",
+    "left",
+    "consents",
+    "anniversary",
+    "distance",
+)
 _KNOWN = {"known": True, "missing": False}
 _SAME_AS_MISSING = ("null", "none", "empty", "unknown", "unset", "blank", "nothing")
 
@@ -45,6 +58,9 @@ class Comparisons(Conditions):
         near = nearest(self.token.key, _WORDS, most=2) if self.token.kind == "word" else []
         if near:
             raise self.fault_here(f"Expected a comparison of {shown} here, not {self.shown()}.", did_you_mean(near))
+        meant = nearest(value.name, _STARTS) if isinstance(value, n.Trait) else []
+        if meant and self.token.kind in ("word", "text"):
+            raise self.fault(f"{shown} begins no condition.", start, end, did_you_mean(meant))
         if self.token.key not in ("", "and", "or", ")", ",") or self.token.kind in ("text", "number", "name"):
             fix = f"Compare it, as {shown} = …, or join conditions with and, or."
             raise self.loose_filter() or self.fault_here(f"Expected a comparison here, not {self.shown()}.", fix)

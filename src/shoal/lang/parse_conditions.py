@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from shoal.lang import nodes as n
 from shoal.lang.nodes import MICRO
@@ -11,11 +11,15 @@ from shoal.lang.parse_values import COMPARE, Values, is_condition
 if TYPE_CHECKING:
     from typing import Literal
 
+    from typing_extensions import TypeIs
+
     from shoal.errors import DefinitionError
     from shoal.lang.nodes import Condition, Literal_, Value
 
 _LITERALS = (n.Number, n.Text, n.YesNo, n.Date, n.Instant)
 _UNITS = ("m", "km", "mi")
+Plain: TypeAlias = n.Compare | n.Between | n.In | n.Match | n.Known
+"""What ``held`` may speak of."""
 
 
 class Conditions(Values):
@@ -162,24 +166,11 @@ class Conditions(Values):
         start = self.advance().start
         left = self.expression(COMPARE)
         condition = left if is_condition(left) else self.comparison(left)
-        if not isinstance(condition, n.Compare | n.Between | n.In | n.Match | n.Known):
+        if not is_plain(condition):
             raise self.not_held(condition)
-        self.hold_plain(condition)
         self.need("for")
         length = self.duration("a duration")
         return n.Held(condition, length, span=self.span(start))
-
-    def hold_plain(self, condition: n.Compare | n.Between | n.In | n.Match | n.Known) -> None:
-        """``held`` is for one trait and literals."""
-        match condition:
-            case n.Compare(left, _, right):
-                sides: tuple[Value, ...] = (left, right)
-            case n.Between(value, low, high):
-                sides = (value, low, high)
-            case _:
-                sides = (condition.value,)
-        if not isinstance(sides[0], n.Trait) or not all(isinstance(s, _LITERALS) for s in sides[1:]):
-            raise self.not_held(condition)
 
     def not_held(self, condition: Condition) -> DefinitionError:
         start, end = condition.span or (0, 0)
@@ -276,3 +267,17 @@ class Conditions(Values):
     def degrees(self, what: str, most: int) -> int:
         sign = -1 if self.take("-") else 1
         return sign * self.need_number(what, 0, most * MICRO)
+
+
+def is_plain(condition: Condition) -> TypeIs[Plain]:
+    """Whether it compares one trait with literals, as ``held`` wants it."""
+    match condition:
+        case n.Compare(left, _, right):
+            sides: tuple[Value, ...] = (left, right)
+        case n.Between(value, low, high):
+            sides = (value, low, high)
+        case n.In() | n.Match() | n.Known():
+            sides = (condition.value,)
+        case _:
+            return False
+    return isinstance(sides[0], n.Trait) and all(isinstance(s, _LITERALS) for s in sides[1:])

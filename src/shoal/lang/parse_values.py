@@ -257,6 +257,6 @@ class Values(Windows):
         return " ".join(self.text[start:end].split())
 
 
-def is_condition(operand: Operand) -> TypeIs[Condition]:
+def is_condition(operand: n.Node) -> TypeIs[Condition]:
     """Whether it answers yes or no."""
     return isinstance(operand, CONDITIONS)
