@@ -50,4 +50,10 @@ def say(node: n.Node, schema: Schema | None = None) -> str:
         schema: gives segments their display names and dates their words; without it only the tree is known.
     """
     phrase = Voice(schema).say(node)
-    return phrase[:1].upper() + phrase[1:] if isinstance(node, _CONDITIONS) else phrase
+    return _capitalised(phrase) if isinstance(node, _CONDITIONS) else phrase
+
+
+def _capitalised(phrase: str) -> str:
+    """The first letter large, behind an opening bracket too."""
+    start = 1 if phrase.startswith("(") else 0
+    return phrase[:start] + phrase[start : start + 1].upper() + phrase[start + 1 :]

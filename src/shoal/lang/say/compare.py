@@ -100,7 +100,8 @@ def _missing_note(values: list[Value], word: str, voice: Voice) -> str:
     if not open_ones:
         return ""
     if len(open_ones) > 1:
-        return " (or one of them is unknown)" if word == "or" else " (and all of them are known)"
+        one, all_of = ("either", "both") if len(values) == 2 else ("one of them", "all of them")
+        return f" (or {one} is unknown)" if word == "or" else f" (and {all_of} are known)"
     (value,) = open_ones
     missing, known = ("is unknown", "is known") if isinstance(value, n.Trait | n.Property) else _existence(value)
     state = missing if word == "or" else known

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 @says(n.Held)
 def say_held(node: n.Held, voice: Voice) -> str:
-    return f"for at least {voice.say(node.length)} without a break, it has been true that ({voice.say(node.condition)})"
+    length = voice.say(node.length)
+    return f"it has been true without a break for at least {length} that ({voice.say(node.condition)})"
 
 
 @denies(n.Held)

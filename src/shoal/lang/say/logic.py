@@ -43,5 +43,6 @@ def deny_or(node: n.Or, voice: Voice) -> str:
 
 
 def _part(part: Condition, voice: Voice) -> str:
+    """Brackets where a part has parts or steps of its own."""
     words = voice.say(part)
-    return f"({words})" if isinstance(part, n.And | n.Or) else words
+    return f"({words})" if isinstance(part, n.And | n.Or | n.Sequence) else words
