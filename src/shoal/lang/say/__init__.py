@@ -24,7 +24,6 @@ from shoal.lang.say import (  # noqa: F401  each family registers its phrases
     history,
     literals,
     logic,
-    match,
     member,
     place,
     rank,

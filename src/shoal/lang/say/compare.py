@@ -1,4 +1,4 @@
-"""Comparisons of two values, ranges, lists of values, and whether a value is known."""
+"""Comparisons: two values, ranges, lists of values, what text and lists contain, what is known, items of events."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from shoal.lang import nodes as n
 from shoal.lang.missing import never_missing
 from shoal.lang.say.bucket import bucket_words
 from shoal.lang.say.events import count_between_words, count_words
+from shoal.lang.say.literals import name_words
 from shoal.lang.say.voice import denies, listed, says
 from shoal.lang.say.window import ago_words
 from shoal.lang.schema import Kind
@@ -25,6 +26,15 @@ _INSTANT = {"<": "is before", "<=": "is at or before", ">": "is after", ">=": "i
 _TEXT = {"<": "sorts before", "<=": "is or sorts before", ">": "sorts after", ">=": "is or sorts after"}
 _EQUAL = {"=": "is", "!=": "is not"}
 _LITERAL_KIND = {n.Number: Kind.NUMBER, n.Text: Kind.TEXT, n.Date: Kind.DATE, n.Instant: Kind.INSTANT}
+
+_VERBS = {
+    "contains": ("contains", "contain"),
+    "starts with": ("starts with", "start with"),
+    "ends with": ("ends with", "end with"),
+    "matches": ("matches the pattern", "match the pattern"),
+    "contains any of": ("contains at least one of", "contain any of"),
+    "contains all of": ("contains all of", "contain all of"),
+}
 
 
 @says(n.Compare)
@@ -80,9 +90,25 @@ def deny_known(node: n.Known, voice: Voice) -> str:
     return _known(node.value, not node.known, voice)
 
 
-def number_comparison(op: CompareOp) -> str:
-    """``is less than`` and the like, for numbers."""
-    return _EQUAL.get(op) or _NUMBER[op]
+@says(n.Match)
+def say_match(node: n.Match, voice: Voice) -> str:
+    return f"{voice.say(node.value)} {_VERBS[node.op][0]} {_operands(node, voice)}"
+
+
+@denies(n.Match)
+def deny_match(node: n.Match, voice: Voice) -> str:
+    verb = _VERBS[node.op][1]
+    return f"{voice.say(node.value)} does not {verb} {_operands(node, voice)}{or_unknown([node.value], voice)}"
+
+
+@says(n.AnyItem)
+def say_any(node: n.AnyItem, voice: Voice) -> str:
+    return f"{name_words(node.items)} has an item where ({voice.say(node.where)})"
+
+
+@denies(n.AnyItem)
+def deny_any(node: n.AnyItem, voice: Voice) -> str:
+    return f"{name_words(node.items)} has no item where ({voice.say(node.where)})"
 
 
 def or_unknown(values: list[Value], voice: Voice) -> str:
@@ -165,3 +191,9 @@ def _known(value: Value, known: bool, voice: Voice) -> str:
     if isinstance(value, n.Trait | n.Property):
         return f"{voice.say(value)} is {'known' if known else 'unknown'}"
     return f"{voice.say(value)} {'exists' if known else 'does not exist'}"
+
+
+def _operands(node: n.Match, voice: Voice) -> str:
+    word = "and" if node.op == "contains all of" else "or"
+    words = listed([voice.say(operand) for operand in node.operands], word)
+    return f"{words} (ignoring case)" if node.ignoring_case else words
