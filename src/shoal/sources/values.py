@@ -11,6 +11,9 @@ DATE_LIKE = re.compile(
 )
 EMAIL = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[A-Za-z]{2,}")
 
+PHONE = re.compile(r"[+(]?\d[\d ()./-]{5,}\d")
+URL = re.compile(r"(https?://|www\.|/)\S*")
+
 
 def looks_like_value(text: str) -> bool:
     """Whether a text is rather a value than the name of a column: a number, a date or an e-mail address."""
