@@ -45,15 +45,16 @@ def create(store: Store, *, zone: str, now: int) -> None:
         for statement in CREATE:
             store.execute(statement)
         _fill_calendar(store, rules)
-        for key, value in {
+        said = {
             "layout": str(LAYOUT),
             "zone": zone,
             "tzdata": calendar.tzdata_version(),
             "created": str(now),
             "clock_offset": "0",
             "api_line": "0",
-        }.items():
-            set_meta(store, key, value)
+        }
+        marks = ", ".join(["(?, ?)"] * len(said))
+        store.execute(f"INSERT INTO meta VALUES {marks}", [part for pair in said.items() for part in pair])
 
 
 def meta(store: Store) -> dict[str, str]:
