@@ -115,7 +115,9 @@ def quarantined(ctx: click.Context, source: str | None, limit: int, json_: bool)
             return
         table(["Source", "Code", "Rows", "Example"], [[c["source"], c["code"], f"{c['rows']:,}", c["example"]] for c in counts],
               right=(2,))  # fmt: skip
-        table(["Where", "Reason", "Content"], [[f"{r['path']}:{r['line']}", r["reason"], r["content"][:80]] for r in rows])
+        table(
+            ["Where", "Reason", "Content"], [[f"{r['path']}:{r['line']}", r["reason"], r["content"][:80]] for r in rows]
+        )
         click.echo("After mending the file or the mapping: shoal quarantine retry")
 
 
@@ -132,7 +134,9 @@ def retry(ctx: click.Context, source: str | None, json_: bool) -> None:
 
 
 @click.command()
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default="report.html", show_default=True)
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default="report.html", show_default=True
+)
 @as_of_option
 @click.option("--compare", metavar="WHEN", help="The earlier date of the migration; 90 days before by default.")
 @click.pass_context

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from shoal.lang.nodes import Definition
+    from shoal.sql.duck import DuckStore
     from shoal.sql.engine import SqlEngine
     from shoal.sql.store import Store
     from shoal.workspace.customers import Customers, Lists
@@ -79,7 +80,19 @@ def open_workspace(path: str | Path = ".", *, wait: float = 10.0) -> Workspace:
         raise
 
 
-def _open_store(config: Config) -> Store:
+def _refuse_changes(query: str) -> None:
+    import sqlglot
+    from sqlglot import exp
+
+    try:
+        found = sqlglot.parse(query, read="duckdb")
+    except sqlglot.ParseError as error:
+        raise StoreError(f"This is not SQL: {str(error).splitlines()[0]}", fix="Write one SELECT.") from None
+    if len(found) != 1 or not isinstance(found[0], exp.Query):
+        raise StoreError("Only a single SELECT can be run here.", fix="Change data through sources and shoal load.")
+
+
+def _open_store(config: Config) -> DuckStore:
     """The workspace's store; it is made where there is none."""
     from shoal.sql.duck import create_store, open_store
 
@@ -90,13 +103,33 @@ def _open_store(config: Config) -> Store:
     return create_store(path, zone=config.zone, now=Clock().now(), **settings)
 
 
+def restore_store(root: Path, backup: Path) -> Path | None:
+    """Put a backup in the place of a workspace's store; returns where the old store is kept, if there was one.
+
+    Raises:
+        StoreLocked: if the workspace is in use.
+        StoreError: if the backup can't be used; the store stays as it was then.
+    """
+    from shoal.sql.backup import restore
+
+    target = root / STATE / STORE
+    lock = WorkspaceLock(root / STATE / "lock")
+    try:
+        there = target.exists()
+        restore(backup, target, replace=True)
+        return target.with_name(f"{target.name}.before") if there else None
+    finally:
+        lock.release()
+
+
 class Workspace:
     """An open workspace. Use it as a context manager, or ``close`` it."""
 
     def __init__(self, config: Config, lock: WorkspaceLock) -> None:
         self.config = config
         self._lock = lock
-        self.store: Store = _open_store(config)
+        self._duck = _open_store(config)
+        self.store: Store = self._duck
         try:
             self._check_zone()
         except BaseException:
@@ -239,21 +272,29 @@ class Workspace:
         Raises:
             StoreError: if the query can't be run or isn't a single SELECT.
         """
-        from shoal.sql.views import query_views
+        from shoal.sql.views import create_views
 
-        return as_form(query_views(self.store, query), form)
+        _refuse_changes(query)
+        create_views(self.store, at=self.now())
+        self.store.execute("SET search_path = 'data'")
+        try:
+            return as_form(self.store.arrow(query), form)
+        finally:
+            self.store.execute("RESET search_path")
 
     def backup(self, path: str | Path) -> Path:
-        """Write a consistent copy of the store to a file."""
+        """Write a consistent copy of the store to a file that isn't there yet.
+
+        Raises:
+            StoreError: if there is a file already, or no room; nothing is left behind then.
+        """
         from shoal.sql.backup import backup
 
-        target = Path(path)
-        backup(self.store, target)
-        return target
+        return backup(self._duck, path)
 
     def close(self) -> None:
         """Release the store and let other processes in."""
-        self.store.close()
+        self._duck.close()
         self._lock.release()
 
     def __enter__(self) -> Workspace:

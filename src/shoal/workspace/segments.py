@@ -10,6 +10,7 @@ from shoal.action.activation import Reach, prepare, purpose_of
 from shoal.clock import DAY, from_instant
 from shoal.customers.identity import key_of
 from shoal.destinations.files import write_table
+from shoal.errors import DefinitionError, UnknownName
 from shoal.insight import definitions as files
 from shoal.insight.history import Published, publish
 from shoal.lang.files import slug_of
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from shoal.insight.library import Template
+    from shoal.insight.segments import Quality
     from shoal.lang.nodes import Condition
     from shoal.sql.engine import Evaluation, Explanation
     from shoal.workspace.opening import Workspace
@@ -131,6 +134,52 @@ class Segments:
         """
         definition = self[name]
         return self._ws.engine.why(definition, key_of(self._ws.store, customer), self._ws.instant(as_of))
+
+    # ------------------------------------------------------------ library and quality
+
+    def library(self, *, as_of: str | int | None = None) -> tuple[list[Template], dict[str, str]]:
+        """Ready segments that fit the data at hand, with their size; and the others, each with the reason."""
+        from shoal.insight.library import library
+
+        ws = self._ws
+        return library(ws.store, ws.schema, ws.engine, ws.instant(as_of), rule=ws.config.revenue)
+
+    def template(self, slug: str) -> Template:
+        """A ready segment by its slug.
+
+        Raises:
+            UnknownName: if there is none; where the data doesn't suffice, the message says what is missing.
+        """
+        fits, rest = self.library()
+        for found in fits:
+            if found.slug == slug:
+                return found
+        if slug in rest:
+            raise DefinitionError(f"The template {slug!r} doesn't fit this data: {rest[slug]}")
+        raise UnknownName("template", slug, [t.slug for t in fits])
+
+    def quality(self, *, as_of: str | int | None = None) -> Quality:
+        """Overlap, near-duplicates, distinctness, reach and coverage of all segments."""
+        from shoal.insight.segments import quality
+
+        ws = self._ws
+        found = self.evaluate(as_of=as_of)
+        try:
+            return quality(ws.store, found, ws.definitions, ws.schema, ws.config.revenue)
+        finally:
+            found.close()
+
+    def similar(self, name: str) -> list[str]:
+        """Other segments with nearly the same customers, or the same condition in other words."""
+        from shoal.insight.overlap import duplicates, overlaps
+
+        slug = self[name].slug
+        found = self.evaluate()
+        try:
+            twins = duplicates(overlaps(self._ws.store, found), self._ws.definitions)
+        finally:
+            found.close()
+        return sorted({t.a if t.b == slug else t.b for t in twins if slug in (t.a, t.b)})
 
     # ------------------------------------------------------------ members out
 
