@@ -266,6 +266,13 @@ CASES = (
         (q(before("2024-03-04")), q("2024-03-04", "ann"), q(after("2024-03-04"))),
     ),
     Case(
+        "days since a date to come is below zero; unary minus turns it round",
+        "-days since signed_up = 1.5 or days since signed_up = 0",
+        (became("ann", "signed_up", D(2024, 3, 10), "2024-01-01"), there("bob")),
+        (q("2024-03-08T09:00:00", "ann"), q(after("2024-03-08T09:00:00")), q("2024-03-09T21:00:00", "ann")),
+        zone="Africa/Nairobi",
+    ),
+    Case(
         "days until turns negative once the date has passed; a date is its first local instant",
         "days until signed_up < 0",
         (became("ann", "signed_up", D(2024, 3, 10), "2024-01-01"), there("bob")),

@@ -50,13 +50,9 @@ class Product:
         wanted = {slug: self.definitions[slug] for slug in slugs}
         found = self.engine.evaluate(wanted, at, known_at=known_at)
         try:
-            return {slug: self._ids(found.table, found.columns[slug]) for slug in wanted}
+            return {slug: set(found.members(slug)["id"].to_pylist()) for slug in wanted}
         finally:
             found.close()
-
-    def _ids(self, table: str, column: str) -> set[str]:
-        rows = self.store.rows(f'SELECT c.id FROM {table} m JOIN customers c ON c.key = m.customer WHERE m."{column}"')
-        return {id_ for (id_,) in rows}
 
     def _declare(self) -> None:
         """Declare every type, so that a property that no event bears is known too."""

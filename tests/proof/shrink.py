@@ -1,4 +1,4 @@
-"""Make a found difference small: drop records, drop parts of the definition, as long as the two evaluators still differ."""
+"""Make a found difference small: drop records and parts of the definition as long as the two evaluators differ."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from .world import Segment, World
 
 Differs = Callable[[World], bool]
 PARTS = ("records", "consents", "lists", "merges", "thresholds", "published")
-CONDITIONS_IN = ("parts", "part", "where", "without", "window", "times", "newest", "of_account", "within", "same")
+OPTIONAL = ("where", "without", "window", "times", "newest", "of_account", "within", "same")
+WITH_OPTIONS = ("events", "aggregate", "did", "sequence", "step", "not after")
 
 
 def shrunk(world: World, slug: str, differs: Differs) -> World:
@@ -83,19 +84,24 @@ def _simpler_segments(segment: Segment) -> Iterator[Segment]:
         yield replace(segment, where=wire)
 
 
-def _simpler(wire: Any) -> Iterator[Any]:
-    """Wire forms with one thing less."""
-    if not isinstance(wire, dict):
-        return
+def _of_itself(wire: dict[str, Any]) -> Iterator[Any]:
+    """One of its parts in its place, or one optional field less."""
     if wire["node"] in ("and", "or"):
         yield from wire["parts"]
     if wire["node"] == "not":
         yield wire["part"]
-    for name in CONDITIONS_IN:
-        if name in wire and wire["node"] in ("events", "aggregate", "did", "sequence", "step", "not after"):
+    for name in OPTIONAL if wire["node"] in WITH_OPTIONS else ():
+        if name in wire:
             yield {k: v for k, v in wire.items() if k != name}
     if wire["node"] == "sequence" and len(wire["steps"]) > 1:
         yield {**wire, "steps": wire["steps"][:-1]}
+
+
+def _simpler(wire: Any) -> Iterator[Any]:
+    """Wire forms with one thing less."""
+    if not isinstance(wire, dict):
+        return
+    yield from _of_itself(wire)
     for name, value in wire.items():
         if isinstance(value, dict):
             for simpler in _simpler(value):
