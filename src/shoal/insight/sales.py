@@ -7,7 +7,7 @@ row for each line, so that twenty figures of a report scan a narrow table instea
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from shoal.clock import DAY, HOUR, SECOND
@@ -51,19 +51,21 @@ class Sales:
     """The local date of ``at`` in days since 1970."""
     table: str
     has_cost: bool
+    owned: bool = True
 
-    def upto(self, at: int) -> str:
-        """The lines up to an earlier instant, for a FROM clause."""
-        return f"(SELECT * FROM {self.table} WHERE ts <= {at:d})"
+    def before(self, at: int) -> Sales:
+        """The same lines as of an earlier instant; closing it does nothing."""
+        table = f"(SELECT * FROM {self.table} WHERE ts <= {at:d})"
+        return replace(self, at=at, today=zone_of(self.store).day(at), table=table, owned=False)
 
-    def margin(self, alias: str = "") -> str:
-        """The SQL of the margin in millionths: NULL where no line bears a cost."""
-        dot = f"{alias}." if alias else ""
-        return f"sum({dot}revenue - {dot}cost)" if self.has_cost else "CAST(NULL AS HUGEINT)"
+    def margin(self) -> str:
+        """The SQL of the margin in millionths, over the lines whose cost is known; NULL where there is none."""
+        return "sum(revenue - cost)" if self.has_cost else "CAST(NULL AS HUGEINT)"
 
     def close(self) -> None:
         """Drop the temporary table."""
-        self.store.execute(f"DROP TABLE IF EXISTS {self.table}")
+        if self.owned:
+            self.store.execute(f"DROP TABLE IF EXISTS {self.table}")
 
     def __enter__(self) -> Sales:
         return self
@@ -93,6 +95,11 @@ _NOTHING = (
     "SELECT 0::INTEGER AS customer, 0::BIGINT AS ts, 0::INTEGER AS day, 0::INTEGER AS hour, 0::BIGINT AS revenue, "
     "0::BIGINT AS cost, false AS is_order WHERE false"
 )
+
+
+def period_of(grain: str, day: str = "day") -> str:
+    """The SQL of the first date of the day, week, month, quarter or year (``grain``) that a local date is in."""
+    return f"CAST(date_trunc('{grain}', DATE '1970-01-01' + {day}) AS DATE)"
 
 
 def local_hour() -> str:

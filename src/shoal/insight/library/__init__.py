@@ -116,7 +116,7 @@ def _drawn(facts: Facts) -> tuple[dict[str, Template], dict[str, str]]:
                 check(parse(found.where), facts.schema, text=found.where)
             except DefinitionError as fault:
                 # The data bears the name with a type that the template can't use.
-                missing[found.slug] = fault.problem
+                missing[found.slug] = f"{fault.problem} It would read: {found.where}"
                 continue
             fits.setdefault(found.slug, Template(found.slug, found.name, category, found.why, found.where))
     return fits, {slug: reason for slug, reason in missing.items() if slug not in fits}

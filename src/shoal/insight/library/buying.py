@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from shoal.insight import lifecycle, rfm
 from shoal.insight.library.facts import Draft, Lack, by_value, name, slug_of
 from shoal.insight.purchases import CATEGORY
+from shoal.lang.document import date_text
 from shoal.lang.lex import quoted
 from shoal.lang.schema import Kind
 from shoal.shapes import ORDER_REFUNDED
@@ -48,9 +49,17 @@ def purchase_history(facts: Facts) -> Iterator[Draft | Lack]:
     yield from by_value(facts, _present(facts, "favourite_category"), "They spend most of their money on it.")
     yield from by_value(facts, _present(facts, "favourite_store"), "Local news and offers of their store.")
     yield from _products(facts)
-    if facts.trait("first_order_at", kind=Kind.INSTANT):
-        where = "anniversary of first_order_at in next 7 days and tenure_days >= 300"
-        yield Draft("order-anniversary", "A year since the first order, again", "Say thank you on the day.", where)
+    yield from _anniversary(facts)
+
+
+def _anniversary(facts: Facts) -> Iterator[Draft]:
+    """A year since the first order; whoever ordered right when the data begins may have been a customer for long."""
+    begins = facts.begins
+    if begins is None or not facts.trait("first_order_at", kind=Kind.INSTANT):
+        return
+    since = date_text(begins + facts.cycle.lapse)
+    where = f"anniversary of first_order_at in next 7 days and first_order_at >= {since} and tenure_days >= 300"
+    yield Draft("order-anniversary", "A year since the first order, again", "Say thank you on the day.", where)
 
 
 def _counts(facts: Facts) -> Iterator[Draft]:

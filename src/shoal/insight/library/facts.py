@@ -12,6 +12,7 @@ from shoal.customers.profiles import current_values
 from shoal.insight import traits as computed
 from shoal.insight.lifecycle import Cycle, measure_cycle
 from shoal.insight.sales import open_sales
+from shoal.lang.calendar import zone
 from shoal.lang.document import decimal_text
 from shoal.lang.lex import name_text, quoted
 from shoal.shapes import ACCOUNT_PREFIX
@@ -152,6 +153,15 @@ class Facts:
             return None
         rows = self.store.rows(f"SELECT quantile_disc(value, {share}) FROM ({values})")
         return None if rows[0][0] is None else decimal_text(_three_digits(int(rows[0][0])))
+
+    @cached_property
+    def begins(self) -> int | None:
+        """The date of the earliest order, in days since 1970; None without orders."""
+        event = Registry.load(self.store).events.get(self.rule.orders)
+        if event is None:
+            return None
+        ((first,),) = self.store.rows(f"SELECT min(ts) FROM {event.table} WHERE retired IS NULL AND ts <= {self.at:d}")
+        return None if first is None else zone(self.schema.zone).day(first)
 
     @cached_property
     def cycle(self) -> Cycle:
