@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from shoal.errors import DefinitionError, ShoalError, UnknownName
 from shoal.lang.check import check_definition
 from shoal.lang.files import definition_document, definition_from_document, read_definition, write_definition
-from shoal.lang.references import in_order, references
+from shoal.lang.references import references
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from shoal.lang.nodes import Definition
@@ -223,24 +223,3 @@ def known_at(store: Store, instant: int | None = None) -> dict[str, Definition]:
         [KIND, instant, instant],
     )
     return {slug: definition_from_document(json.loads(text)) for slug, text, removed in rows if not removed}
-
-
-def ordered(definitions: Mapping[str, Definition], wanted: Iterable[str] | None = None) -> list[str]:
-    """The slugs with those that they name first; just ``wanted`` and what they need, if given."""
-    order = in_order(definitions)
-    if wanted is None:
-        return order
-    needed = closure(definitions, wanted)
-    return [slug for slug in order if slug in needed]
-
-
-def closure(definitions: Mapping[str, Definition], wanted: Iterable[str]) -> set[str]:
-    """The wanted slugs and all that they name, directly or through others."""
-    needed: set[str] = set()
-    waiting = list(wanted)
-    while waiting:
-        slug = waiting.pop()
-        if slug not in needed and slug in definitions:
-            needed.add(slug)
-            waiting.extend(references(definitions[slug].where).segments)
-    return needed

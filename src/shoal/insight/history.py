@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from shoal.insight.evaluation import Evaluation
     from shoal.sql.store import Store
-
-
-class Memberships(Protocol):
-    """The part of an evaluation that history needs."""
-
-    at: int
-    table: str
-    columns: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +26,7 @@ class Published:
 
 
 def publish(
-    store: Store, memberships: Memberships, *, received: int, because: str, slugs: Iterable[str] | None = None
+    store: Store, memberships: Evaluation, *, received: int, because: str, slugs: Iterable[str] | None = None
 ) -> Published:
     """Append the difference between the last published state and an evaluation.
 
@@ -61,7 +54,7 @@ _NOW_IN = """
 """
 
 
-def _publish_one(store: Store, memberships: Memberships, slug: str, received: int, because: str) -> tuple[int, int]:
+def _publish_one(store: Store, memberships: Evaluation, slug: str, received: int, because: str) -> tuple[int, int]:
     column = memberships.columns[slug]
     (start,) = store.rows("SELECT coalesce(max(seq), 0) FROM membership_changes")[0]
     store.execute(

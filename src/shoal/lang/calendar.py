@@ -28,7 +28,7 @@ def tzdata_version() -> str:
     """The release of the time-zone rules in use, as ``2026.1``."""
     import tzdata
 
-    return tzdata.__version__
+    return str(tzdata.__version__)
 
 
 @lru_cache(maxsize=64)

@@ -1,4 +1,4 @@
-"""A workspace: a folder with ``shoal.yaml``, ``segments/`` and the store. The only place that wires the parts together."""
+"""A workspace: a folder with ``shoal.yaml``, ``segments/`` and the store. The only place that wires the parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One process owns a workspace: an operating-system lock that names its owner. A dead owner's lock is free by itself."""
+"""One process owns a workspace: an operating-system lock that names its owner; a dead owner's lock is free."""
 
 from __future__ import annotations
 
