@@ -44,8 +44,8 @@ def test_customers_show_the_traits_of_the_instant(store: DuckStore) -> None:
     """Breaks if a future change shows, a clearing doesn't, or a retired value comes back."""
     changes = [
         TraitChange("ann", "plan", "free", 1), TraitChange("ann", "plan", "pro", 5),
-        TraitChange("ann", "plan", "gone", 9), TraitChange("bob", "plan", "pro", 1), TraitChange("bob", "plan", None, 2),
-        TraitChange("acme", "size", 3, 1, scope="account"),
+        TraitChange("ann", "plan", "gone", 9), TraitChange("bob", "plan", "pro", 1),
+        TraitChange("bob", "plan", None, 2), TraitChange("acme", "size", 3, 1, scope="account"),
     ]  # fmt: skip
     write_records(store, changes, zone=ZONE, received=1)
     create_views(store, at=5)
