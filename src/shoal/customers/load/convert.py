@@ -165,6 +165,20 @@ def coerced(column: str, kind: Kind, wanted: Kind, how: Writing) -> str:
     return "NULL"
 
 
+def object_fields(sql_type: str) -> dict[str, str]:
+    """The fields of a list of objects and their types, from a type such as STRUCT(sku VARCHAR, "n o" BIGINT)[]."""
+    inner = sql_type.removesuffix("[]").removeprefix("STRUCT(").removesuffix(")")
+    found, depth, quoted_, start = [], 0, False, 0
+    for at, sign in enumerate(inner):
+        quoted_ ^= sign == '"'
+        depth += 0 if quoted_ else (sign == "(") - (sign == ")")
+        if sign == "," and depth == 0 and not quoted_:
+            found.append(inner[start:at])
+            start = at + 1
+    parts = [re.fullmatch(r'\s*("(?:[^"]|"")*"|\S+)\s+(.*)', part) for part in (*found, inner[start:])]
+    return {p[1].strip('"').replace('""', '"'): p[2].strip() for p in parts if p}
+
+
 def is_beyond(raw: str, sql_type: str, how: Writing) -> str:
     """Whether a cell is a number that is too large to be kept."""
     base = sql_type.split("(")[0]

@@ -1,0 +1,327 @@
+"""Rows as events: which rows, whose, when, under which message id, with which properties; one row each, or grouped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING
+
+from shoal.clock import DAY
+from shoal.customers.load import convert, faults
+from shoal.customers.load.faults import Test
+from shoal.customers.load.rows import ORIGIN, Column, Rows
+from shoal.customers.load.staging import FILE, name
+from shoal.customers.writer import objects_sql
+from shoal.errors import ConfigError
+from shoal.lang.schema import Kind, PropertyType
+from shoal.sql.encode import local_day, offset_case, quoted
+
+if TYPE_CHECKING:
+    from shoal.lang.calendar import Zone
+    from shoal.sources.mapping import EventMap, Take
+    from shoal.sql.registry import EventType, Registry
+    from shoal.sql.store import Store
+
+_EPOCH = date(1970, 1, 1)
+EARLIEST, LATEST = ((date(year, 1, 1) - _EPOCH).days * DAY for year in (1900, 2200))
+"""Instants outside this range are taken for faults."""
+RATE = "__rate"
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What a load knows of currencies: the workspace's own, its zone, and whether there are rates."""
+
+    currency: str
+    zone: Zone
+    rated: bool = False
+
+
+@dataclass(slots=True)
+class EventPlan:
+    """Rows that were judged and can be made into events.
+
+    Args:
+        map: the mapping.
+        rows: the source's rows.
+        relation: the rows, with the rate of money where there is one.
+        condition: which of them become events.
+        message: the expression of the message id; NULL where the file and line stand for it.
+        group: the expression of the group, None where each row is an event.
+        number: of the mapping, over all sources.
+        instant: the expression of the time.
+        rated: whether money is multiplied by a rate.
+    """
+
+    map: EventMap
+    rows: Rows
+    relation: str
+    condition: str
+    message: str
+    group: str | None
+    number: int
+    instant: str
+    rated: bool = False
+    columns: dict[str, tuple[PropertyType, str]] = field(default_factory=dict)
+
+    @property
+    def identified(self) -> bool:
+        """Whether the events have message ids."""
+        return self.message != "NULL"
+
+
+def instant_of(rows: Rows, column: str, place: str) -> tuple[Column, str]:
+    """A time column, and the expression of its instant."""
+    found = rows.find(column, place)
+    if found.kind not in (Kind.INSTANT, Kind.DATE):
+        raise ConfigError(
+            f"The column {column!r} holds {found.kind.value}, not times.",
+            place=place,
+            fix=f"Name another column, or write types: {{{column}: instant}}.",
+        )
+    return found, found.as_kind(Kind.INSTANT)
+
+
+def time_tests(column: Column, instant: str) -> list[Test]:
+    """A time must be there, be readable, and be possible."""
+    return [
+        Test(f"NOT coalesce({column.known}, false)", "no-time", column.name),
+        Test(f"({instant}) IS NULL", "bad-time", column.name),
+        Test(f"({instant}) < {EARLIEST} OR ({instant}) >= {LATEST}", "impossible-date", column.name),
+    ]
+
+
+def judge(store: Store, rows: Rows, map_: EventMap, number: int, money: Money) -> EventPlan:
+    """Check a mapping against its rows, and put those aside that can't become events.
+
+    Raises:
+        ConfigError: a column or expression can't be used.
+    """
+    customer = rows.find(map_.customer, f"{map_.place}.customer")
+    time, instant = instant_of(rows, map_.at, f"{map_.place}.at")
+    condition = rows.condition(store, map_.when, f"{map_.place}.when")
+    tests = [faults.needs(customer, "no-customer"), *time_tests(time, instant)]
+    if map_.id:
+        tests.append(faults.needs(rows.find(map_.id, f"{map_.place}.id"), "no-id"))
+    group = rows.find(map_.group, f"{map_.place}.group") if map_.group else None
+    if group:
+        tests.append(faults.needs(group, "no-group"))
+    relation, rated = rows.relation, False
+    if map_.currency:
+        relation, rated, more = _with_rates(store, rows, map_, instant, number, money)
+        tests += more
+    tests += faults.within(c for c in _used(rows, map_) if c.kind is Kind.NUMBER)
+    condition = faults.sift(store, rows, relation, condition, tests)
+    message, key = _message(rows, map_), group.id if group else None
+    plan = EventPlan(map_, rows, relation, condition, message, key, number, instant, rated)
+    if group:
+        _sift_mixed(store, plan, customer)
+    return plan
+
+
+def _used(rows: Rows, map_: EventMap) -> list[Column]:
+    """The columns that properties and items come from."""
+    found = [rows.find(t.column, f"{map_.place}.properties.{p}") for p, t in map_.properties.items()]
+    for prop, fields in map_.items.items():
+        found += [rows.find(column, f"{map_.place}.items.{prop}.{f}") for f, column in fields.items()]
+    return found
+
+
+def _message(rows: Rows, map_: EventMap) -> str:
+    """The message id is source:value. A second event of the same row takes its own name along, to stay apart."""
+    column = map_.id or map_.group
+    if column is None:
+        return "NULL"
+    earlier = rows.spec.events[: rows.spec.events.index(map_)]
+    shared = any((e.id or e.group) == column and e.event != map_.event for e in earlier)
+    tail = f" || {quoted('#' + map_.event)}" if shared else ""
+    return f"{quoted(rows.spec.name + ':')} || {rows.find(column, map_.place).id}{tail}"
+
+
+def _with_rates(
+    store: Store, rows: Rows, map_: EventMap, instant: str, number: int, money: Money
+) -> tuple[str, bool, list[Test]]:
+    """The rows with the rate of their currency on their day, and the faults that this brings."""
+    column = rows.find(map_.currency or "", map_.place) if rows.has(map_.currency or "") else None
+    if column is None and map_.currency == money.currency:
+        return rows.relation, False, []
+    if not money.rated and column is None:
+        raise ConfigError(
+            f"Money in {map_.currency} can't become {money.currency} without rates.",
+            place=f"{map_.place}.currency",
+            fix="Name a file with the columns date, currency and rate, as rates: rates.csv",
+        )
+    code = f"upper({column.id})" if column else quoted(map_.currency or "")
+    low, high = EARLIEST, (date(2100, 1, 1) - _EPOCH).days * DAY
+    day = local_day("__at", offset_case(money.zone, "__at", low, high))
+    relation = f"{rows.relation}_rated{number}"
+    own = quoted(money.currency)
+    store.execute(
+        f"CREATE OR REPLACE TEMP VIEW {relation} AS SELECT __m.*, "
+        f"CASE WHEN __code = {own} THEN 1 ELSE rate END AS {RATE} "
+        f"FROM (SELECT *, {day} AS __day FROM (SELECT *, {code} AS __code, {instant} AS __at FROM {rows.relation})) "
+        "AS __m ASOF LEFT JOIN load_rates ON __code = load_rates.currency AND __day >= load_rates.day"
+    )
+    blame = column.name if column else map_.currency or ""
+    tests = [Test(f"{RATE} IS NULL", "no-rate", blame)]
+    return relation, True, ([faults.needs(column, "no-currency")] if column else []) + tests
+
+
+def _group_keys(plan: EventPlan) -> list[str]:
+    """What the rows of one event have in common; files apart, unless their rows belong together."""
+    across = plan.rows.spec.across_files == "join"
+    return [plan.group or ORIGIN] if across else [plan.group or ORIGIN, FILE]
+
+
+def _sift_mixed(store: Store, plan: EventPlan, customer: Column) -> None:
+    """Put aside the rows of a group that name another customer than its first row."""
+    keys = _group_keys(plan)
+    named = ", ".join(f"{key} AS g{i}" for i, key in enumerate(keys))
+    table = f"load_mixed{plan.number}"
+    store.execute(
+        f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT {named}, arg_min({customer.id}, {ORIGIN}) AS __owner "
+        f"FROM {plan.relation} WHERE {plan.condition} GROUP BY ALL HAVING min({customer.id}) <> max({customer.id})"
+    )
+    if not store.rows(f"SELECT 1 FROM {table} LIMIT 1"):
+        return
+    on = " AND ".join(f"__x.g{i} = {key}" for i, key in enumerate(keys))
+    relation = f"{plan.relation}_owned{plan.number}"
+    store.execute(
+        f"CREATE OR REPLACE TEMP VIEW {relation} AS SELECT __m.*, __x.__owner FROM {plan.relation} AS __m "
+        f"LEFT JOIN {table} AS __x ON {on}"
+    )
+    plan.relation = relation
+    test = Test(f"__owner <> {customer.id}", "mixed-group", customer.name)
+    plan.condition = faults.sift(store, plan.rows, relation, plan.condition, [test])
+
+
+# ------------------------------------------------------------------- the events
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """Where a property's value comes from: its type, and the expression of its physical form in each row."""
+
+    type: PropertyType
+    sql: str
+
+
+def build(store: Store, plan: EventPlan, registry: Registry, relation: str) -> EventType:
+    """Make the relation of events: ``customer_id, ts, message_id, origin`` and a column ``q0`` … per property.
+
+    ``plan.columns`` then says which property each column holds. Inside the transaction of the load, since the types
+    of new properties are made known.
+
+    Args:
+        store: the store.
+        plan: what was judged.
+        registry: the types that are known.
+        relation: the name of the relation to make.
+    """
+    event = _make_known(plan, registry)
+    plan.columns, shown = {}, []
+    for index, (prop, take) in enumerate(plan.map.properties.items()):
+        type_ = event.properties[prop].type
+        shown.append(f"{_property(plan, prop, take, type_.kind, event)} AS q{index}")
+        plan.columns[prop] = type_, f"q{index}"
+    for index, prop in enumerate(plan.map.items, start=len(shown)):
+        shown.append(f"{_items(plan, prop, event)} AS q{index}")
+        plan.columns[prop] = event.properties[prop].type, f"q{index}"
+    place = plan.map.place
+    customer = plan.rows.find(plan.map.customer, place).id
+    instant = plan.instant
+    extra = "".join(f", {column}" for column in shown)
+    if plan.group is None:
+        store.execute(
+            f"CREATE OR REPLACE TEMP VIEW {relation} AS SELECT {customer} AS customer_id, {instant} AS ts, "
+            f"{plan.message} AS message_id, {ORIGIN} AS origin{extra} FROM {plan.relation} WHERE {plan.condition}"
+        )
+    else:
+        message = f"arg_min({plan.message}, {ORIGIN})"
+        store.execute(
+            f"CREATE OR REPLACE TEMP TABLE {relation} AS SELECT arg_min({customer}, {ORIGIN}) AS customer_id, "
+            f"min({instant}) AS ts, {message} AS message_id, min({ORIGIN}) AS origin{extra} "
+            f"FROM {plan.relation} WHERE {plan.condition} GROUP BY {', '.join(_group_keys(plan))}"
+        )
+    return event
+
+
+def _make_known(plan: EventPlan, registry: Registry) -> EventType:
+    """See that the event's properties have columns; types that the mapping declares overrule stored ones."""
+    place, rows = plan.map.place, plan.rows
+    for declared in (False, True):
+        types = {}
+        for prop, take in plan.map.properties.items():
+            column = rows.find(take.column, f"{place}.properties.{prop}")
+            if declared <= column.declared:
+                types[prop] = _type(store_type=column, take=take)
+        for prop, fields in plan.map.items.items():
+            found = {f: rows.find(c, f"{place}.items.{prop}.{f}").kind for f, c in fields.items()}
+            if not declared:
+                types[prop] = PropertyType(Kind.OBJECTS, found)
+        event = registry.ensure_event(plan.map.event, types, declared=declared)
+    return event
+
+
+def _type(store_type: Column, take: Take) -> PropertyType:
+    if take.how in ("sum", "count"):
+        return PropertyType(Kind.NUMBER)
+    fields = convert.object_fields(store_type.sql_type) if store_type.kind is Kind.OBJECTS else {}
+    return PropertyType(store_type.kind, {f: convert.native_kind(t) or Kind.TEXT for f, t in fields.items()})
+
+
+def _property(plan: EventPlan, prop: str, take: Take, kind: Kind, event: EventType) -> str:
+    column = plan.rows.find(take.column, f"{plan.map.place}.properties.{prop}")
+    if kind is Kind.OBJECTS:
+        return _first(plan, _native_objects(column, prop, event))
+    if take.how == "count":
+        return f"count({column.physical}) * 1000000"
+    exact = _exact(plan, prop, column)
+    if take.how == "sum" and exact is not None:
+        return convert.from_logical(f"sum({exact[0]})", exact[1], Kind.NUMBER)
+    if exact is not None and prop in plan.map.money and plan.rated:
+        value = convert.from_logical(f"({exact[0]})", exact[1], Kind.NUMBER)
+    else:
+        value = column.as_kind(kind)
+    if take.how == "sum":
+        total = f"sum({value})"
+        return f"CASE WHEN abs({total}) <= 1000000000000000000 THEN CAST({total} AS BIGINT) END"
+    return f"{take.how}({value})" if take.how in ("min", "max") else _first(plan, value)
+
+
+def _exact(plan: EventPlan, prop: str, column: Column) -> tuple[str, str] | None:
+    """The exact value of a number before it is rounded, with its type: derived decimals, and money times its rate."""
+    rated = plan.rated and prop in plan.map.money
+    decimal = column.raw is None and column.sql_type.startswith("DECIMAL")
+    if not rated and not decimal:
+        return None
+    value = name(column.name)
+    if not decimal:
+        value = f"CAST({column.physical} AS DECIMAL(38, 0)) * CAST(0.000001 AS DECIMAL(6, 6))"
+    scale = int(column.sql_type.rstrip(")").split(",")[1]) if decimal else 6
+    if not rated:
+        return value, f"DECIMAL(38,{scale})"
+    return f"CAST({value} AS DECIMAL(38, 9)) * CAST({RATE} AS DECIMAL(18, 9))", "DECIMAL(38,18)"
+
+
+def _first(plan: EventPlan, value: str) -> str:
+    return value if plan.group is None else f"arg_min({value}, {ORIGIN})"
+
+
+def _items(plan: EventPlan, prop: str, event: EventType) -> str:
+    """The rows' columns as a list of objects, in the order of the file."""
+    known = event.properties[prop]
+    if known.kind is not Kind.OBJECTS:
+        return "NULL"
+    place = f"{plan.map.place}.items.{prop}"
+    columns = {f: plan.rows.find(c, f"{place}.{f}") for f, c in plan.map.items[prop].items()}
+    packed = objects_sql(event, prop, {f: c.as_kind(known.fields[f].kind) for f, c in columns.items()})
+    return f"[{packed}]" if plan.group is None else f"list({packed} ORDER BY {ORIGIN})"
+
+
+def _native_objects(column: Column, prop: str, event: EventType) -> str:
+    """A list of objects that the file holds as such."""
+    known = event.properties[prop]
+    inner = convert.object_fields(column.sql_type)
+    fields = {f: convert.physical(f"__e.{name(f)}", t, known.fields[f].kind, column.writing) for f, t in inner.items()}
+    return f"list_transform({column.raw}, lambda __e: {objects_sql(event, prop, fields)})"

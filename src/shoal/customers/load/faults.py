@@ -1,0 +1,150 @@
+"""Rows that can't be used, each with a code, a reason, its file and line, and its content: the quarantine.
+
+A cell that doesn't convert is missing and counted; only what the mapping needs (customer, time, id, group, numbers
+within the range, a rate for money) sends a row to quarantine. The same row is put there once for each code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shoal.customers.load.rows import USED, Column, Rows
+from shoal.customers.load.staging import FILE, ROW, name
+from shoal.sql.encode import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from shoal.sql.store import Store
+
+REASONS = {
+    "no-customer": "No customer: {0} is empty. Fill it, or leave such rows out with where:.",
+    "no-account": "No account: {0} is empty. Fill it, or leave such rows out with where:.",
+    "no-time": "No time: {0} is empty. Fill it, or leave such rows out with where:.",
+    "bad-time": "{0} is no date or time in the order of this source. Mend it, or set format: dates:.",
+    "impossible-date": "{0} is outside the years 1900 to 2199. Mend the date.",
+    "no-id": "No id: {0} is empty. Fill it, or map another column as id:.",
+    "no-group": "No group: {0} is empty, so it can't be said which rows belong together.",
+    "mixed-group": "The rows of this group name another customer in {0} than its first row does. Mend one of them.",
+    "no-currency": "No currency: {0} is empty. Fill it, or give one code for all rows as currency:.",
+    "no-rate": "There is no rate for the currency in {0} on or before this day. Add it to the rate file.",
+    "out-of-range": "{0} holds a number beyond ± 1,000,000,000,000. Mend it.",
+    "no-amount": "{0} is empty or no number. Fill it.",
+    "bad-consent": "{0} is neither yes nor no. Set format: yes: and no:, or mend it.",
+    "no-purpose": "No purpose: {0} is empty. Fill it.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A fault that a row may have: the condition in SQL, its code, and the column that is to blame."""
+
+    condition: str
+    code: str
+    column: str
+
+
+def prepare(store: Store) -> None:
+    """Make the table of faulty rows."""
+    store.execute(
+        f"CREATE OR REPLACE TEMP TABLE load_faults (source VARCHAR, {FILE} INTEGER, {ROW} BIGINT, code VARCHAR, col VARCHAR)"
+    )
+
+
+def sift(store: Store, rows: Rows, relation: str, condition: str, tests: Iterable[Test]) -> str:
+    """Record the rows that fail a test, and give the condition of those that pass all.
+
+    Args:
+        store: the store.
+        rows: the rows.
+        relation: a relation over them.
+        condition: which of them are meant.
+        tests: the first that a row fails speaks.
+    """
+    cases = [f"WHEN {t.condition} THEN {quoted(f'{t.code} {t.column}')}" for t in tests if t.condition != "false"]
+    if not cases:
+        return condition
+    fault = f"CASE {' '.join(cases)} END"
+    ((count,),) = store.rows(
+        f"INSERT INTO load_faults SELECT {quoted(rows.spec.name)}, {FILE}, {ROW}, split_part(fault, ' ', 1), "
+        f"substr(fault, instr(fault, ' ') + 1) FROM (SELECT {FILE}, {ROW}, {fault} AS fault FROM {relation} "
+        f"WHERE {condition}) WHERE fault IS NOT NULL"
+    )
+    return f"({condition} AND ({fault}) IS NULL)" if count else condition
+
+
+def needs(column: Column, code: str) -> Test:
+    """An id must be there."""
+    return Test(f"{column.id} IS NULL", code, column.name)
+
+
+def within(columns: Iterable[Column]) -> list[Test]:
+    """Numbers must not be too large."""
+    unique = {c.name: c for c in columns}
+    return [Test(c.beyond, "out-of-range", c.name) for c in unique.values()]
+
+
+def contents(store: Store, rows: Rows) -> None:
+    """Write the faulty rows of a source, and those that couldn't be read, into the table ``load_quarantined``.
+
+    It has the columns source, path, line, code, reason, content; content is the row as JSON.
+    """
+    store.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS load_quarantined (source VARCHAR, path VARCHAR, line BIGINT, code VARCHAR, "
+        "reason VARCHAR, content VARCHAR)"
+    )
+    reason = " ".join(
+        f"WHEN {quoted(code)} THEN replace({quoted(text)}, '{{0}}', col)" for code, text in REASONS.items()
+    )
+    paths = " ".join(f"WHEN {n.no} THEN {quoted(n.file.path)}" for n in rows.staged.files)
+    cells = ", ".join(f"{quoted(c.name)}, {c.raw}" for c in rows.columns.values() if c.raw is not None)
+    source = quoted(rows.spec.name)
+    store.execute(
+        f"INSERT INTO load_quarantined SELECT {source}, CASE {FILE} {paths} END, {ROW}, code, "
+        f"CASE code {reason} END, content FROM (SELECT {FILE}, {ROW}, code, min(col) AS col FROM load_faults WHERE source = {source} GROUP BY ALL) "
+        f"JOIN (SELECT {FILE}, {ROW}, CAST(json_object({cells}) AS VARCHAR) AS content FROM {rows.relation} "
+        f"SEMI JOIN (SELECT {FILE}, {ROW} FROM load_faults WHERE source = {source}) USING ({FILE}, {ROW})) "
+        f"USING ({FILE}, {ROW})"
+    )
+    store.execute(
+        "INSERT INTO load_quarantined SELECT source, path, line, code, reason, CAST(json_object('row', content) AS VARCHAR) "
+        f"FROM load_rejects WHERE source = {source}"
+    )
+
+
+def unused(store: Store, rows: Rows) -> int:
+    """How many rows ``where:`` leaves out."""
+    if rows.spec.where is None:
+        return 0
+    return int(store.rows(f"SELECT count(*) FROM {rows.relation} WHERE NOT {USED}")[0][0])
+
+
+def drop_repeated(store: Store, rows: Rows) -> int:
+    """Leave out the rows of a file that repeat an earlier row of it exactly; the first stays.
+
+    Returns:
+        How many were left out.
+    """
+    cells = ", ".join(name(c) for c in rows.staged.columns)
+    raws = ", ".join(c.raw or c.physical for c in rows.columns.values() if c.raw is not None)
+    table = f"{rows.relation}_repeated"
+    # Equal hashes are looked at closely; most sources have none, and this is all that they pay.
+    several = f"SELECT hash({FILE}, {raws}) AS h FROM {rows.relation} GROUP BY h HAVING count(*) > 1"
+    store.execute(f"CREATE OR REPLACE TEMP TABLE {table}_hashes AS {several}")
+    if not cells or not store.rows(f"SELECT 1 FROM {table}_hashes LIMIT 1"):
+        return 0
+    store.execute(
+        f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT {FILE}, {ROW} FROM (SELECT * FROM {rows.relation} "
+        f"SEMI JOIN {table}_hashes ON hash({FILE}, {raws}) = h) "
+        f"QUALIFY row_number() OVER (PARTITION BY {FILE}, {raws} ORDER BY {ROW}) > 1"
+    )
+    dropped = int(store.rows(f"SELECT count(*) FROM {table}")[0][0])
+    if dropped:
+        step = f"{rows.relation}_once"
+        store.execute(
+            f"CREATE OR REPLACE TEMP VIEW {step} AS SELECT * FROM {rows.relation} ANTI JOIN {table} "
+            f"USING ({FILE}, {ROW})"
+        )
+        rows.relation = step
+    return dropped

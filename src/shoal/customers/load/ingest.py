@@ -1,0 +1,305 @@
+"""A load from beginning to end, and the second try of rows in quarantine.
+
+All that a load writes is one transaction: an error, a key press, a full disk or a quality threshold leave the store as it
+was, and the next load begins anew with the files that it hasn't taken in yet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from shoal.clock import stopwatch
+from shoal.customers import quality as judging
+from shoal.customers.load import changes, faults, prepare, staging, writing
+from shoal.customers.load.events import Money
+from shoal.customers.load.prepare import Prepared, Setting
+from shoal.customers.load.report import LoadReport, SourceReport
+from shoal.customers.load.staging import Meter, NumberedFile, Progress
+from shoal.lang import calendar
+from shoal.sql.encode import quoted
+from shoal.sql.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from shoal.customers.load.changes import SourceState
+    from shoal.sources.mapping import SourceSpec
+    from shoal.sql.store import Store
+
+
+def load(
+    store: Store,
+    sources: Mapping[str, SourceSpec],
+    *,
+    root: Path,
+    zone: str,
+    currency: str,
+    now: int | None,
+    rates: Path | None = None,
+    quality: Mapping[str, Any] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    only: Iterable[str] | None = None,
+) -> LoadReport:
+    """Bring the store up to what the sources' files hold now.
+
+    Files that haven't changed since they were loaded are skipped. In a changed file, rows that are the same stay as they
+    were, changed ones are replaced, and vanished ones retired (``removed: keep`` leaves them). A file that isn't there any
+    more leaves its rows in force. Where a message id stands in several files of a source, the newest file is right.
+
+    Args:
+        store: the workspace's store.
+        sources: all sources of the workspace.
+        root: where relative paths start.
+        zone: the workspace's time zone.
+        currency: the workspace's currency.
+        now: the instant at which what is loaded became known; None takes the newest event's time, as a workspace whose
+            clock begins at the data's end does.
+        rates: the dated rate file.
+        quality: thresholds, as ``quality:`` in ``shoal.yaml``.
+        progress: is told how far the load is.
+        only: the sources to load; None for all.
+
+    Returns:
+        What was done, with the quality of the rows that were read.
+
+    Raises:
+        SourceError: a file can't be read, or lacks a column. The store is as it was.
+        ConfigError: the mapping can't be used. The store is as it was.
+        QualityStop: a threshold says stop. The store is as it was.
+        StoreError: there is no room. The store is as it was.
+    """
+    began = stopwatch()
+    wanted = prepare.check_names(sources, only)
+    thresholds = judging.read_thresholds(quality or {}, "quality")
+    setting = Setting(zone, Money(currency, calendar.zone(zone), rates is not None))
+    try:
+        report = _load(store, sources, wanted, root, setting, now, rates, thresholds, progress or (lambda _: None))
+    finally:
+        _clean(store)
+    report.seconds = stopwatch() - began
+    return report
+
+
+def _load(
+    store: Store,
+    sources: Mapping[str, SourceSpec],
+    wanted: list[str],
+    root: Path,
+    setting: Setting,
+    now: int | None,
+    rates: Path | None,
+    thresholds: judging.Thresholds,
+    tell: Callable[[Progress], None],
+) -> LoadReport:
+    states = changes.look(store, sources, wanted, root, _surroundings(setting, rates, root))
+    due = [name for name in wanted if states[name].to_read]
+    skipped = {n: len(states[n].files) - len(states[n].to_read) for n in wanted}
+    if not due:
+        reports = {n: SourceReport(n, skipped=skipped[n]) for n in wanted}
+        return LoadReport(None, _known_now(store, now), reports, judging.QualityReport([]))
+    plan = _Plan(store, sources, states, due)
+    meter = Meter(tell, total=plan.bytes)
+    _begin(store)
+    prepare.read_rates(store, rates, root, meter)
+    prepared = _prepare(store, plan, setting, meter)
+    instant = _newest(store, prepared) if now is None else now
+    report = LoadReport(plan.load, instant, {}, judging.judge(store, prepared, thresholds, instant))
+    for name in wanted:
+        report.sources[name] = next((p.report for p in prepared if p.spec.name == name), SourceReport(name))
+        report.sources[name].skipped = skipped[name]
+    meter.at(due[-1], "writing")
+    judging.stop_or_warn(report.quality)
+    _commit(store, plan, prepared, report, setting)
+    return report
+
+
+def _surroundings(setting: Setting, rates: Path | None, root: Path) -> list[str]:
+    """What rows depend on beside files and mapping."""
+    known = hashlib.blake2b((root / rates).read_bytes()).hexdigest() if rates and (root / rates).exists() else ""
+    return [setting.zone, setting.money.currency, known]
+
+
+def _known_now(store: Store, now: int | None) -> int:
+    if now is not None:
+        return now
+    return int(store.rows("SELECT coalesce(max(started), 0) FROM loads")[0][0])
+
+
+class _Plan:
+    """Which files are read, under which numbers."""
+
+    def __init__(
+        self, store: Store, sources: Mapping[str, SourceSpec], states: dict[str, SourceState], due: list[str]
+    ) -> None:
+        self.due = due
+        self.states = states
+        ((self.load,),) = store.rows("SELECT coalesce(max(id), 0) + 1 FROM loads")
+        ((number,),) = store.rows("SELECT coalesce(max(no), 0) + 1 FROM files")
+        self.order: list[str] = []
+        for name in due:
+            self.order += [n for n in changes.with_references(sources, name) if n not in self.order]
+        looked_up = {lookup.source for name in self.order for lookup in sources[name].lookup}
+        self.files: dict[str, list[NumberedFile]] = {}
+        self.new: dict[str, list[NumberedFile]] = {}
+        for name in self.order:
+            state = states[name]
+            for file in state.files if name in looked_up else state.to_read:
+                fresh = state.changed(file) and name in due
+                numbered = NumberedFile(number if fresh else file.number, file.file)
+                self.files.setdefault(name, []).append(numbered)
+                if fresh:
+                    self.new.setdefault(name, []).append(numbered)
+                    number += 1
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes are to be read."""
+        return sum(n.file.size for files in self.files.values() for n in files)
+
+
+def _begin(store: Store) -> None:
+    _clean(store)
+    staging.prepare(store)
+    faults.prepare(store)
+
+
+def _prepare(store: Store, plan: _Plan, setting: Setting, meter: Meter) -> list[Prepared]:
+    """Read and judge; sources that are only looked up in are read but not judged."""
+    references: dict[str, Any] = {}
+    prepared, number = [], 0
+    for name in plan.order:
+        one = prepare.prepare(store, plan.states[name], plan.files[name], references, setting, meter)
+        references[name] = one.rows
+        if name in plan.due:
+            number = prepare.judge(store, one, setting, number)
+            prepared.append(one)
+    return prepared
+
+
+def _newest(store: Store, prepared: list[Prepared]) -> int:
+    """The newest event's time among what is loaded and what is stored; the beginning of 1970 where there is none."""
+    found = []
+    for one in prepared:
+        for plan in one.events:
+            found += store.rows(f"SELECT max({plan.instant}) FROM {plan.relation} WHERE {plan.condition}")
+    for event in Registry.load(store).events.values():
+        found += store.rows(f"SELECT max(ts) FROM {event.table} WHERE retired IS NULL")
+    return max((ts for (ts,) in found if ts is not None), default=0)
+
+
+def _commit(store: Store, plan: _Plan, prepared: list[Prepared], report: LoadReport, setting: Setting) -> None:
+    """Everything that a load writes."""
+    now = report.now
+    with store.transaction():
+        pen = writing.Pen(store, Registry.load(store), setting.zone, now, plan.load)
+        report.customers = writing.write(pen, prepared)
+        for one in prepared:
+            one.rows.staged.check_unchanged()
+            _record_files(store, plan, one)
+        prepare.remember(store)
+        report.resolved = _quarantine(store, plan, prepared, now)
+        judging.record(store, report.quality, plan.load)
+        report.warnings = _warnings(prepared) + report.quality.warnings
+        store.execute(
+            "INSERT INTO loads VALUES (?, ?, ?, 'done', ?)",
+            [plan.load, now, now, json.dumps(report.document(), sort_keys=True)],
+        )
+
+
+def _record_files(store: Store, plan: _Plan, one: Prepared) -> None:
+    state = one.state
+    contents = {f.file.path: f.content for f in state.files}
+    for numbered in plan.new.get(one.spec.name, []):
+        file = numbered.file
+        fingerprint = f"{contents[file.path]}/{state.context}"
+        store.execute(
+            "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [numbered.no, one.spec.name, file.path, fingerprint, file.size, file.modified, plan.load],
+        )
+
+
+def _quarantine(store: Store, plan: _Plan, prepared: list[Prepared], now: int) -> int:
+    """Put rows into quarantine, and mark as resolved those of the same files that needn't be there any more."""
+    resolved = 0
+    for one in prepared:
+        source = quoted(one.spec.name)
+        paths = ", ".join(quoted(n.file.path) for n in one.rows.staged.files)
+        old = f"source = {source} AND resolved IS NULL AND path IN ({paths})"
+        nth = "row_number() OVER (PARTITION BY path, code, content ORDER BY line) AS nth"
+        store.execute(
+            f"CREATE OR REPLACE TEMP TABLE load_still AS SELECT o.id, f.rid FROM (SELECT id, path, code, content, {nth} "
+            f"FROM quarantine WHERE {old}) AS o JOIN (SELECT rowid AS rid, path, code, content, {nth} "
+            f"FROM load_quarantined WHERE source = {source}) AS f USING (path, code, content, nth)"
+        )
+        ((done,),) = store.rows(
+            f"UPDATE quarantine SET resolved = {now} WHERE {old} AND id NOT IN (SELECT id FROM load_still)"
+        )
+        resolved += int(done)
+        store.execute(
+            "INSERT INTO quarantine (id, load, source, path, line, code, reason, content, received) "
+            "SELECT (SELECT coalesce(max(id), 0) FROM quarantine) + row_number() OVER (ORDER BY path, line, code), "
+            f"{plan.load}, source, path, line, code, reason, content, {now} FROM load_quarantined "
+            f"WHERE source = {source} AND rowid NOT IN (SELECT rid FROM load_still)"
+        )
+        one.report.quarantined = dict(
+            store.rows(
+                f"SELECT code, count(*) FROM load_quarantined WHERE source = {source} GROUP BY code ORDER BY code"
+            )
+        )
+    return resolved
+
+
+def _warnings(prepared: list[Prepared]) -> list[str]:
+    found = []
+    for one in prepared:
+        found += one.rows.staged.warnings
+        if one.report.same_id:
+            advice = (
+                ""
+                if any(e.group for e in one.spec.events)
+                else (" If the rows of one id belong together, add group: with the id's column.")
+            )
+            found.append(
+                f"{one.spec.name}: {one.report.same_id:,} events bear a message id that another one has; "
+                f"the newest file's first stands.{advice}"
+            )
+        gone = [p for p in one.state.seen if p not in {f.file.path for f in one.state.files}]
+        if gone:
+            found.append(
+                f"{one.spec.name}: {len(gone)} files that were loaded earlier aren't there any more "
+                f"({', '.join(gone[:3])}); what came from them stays."
+            )
+    return found
+
+
+def reload_quarantine(
+    store: Store, sources: Mapping[str, SourceSpec], *, only: Iterable[str] | None = None, **settings: Any
+) -> LoadReport:
+    """Try the rows in quarantine again, after the mapping or a file was mended.
+
+    The files that they came from are read again where they, or the mapping, changed; rows that are fine now are
+    stored, and their entries in quarantine marked as resolved.
+
+    Args:
+        store: the workspace's store.
+        sources: all sources.
+        only: the sources to try; None for all that have rows in quarantine.
+        settings: as for ``load``.
+    """
+    waiting = {name for (name,) in store.rows("SELECT DISTINCT source FROM quarantine WHERE resolved IS NULL")}
+    chosen = [name for name in (sources if only is None else only) if name in waiting or only is not None]
+    if not chosen:
+        return LoadReport(None, _known_now(store, settings.get("now")), {}, judging.QualityReport([]))
+    return load(store, sources, only=chosen, **settings)
+
+
+def _clean(store: Store) -> None:
+    """Drop what a load keeps for itself."""
+    for name, view in store.rows(
+        "SELECT view_name, true FROM duckdb_views() WHERE temporary AND view_name LIKE 'load\\_%' ESCAPE '\\' UNION ALL "
+        "SELECT table_name, false FROM duckdb_tables() WHERE temporary AND table_name LIKE 'load\\_%' ESCAPE '\\'"
+    ):
+        store.execute(f"DROP {'VIEW' if view else 'TABLE'} IF EXISTS temp.{staging.name(name)}")

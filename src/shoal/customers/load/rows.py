@@ -1,0 +1,310 @@
+"""A source's rows with typed columns, lookups and derived columns: what the mapping is applied to.
+
+The relation has, for each column, what expressions see under its name, and the physical form under a hidden one
+(``__p0`` …); ``__used`` says whether ``where:`` takes the row, ``__origin`` where it came from.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from shoal.customers.load import convert
+from shoal.customers.load.staging import FILE, ROW, Staged, name
+from shoal.errors import ConfigError, SourceError, StoreError, did_you_mean, nearest
+from shoal.lang.schema import Kind
+from shoal.sql.encode import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from shoal.customers.load.convert import Writing
+    from shoal.customers.load.learn import Learned
+    from shoal.sources.mapping import Lookup, SourceSpec
+    from shoal.sql.store import Store
+
+ORIGIN, USED = "__origin", "__used"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column that the mapping may name.
+
+    Args:
+        name: as in the file, or as derived.
+        kind: its type.
+        physical: the hidden column of its physical form.
+        raw: the hidden column of the cell as it was read; None for derived and looked-up ones.
+        sql_type: the database's type of the cell as it was read, or of the expression's value.
+        declared: whether ``types:`` names its type.
+        writing: how its texts are understood.
+    """
+
+    name: str
+    kind: Kind
+    physical: str
+    sql_type: str
+    writing: Writing
+    raw: str | None = None
+    declared: bool = False
+
+    @property
+    def id(self) -> str:
+        """The expression of its value as an id."""
+        if self.raw is not None:
+            return convert.id_of(self.raw, self.sql_type)
+        return f"nullif(trim({convert.physical_text(self.physical, self.kind)}), '')"
+
+    @property
+    def beyond(self) -> str:
+        """Whether its cell is a number too large to be kept."""
+        if self.raw is not None:
+            return convert.is_beyond(self.raw, self.sql_type, self.writing)
+        return f"({self.physical} IS NULL AND {name(self.name)} IS NOT NULL)"
+
+    @property
+    def known(self) -> str:
+        """Whether its cell holds anything."""
+        cell = self.raw if self.raw is not None else name(self.name)
+        return f"trim({cell}) <> ''" if self.raw is not None and self.sql_type == "VARCHAR" else f"{cell} IS NOT NULL"
+
+    def as_kind(self, wanted: Kind) -> str:
+        """The expression of its physical value as another type."""
+        if wanted is Kind.TEXT and self.raw is not None and self.kind is not Kind.TEXT:
+            return convert.text_of(self.raw, self.sql_type)
+        return convert.coerced(self.physical, self.kind, wanted, self.writing)
+
+
+@dataclass(slots=True)
+class Rows:
+    """The rows of a source, ready to be mapped.
+
+    Args:
+        staged: the rows as they were read.
+        relation: the view or table.
+        columns: the columns by name.
+        orphans: for each lookup (by its place), the hidden columns that say whether there was a key and a match.
+    """
+
+    staged: Staged
+    relation: str
+    columns: dict[str, Column] = field(default_factory=dict)
+    orphans: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    @property
+    def spec(self) -> SourceSpec:
+        """The source."""
+        return self.staged.spec
+
+    def has(self, wanted: str) -> bool:
+        """Whether there is such a column."""
+        return self._of(wanted) is not None
+
+    def find(self, wanted: str, place: str) -> Column:
+        """A column that the mapping names.
+
+        Raises:
+            ConfigError: there is none of that name.
+        """
+        found = self._of(wanted)
+        if found is None:
+            raise ConfigError(
+                f"The source {self.spec.name} has no column {wanted!r}.",
+                place=place,
+                fix=did_you_mean(nearest(wanted, self.columns)) or f"It has: {', '.join(list(self.columns)[:30])}.",
+            )
+        return self.columns[found]
+
+    def _of(self, wanted: str) -> str | None:
+        if wanted in self.columns:
+            return wanted
+        return next((c for c in self.columns if c.casefold() == wanted.casefold()), None)
+
+    def condition(self, store: Store, expression: str | None, place: str) -> str:
+        """SQL that is true for the rows which an expression takes (all, for None) and false for the others.
+
+        Raises:
+            ConfigError: the expression can't be evaluated over these columns.
+        """
+        if expression is None:
+            return USED
+        check_expression(store, self, self.relation, expression, place)
+        return f"({USED} AND coalesce(TRY(({expression})), false))"
+
+
+def typed(
+    store: Store, staged: Staged, kinds: Mapping[str, Learned], how: Writing, declared: Iterable[str], relation: str
+) -> Rows:
+    """Give the columns of staged rows their types.
+
+    Args:
+        store: the store.
+        staged: the rows as they were read; a table among them is dropped.
+        kinds: the type and the order of dates of each column.
+        how: how the source writes its values.
+        declared: the columns whose types the mapping declares.
+        relation: the name of the relation to make.
+    """
+    from dataclasses import replace
+
+    rows, parts, shown = Rows(staged, relation), [], []
+    named = {d.casefold() for d in declared}
+    for index, (column, sql_type) in enumerate(staged.columns.items()):
+        learned, physical, raw = kinds[column], f"__p{index}", f"__r{index}"
+        writing = replace(how, dates=learned.dates)
+        cell = _cell(name(column), sql_type, staged.spec)
+        parts.append(f"{convert.physical(cell, sql_type, learned.kind, writing)} AS {physical}")
+        if learned.kind is Kind.TEXT and sql_type == "VARCHAR":
+            raw = physical
+        else:
+            parts.append(f"{cell} AS {raw}")
+        shown.append(f"{convert.logical(physical, learned.kind)} AS {name(column)}")
+        rows.columns[column] = Column(
+            column, learned.kind, physical, sql_type, writing, raw, column.casefold() in named
+        )
+    inner = f"SELECT {FILE}, {ROW}, {', '.join(parts)} FROM {staged.relation}"
+    if staged.table:
+        store.execute(f"CREATE OR REPLACE TEMP TABLE {relation}_typed AS {inner}")
+        store.execute(f"DROP TABLE {staged.relation}")
+        inner = f"FROM {relation}_typed"
+    origin = f"(CAST({FILE} AS BIGINT) << 40) | {ROW} AS {ORIGIN}"
+    _view(store, relation, f"SELECT *, {origin}, {', '.join(shown)} FROM ({inner})")
+    return rows
+
+
+def _cell(column: str, sql_type: str, spec: SourceSpec) -> str:
+    """A cell; the source's texts for missing ones are applied where the reader hasn't."""
+    if sql_type == "VARCHAR" and spec.format.missing:
+        return f"CASE WHEN {column} NOT IN ({', '.join(map(quoted, spec.format.missing))}) THEN {column} END"
+    return column
+
+
+def complete(store: Store, rows: Rows, references: Mapping[str, Rows]) -> None:
+    """Add the looked-up and derived columns, and ``__used``.
+
+    Lookups whose keys are columns of the file come before the derived columns, the others after them.
+
+    Raises:
+        ConfigError: an expression or a name can't be used.
+        SourceError: the key of a lookup isn't unique.
+    """
+    late = []
+    for lookup in rows.spec.lookup:
+        if all(rows.has(here) for here in lookup.on):
+            _look_up(store, rows, lookup, references[lookup.source])
+        else:
+            late.append(lookup)
+    for column, expression in rows.spec.derive.items():
+        _derive(store, rows, column, expression)
+    for lookup in late:
+        _look_up(store, rows, lookup, references[lookup.source])
+    where = "true"
+    if rows.spec.where is not None:
+        check_expression(store, rows, rows.relation, rows.spec.where, f"{rows.spec.place}.where")
+        where = f"coalesce(TRY(({rows.spec.where})), false)"
+    _extend(store, rows, f"*, {where} AS {USED}")
+
+
+def _view(store: Store, relation: str, sql: str) -> None:
+    store.execute(f"CREATE OR REPLACE TEMP VIEW {relation} AS {sql}")
+
+
+def _extend(store: Store, rows: Rows, chosen: str, joined: str = "") -> None:
+    """One more layer over the relation."""
+    step = f"{rows.relation}_"
+    store.execute(f"CREATE OR REPLACE TEMP VIEW {step} AS SELECT {chosen} FROM {rows.relation} AS __rows {joined}")
+    rows.relation = step
+
+
+def _derive(store: Store, rows: Rows, column: str, expression: str) -> None:
+    place = f"{rows.spec.place}.derive.{column}"
+    sql_type = check_expression(store, rows, rows.relation, expression, place)
+    old = next((c for c in rows.columns if c.casefold() == column.casefold()), None)
+    value = f"TRY(({expression}))" if _can_try(store, rows, expression) else f"({expression})"
+    _extend(store, rows, f"* REPLACE ({value} AS {name(old)})" if old else f"*, {value} AS {name(column)}")
+    kind = convert.native_kind(sql_type) or Kind.TEXT
+    physical = f"__d{len(rows.relation)}"
+    _extend(store, rows, f"*, {convert.from_logical(name(old or column), sql_type, kind)} AS {physical}")
+    writing = next(iter(rows.columns.values())).writing
+    rows.columns[old or column] = Column(old or column, kind, physical, sql_type, writing)
+
+
+def _can_try(store: Store, rows: Rows, expression: str) -> bool:
+    """Whether a row on which the expression fails can be left without a value."""
+    try:
+        store.rows(f"DESCRIBE SELECT TRY(({expression}\n)) FROM {rows.relation}")
+    except StoreError:
+        return False
+    return True
+
+
+def check_expression(store: Store, rows: Rows, relation: str, expression: str, place: str) -> str:
+    """The database's type of an expression over the rows.
+
+    Raises:
+        ConfigError: it can't be evaluated; ``place`` says where it stands.
+        SourceError: it uses a column that is gone.
+    """
+    try:
+        # The line break ends a comment inside the expression.
+        return str(store.rows(f"DESCRIBE SELECT (\n{expression}\n) FROM {relation}")[0][1])
+    except StoreError as error:
+        unknown = re.search(r'Referenced column "?(.+?)"? (?:not found|was not found)', error.problem)
+        if unknown:
+            rows.find(unknown[1], place)
+        said = re.sub(r"^The database refused a statement: ", "", error.problem)
+        raise ConfigError(
+            f"The expression {expression!r} can't be evaluated: {said}",
+            place=place,
+            fix='Write DuckDB SQL over the columns, names with blanks in double quotes, as "Order ID".',
+        ) from error
+
+
+def _look_up(store: Store, rows: Rows, lookup: Lookup, other: Rows) -> None:
+    keys = [other.find(there, f"{lookup.place}.on") for there in lookup.on.values()]
+    taken = {new: other.find(there, f"{lookup.place}.take") for new, there in lookup.take.items()}
+    for new in taken:
+        if rows.has(new):
+            raise ConfigError(
+                f"There is a column {new!r} already.",
+                place=f"{lookup.place}.take",
+                fix=f"Write take: {{other_name: {new}}}.",
+            )
+    index = len(rows.relation)
+    table = f"{rows.relation}_lookup"
+    _lookup_table(store, other, keys, list(taken.values()), table, lookup)
+    here = [rows.find(column, f"{lookup.place}.on").id for column in lookup.on]
+    on = " AND ".join(f"__l.k{i} = {sql}" for i, sql in enumerate(here))
+    columns = "".join(
+        f", __l.v{i} AS __l{index}_{i}, {convert.logical(f'__l.v{i}', c.kind)} AS {name(new)}"
+        for i, (new, c) in enumerate(taken.items())
+    )
+    asked, met = f"__asked{index}", f"__met{index}"
+    flags = f", ({' AND '.join(f'{sql} IS NOT NULL' for sql in here)}) AS {asked}, __l.k0 IS NOT NULL AS {met}"
+    _extend(store, rows, f"__rows.*{columns}{flags}", f"LEFT JOIN {table} AS __l ON {on}")
+    rows.orphans[lookup.place] = asked, met
+    for i, (new, column) in enumerate(taken.items()):
+        rows.columns[new] = Column(new, column.kind, f"__l{index}_{i}", column.sql_type, column.writing)
+
+
+def _lookup_table(
+    store: Store, other: Rows, keys: list[Column], taken: list[Column], table: str, lookup: Lookup
+) -> None:
+    """The other source's rows by their key, which must be unique; rows repeated exactly count once."""
+    key = ", ".join(f"{c.id} AS k{i}" for i, c in enumerate(keys))
+    values = ", ".join(f"{c.physical} AS v{i}" for i, c in enumerate(taken))
+    names = ", ".join(f"k{i}" for i in range(len(keys)))
+    known = " AND ".join(f"k{i} IS NOT NULL" for i in range(len(keys)))
+    store.execute(
+        f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT DISTINCT * FROM (SELECT {key}, {values} "
+        f"FROM {other.relation} WHERE {USED}) WHERE {known}"
+    )
+    double = store.rows(f"SELECT {names} FROM {table} GROUP BY {names} HAVING count(*) > 1 ORDER BY ALL LIMIT 1")
+    if double:
+        shown = ", ".join(str(v) for v in double[0])
+        raise SourceError(
+            f"The source {other.spec.name} has several different rows with the key {shown}, so a lookup can't choose.",
+            place=lookup.place,
+            fix="Look up by a key that is unique there, or keep one row of each key with where:.",
+        )

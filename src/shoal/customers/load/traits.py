@@ -1,0 +1,213 @@
+"""Rows as traits, consent and spend.
+
+With ``at:`` each row is a change at that time; of several rows for one owner and time the last stands. Without it the rows
+are a snapshot: a value that is new counts from when its owner was first seen, one that differs from the stored one from
+now, and one that is gone is cleared now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shoal.customers.load import faults
+from shoal.customers.load.events import instant_of, time_tests
+from shoal.customers.load.faults import Test
+from shoal.customers.load.rows import ORIGIN, Column, Rows
+from shoal.lang.schema import Kind
+from shoal.shapes import ACCOUNT_ID
+from shoal.sources.mapping import ConsentMap, EventMap, SpendMap, TraitMap
+from shoal.sql.encode import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shoal.sql.registry import Registry, Trait
+    from shoal.sql.store import Store
+
+MESSAGE = "coalesce(message_id, printf('%016x', origin))"
+
+
+@dataclass(frozen=True, slots=True)
+class TraitPlan:
+    """Rows that can be made into traits: the mapping, and the condition of the rows."""
+
+    map: TraitMap
+    rows: Rows
+    condition: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentPlan:
+    """Rows that can be made into consent."""
+
+    map: ConsentMap
+    rows: Rows
+    condition: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpendPlan:
+    """Rows that can be made into spend."""
+
+    map: SpendMap
+    rows: Rows
+    condition: str
+
+
+def account_map(map_: EventMap) -> TraitMap | None:
+    """The trait that names the customer's account, where an event's mapping has ``account:``."""
+    if map_.account is None:
+        return None
+    return TraitMap(map_.customer, "customer", {ACCOUNT_ID: map_.account}, map_.at, map_.when, map_.place)
+
+
+def judge_traits(store: Store, rows: Rows, map_: TraitMap) -> TraitPlan:
+    """Check a mapping of traits against its rows.
+
+    Raises:
+        ConfigError: a column or expression can't be used.
+    """
+    owner = rows.find(map_.owner, f"{map_.place}.{map_.scope}")
+    taken = [rows.find(column, f"{map_.place}.take.{trait}") for trait, column in map_.take.items()]
+    condition = rows.condition(store, map_.when, f"{map_.place}.when")
+    tests = [faults.needs(owner, f"no-{map_.scope}"), *_time(rows, map_.at, map_.place)]
+    tests += faults.within(c for c in taken if c.kind is Kind.NUMBER)
+    return TraitPlan(map_, rows, faults.sift(store, rows, rows.relation, condition, tests))
+
+
+def judge_consent(store: Store, rows: Rows, map_: ConsentMap) -> ConsentPlan:
+    """Check a mapping of consent against its rows; a row that says nothing of consent is left out.
+
+    Raises:
+        ConfigError: a column or expression can't be used.
+    """
+    customer = rows.find(map_.customer, f"{map_.place}.customer")
+    granted = rows.find(map_.granted, f"{map_.place}.granted")
+    condition = f"({rows.condition(store, map_.when, f'{map_.place}.when')} AND coalesce({granted.known}, false))"
+    tests = [faults.needs(customer, "no-customer"), *_time(rows, map_.at, map_.place)]
+    tests.append(Test(f"({granted.as_kind(Kind.YESNO)}) IS NULL", "bad-consent", granted.name))
+    if rows.has(map_.purpose):
+        tests.append(faults.needs(rows.find(map_.purpose, map_.place), "no-purpose"))
+    return ConsentPlan(map_, rows, faults.sift(store, rows, rows.relation, condition, tests))
+
+
+def judge_spend(store: Store, rows: Rows, map_: SpendMap) -> SpendPlan:
+    """Check a mapping of spend against its rows.
+
+    Raises:
+        ConfigError: a column or expression can't be used.
+    """
+    day, amount = rows.find(map_.day, f"{map_.place}.day"), rows.find(map_.amount, f"{map_.place}.amount")
+    condition = rows.condition(store, map_.when, f"{map_.place}.when")
+    date = day.as_kind(Kind.DATE)
+    tests = [
+        Test(f"NOT coalesce({day.known}, false)", "no-time", day.name),
+        Test(f"({date}) IS NULL", "bad-time", day.name),
+        *faults.within([amount]),
+        Test(f"({amount.as_kind(Kind.NUMBER)}) IS NULL", "no-amount", amount.name),
+    ]
+    for key in ("channel", "campaign", "impressions", "clicks"):
+        if getattr(map_, key):
+            rows.find(getattr(map_, key), f"{map_.place}.{key}")
+    return SpendPlan(map_, rows, faults.sift(store, rows, rows.relation, condition, tests))
+
+
+def _time(rows: Rows, at: str | None, place: str) -> list[Test]:
+    return time_tests(*instant_of(rows, at, f"{place}.at")) if at else []
+
+
+# ------------------------------------------------------------------- the relations
+
+
+def build_trait(store: Store, plans: Sequence[TraitPlan], name: str, trait: Trait, relation: str) -> None:
+    """Make the table of a trait's rows: ``owner_id, ts, message_id, origin, value``; ``ts`` is NULL in a snapshot."""
+    parts = []
+    for map_, rows, condition in ((p.map, p.rows, p.condition) for p in plans):
+        column = rows.find(map_.take[name], f"{map_.place}.take.{name}")
+        value = column.id if name == ACCOUNT_ID and trait.kind is Kind.TEXT else column.as_kind(trait.kind)
+        parts.append(
+            f"SELECT {rows.find(map_.owner, map_.place).id} AS owner_id, {_ts(rows, map_.at, map_.place)} AS ts, "
+            f"{ORIGIN} AS origin, {value} AS value FROM {rows.relation} WHERE {condition}"
+        )
+    # The last row of a file stands, and the newest file's.
+    store.execute(
+        f"CREATE OR REPLACE TEMP TABLE {relation} AS SELECT owner_id, ts, CAST(NULL AS VARCHAR) AS message_id, "
+        f"max(origin) AS origin, arg_max_null(value, origin) AS value FROM ({' UNION ALL '.join(parts)}) "
+        "GROUP BY owner_id, ts"
+    )
+
+
+def _ts(rows: Rows, at: str | None, place: str) -> str:
+    return instant_of(rows, at, f"{place}.at")[1] if at else "CAST(NULL AS BIGINT)"
+
+
+def trait_kind(plan: TraitPlan, name: str) -> tuple[Kind, bool]:
+    """The type of a trait's column, and whether the mapping declares it."""
+    if name == ACCOUNT_ID:
+        return Kind.TEXT, False
+    column: Column = plan.rows.find(plan.map.take[name], f"{plan.map.place}.take.{name}")
+    return column.kind, column.declared
+
+
+def current_trait(trait: Trait) -> str:
+    """SQL of the newest value in force of a trait: ``owner_id, value, ts``."""
+    owners = "accounts" if trait.scope == "account" else "customers"
+    return (
+        f"SELECT o.id AS owner_id, t.value, t.ts FROM {trait.table} AS t JOIN {owners} AS o ON o.key = t.owner "
+        f"WHERE t.retired IS NULL QUALIFY row_number() OVER (PARTITION BY t.owner ORDER BY t.ts DESC, "
+        f"{MESSAGE} DESC) = 1"
+    )
+
+
+def first_seen(registry: Registry, scope: str) -> str:
+    """SQL of when owners were first seen: ``owner_id, first_ts``. An account is seen with its first customer."""
+    if scope != "account":
+        return "SELECT id AS owner_id, first_ts FROM customers WHERE first_ts IS NOT NULL"
+    link = registry.trait(ACCOUNT_ID)
+    if link is None or link.kind is not Kind.TEXT:
+        return "SELECT id AS owner_id, CAST(NULL AS BIGINT) AS first_ts FROM accounts WHERE false"
+    return (
+        f"SELECT t.value AS owner_id, min(c.first_ts) AS first_ts FROM {link.table} AS t "
+        "JOIN customers AS c ON c.key = t.owner WHERE t.retired IS NULL GROUP BY t.value"
+    )
+
+
+def build_consents(store: Store, plans: Sequence[ConsentPlan], relation: str) -> None:
+    """Make the table of consent: ``customer_id, owner_id, purpose, granted, ts, message_id, origin``.
+
+    ``ts`` is NULL in a snapshot.
+    """
+    parts = []
+    for map_, rows, condition in ((p.map, p.rows, p.condition) for p in plans):
+        purpose = rows.find(map_.purpose, map_.place).id if rows.has(map_.purpose) else quoted(map_.purpose)
+        granted = rows.find(map_.granted, map_.place).as_kind(Kind.YESNO)
+        parts.append(
+            f"SELECT {rows.find(map_.customer, map_.place).id} AS customer_id, {purpose} AS purpose, "
+            f"{_ts(rows, map_.at, map_.place)} AS ts, {ORIGIN} AS origin, {granted} AS granted FROM {rows.relation} "
+            f"WHERE {condition}"
+        )
+    store.execute(
+        f"CREATE OR REPLACE TEMP TABLE {relation} AS SELECT customer_id, customer_id AS owner_id, purpose, ts, "
+        "CAST(NULL AS VARCHAR) AS message_id, max(origin) AS origin, arg_max(granted, origin) AS granted "
+        f"FROM ({' UNION ALL '.join(parts)}) GROUP BY customer_id, purpose, ts"
+    )
+
+
+def build_spend(store: Store, plans: Sequence[SpendPlan], relation: str) -> None:
+    """Make the table of spend: ``source, day, amount, channel, campaign, impressions, clicks, origin``."""
+    parts = []
+    for map_, rows, condition in ((p.map, p.rows, p.condition) for p in plans):
+        texts = [rows.find(c, map_.place).id if c else "CAST(NULL AS VARCHAR)" for c in (map_.channel, map_.campaign)]
+        counts = [
+            f"{rows.find(c, map_.place).as_kind(Kind.NUMBER)} // 1000000" if c else "CAST(NULL AS BIGINT)"
+            for c in (map_.impressions, map_.clicks)
+        ]
+        day, amount = rows.find(map_.day, map_.place), rows.find(map_.amount, map_.place)
+        parts.append(
+            f"SELECT {quoted(rows.spec.name)} AS source, {day.as_kind(Kind.DATE)} AS day, "
+            f"{amount.as_kind(Kind.NUMBER)} AS amount, {texts[0]} AS channel, {texts[1]} AS campaign, "
+            f"{counts[0]} AS impressions, {counts[1]} AS clicks, {ORIGIN} AS origin FROM {rows.relation} "
+            f"WHERE {condition}"
+        )
+    store.execute(f"CREATE OR REPLACE TEMP TABLE {relation} AS {' UNION ALL '.join(parts)}")
