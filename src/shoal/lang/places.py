@@ -46,6 +46,13 @@ def chord_limit(radius: int, unit: str) -> int:
         return int((2 * SCALE * _sine(x)) ** 2)
 
 
+def metres_between(vector: tuple[int, int, int], latitude: int, longitude: int) -> float:
+    """How far a place is from another, in metres, for people to read; comparisons use ``chord_limit``."""
+    there = unit_vector(latitude, longitude)
+    chord = math.sqrt(sum((a - b) ** 2 for a, b in zip(vector, there, strict=True)))
+    return float(DIAMETER) * math.asin(min(1.0, chord / (2 * SCALE)))
+
+
 def _sine(x: Decimal) -> Decimal:
     """The Taylor series of the sine, to the digits of the context."""
     total, term, k = Decimal(0), x, 1

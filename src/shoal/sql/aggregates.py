@@ -137,14 +137,14 @@ class MostFrequent(OverEvents):
 
         found = self.rows.property(value)
         self._value = found.num if isinstance(found, Rational) else found.sql
-        self._window = window
+        self._inside = in_window(plan, window)
         self.reach(earliest(plan, window))
 
     def query(self) -> exp.Select:
         """Count each value, then take the first in the order of count, newest ts, value."""
         assert self._value is not None
         self.prune()
-        where = s.all_of([self.where, s.is_known(self._value), in_window(self.plan, self._window)])
+        where = s.all_of([self.where, s.is_known(self._value), self._inside])
         each = self.rows.query([s.column("k", ROW), s.named(self._value, "value"), self.rows.ts], where)
         key = [s.column("k", "a"), s.column("value", "a")]
         counted = [s.named(s.call("count", exp.Star()), "times"), s.named(s.call("max", s.column("ts", "a")), "latest")]

@@ -106,7 +106,7 @@ def _events(
     ahead: tuple[str, ...],
     window: n.Window | None = None,
 ) -> exp.Select:
-    """The matching events as ``k``, ``ts``, the values ``b0…`` to compare with the step before and ``a0…`` for the next."""
+    """The matching events as ``k``, ``ts``, the values ``b0…`` to compare with the step before, ``a0…`` for the next."""
     rows = EventRows(plan, events, provider)
     where = None if events.where is None else condition(events.where, InFilter(plan, rows))
     columns: list[Sql] = [s.column(name, "r") for name in _handed_on(plan, ())]

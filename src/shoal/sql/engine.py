@@ -6,6 +6,7 @@ then.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -13,22 +14,30 @@ from sqlglot import exp
 
 from shoal.sql import terms as s
 from shoal.sql.execute import Run
+from shoal.sql.explain import Explanation, Parts, Words
+from shoal.sql.facts import Facts
 from shoal.sql.frame import Frame
 from shoal.sql.lookups import Lookups
 from shoal.sql.plan import Plan
+from shoal.sql.refresh import refresh
 from shoal.sql.registry import Registry
-from shoal.sql.subjects import existing, merged_table
+from shoal.sql.subjects import existing, merged_table, survivors
 from shoal.sql.trees import segment, with_dependencies
+from shoal.sql.until import look_ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pyarrow as pa
 
-    from shoal.lang.nodes import Definition
+    from shoal.lang.nodes import Definition, Node
     from shoal.lang.schema import Schema
+    from shoal.sql.explain import Part
     from shoal.sql.store import Store
     from shoal.sql.trees import Segment
+    from shoal.sql.until import Answer
+
+__all__ = ["Evaluation", "Explanation", "SqlEngine"]
 
 _NUMBERS = count()
 
@@ -100,22 +109,91 @@ class SqlEngine:
             Unsupported: if SQL can't evaluate a node.
         """
         ordered = with_dependencies(definitions, self.schema)
-        prefix = f"shoal_{next(_NUMBERS)}"
-        table = f"{prefix}_result"
-        plan = self._plan(prefix, at, known_at)
-        run = Run(plan)
-        try:
+        with self._asking(at, known_at) as (plan, run):
             run.create(plan.frame.subjects, self._customers(plan))
             segments = [segment(plan, definition) for definition in ordered.values()]
             query = _memberships(plan, segments, run.leaves())
+            table = f"{plan.prefix}_result"
             self.store.execute(f"CREATE TEMP TABLE {table} AS {s.sql_of(query, self.store)}")
-        finally:
-            self._clear(plan, run)
         return Evaluation(self.store, at, known_at, table, {slug: plan.segments[slug] for slug in definitions})
 
-    def _plan(self, prefix: str, at: int, known_at: int | None) -> Plan:
+    def refresh_thresholds(self, definitions: Mapping[str, Definition], at: int, received: int) -> int:
+        """Work out the thresholds of all ranks in the definitions and record them.
+
+        Args:
+            definitions: by slug; what they are members of counts too.
+            at: the instant whose values are ranked, and from which on the thresholds hold.
+            received: when they became known.
+
+        Returns:
+            How many thresholds were recorded; none for a value that nobody has.
+        """
+        ordered = with_dependencies(definitions, self.schema)
+        with self._asking(at, None) as (plan, run):
+            run.create(plan.frame.subjects, self._customers(plan))
+            return refresh(plan, run, ordered.values(), received)
+
+    def why(self, definition: Definition, customer_key: int, at: int, *, known_at: int | None = None) -> Explanation:
+        """Why a customer is in a segment or not: the tree as it was written, with truths, values and until when.
+
+        Args:
+            definition: the segment.
+            customer_key: the customer's key; of a merged-away customer, the surviving one answers.
+            at: the instant.
+            known_at: read only what had been received by then.
+        """
+        ordered = with_dependencies({definition.slug: definition}, self.schema)
+        with self._asking(at, known_at, moments=True) as (plan, _):
+            gone = survivors(self.store, known_at)
+            who = gone.get(customer_key, customer_key)
+            parts = Parts(plan, ordered)
+            top = parts.of_definition(definition)
+            answers = self._ahead(plan, Facts(plan, [who], gone), [top], list(parts.leaves), whole=False)[who]
+            words = Words(plan, self.schema, who, at)
+            words.prepare(parts.leaves)
+            return words.explain(top, {part: (answer.now, answer.until) for part, answer in answers.items()})
+
+    def until(
+        self, definitions: Mapping[str, Definition], customers: Iterable[int], at: int, *, known_at: int | None = None
+    ) -> dict[str, dict[int, int | None]]:
+        """The earliest instant after ``at`` at which each membership would change if nothing more were received.
+
+        Args:
+            definitions: by slug.
+            customers: keys of surviving customers.
+            at: the instant.
+            known_at: read only what had been received by then.
+
+        Returns:
+            By slug and customer; None is never.
+        """
+        ordered = with_dependencies(definitions, self.schema)
+        with self._asking(at, known_at, moments=True) as (plan, _):
+            parts = Parts(plan, ordered)
+            tops = {slug: parts.of_definition(ordered[slug]) for slug in definitions}
+            facts = Facts(plan, customers, survivors(self.store, known_at))
+            found = self._ahead(plan, facts, list(tops.values()), list(parts.leaves), whole=True)
+            return {slug: {who: answers[id(top)].until for who, answers in found.items()} for slug, top in tops.items()}
+
+    def _ahead(
+        self, plan: Plan, facts: Facts, tops: list[Part], leaves: list[Node], *, whole: bool
+    ) -> dict[int, dict[int, Answer]]:
+        first_seen = facts.first_seen(existing(plan.registry, plan.frame.merged, plan.frame.known_at))
+        return look_ahead(plan, facts, tops, leaves, first_seen, whole)
+
+    @contextmanager
+    def _asking(self, at: int, known_at: int | None, *, moments: bool = False) -> Iterator[tuple[Plan, Run]]:
+        """A plan and its run; all that they made is gone afterwards."""
+        plan = self._plan(f"shoal_{next(_NUMBERS)}", at, known_at, moments)
+        run = Run(plan)
+        try:
+            yield plan, run
+        finally:
+            self._clear(plan, run)
+
+    def _plan(self, prefix: str, at: int, known_at: int | None, moments: bool) -> Plan:
         merged = merged_table(self.store, f"{prefix}_merged", known_at)
-        frame = Frame(f"{prefix}_subjects", at, self.schema.zone, known_at, merged)
+        frame = Frame(f"{prefix}_subjects", at, self.schema.zone, known_at, merged, moments)
         lookups = Lookups(self.store, prefix)
         return Plan(self.store, self.schema, Registry.load(self.store), frame, lookups, prefix)
 

@@ -94,7 +94,7 @@ class Run:
         return found
 
     def _stage(self, table: str, stage: Stage, by_name: dict[str, Provider]) -> None:
-        columns = [s.named(s.settled(leaf), name) for name, leaf in stage.leaves]
+        columns = [s.named(leaf, name) for name, leaf in stage.leaves]
         query = s.select([s.column("k", "m"), *columns], s.table(self._plan.frame.subjects, "m"))
         for name in sorted(stage.providers, key=_number):
             on = s.compared(s.column("k", name), "=", s.column("k", "m"))

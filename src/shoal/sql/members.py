@@ -75,13 +75,13 @@ class Published(Provider):
 
     def __init__(self, plan: Plan, name: str, segment: str, change: str, window: n.Window | None) -> None:
         super().__init__(name)
-        self._plan, self._segment, self._change, self._window = plan, segment, change, window
+        self._plan, self._segment, self._change = plan, segment, change
+        self._bounds = plan.frame.bounds(window, "r")
 
     def query(self) -> exp.Select:
         """The changes of that kind in the window."""
         frame = self._plan.frame
         where = s.all_of([_of("segment", "e", self._segment), _of("change", "e", self._change), frame.received("e")])
         rows = s.sub(frame.rows("membership_changes", "customer", [s.named(s.column("ts", "e"), "ts")], where), "r")
-        low, high = frame.bounds(self._window, "r")
-        inside = s.within(s.column("ts", "r"), low, high)
+        inside = s.within(s.column("ts", "r"), *self._bounds)
         return s.select([s.column("k", "r"), s.named(s.true(), "hit")], rows, inside).distinct()

@@ -7,7 +7,7 @@ are missing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from shoal.errors import Unsupported
@@ -67,6 +67,7 @@ class Plan:
     providers: dict[Hashable, Provider] = field(default_factory=dict)
     leaves: dict[str, tuple[str, Sql]] = field(default_factory=dict)
     made: int = 0
+    copies: int = 0
     segments: dict[str, str] = field(default_factory=dict)
     memo: dict[Any, Any] = field(default_factory=dict)
 
@@ -85,10 +86,21 @@ class Plan:
 
     def leaf(self, condition: Sql) -> str:
         """The name of the column that holds a condition's truth; equal conditions share one."""
-        text = condition.sql(dialect=self.store.dialect)
+        return self.output(s.settled(condition))
+
+    def output(self, value: Sql) -> str:
+        """The name of the column that holds a value; equal values share one."""
+        text = value.sql(dialect=self.store.dialect)
         if text not in self.leaves:
-            self.leaves[text] = (f"l{len(self.leaves)}", condition)
+            self.leaves[text] = (f"l{len(self.leaves)}", value)
         return self.leaves[text][0]
+
+    def anew(self) -> Plan:
+        """A plan of nothing yet over the same store and knowledge; it shares only what was looked up."""
+        self.copies += 1
+        prefix = f"{self.prefix}_{self.copies}"
+        frame = replace(self.frame, subjects=f"{prefix}_subjects", windows=[])
+        return Plan(self.store, self.schema, self.registry, frame, self.lookups, prefix)
 
     def in_order(self) -> list[Provider]:
         """All providers, each after those that it needs."""

@@ -152,6 +152,7 @@ class Changes(Provider):
                 limit = emitted(literal, Scope(plan))
                 wanted.append(compare(stored(kind, s.column(column, "c")), "=", limit, plan.frame.zone))
         self._wanted = s.all_of(wanted)
+        self._bounds = plan.frame.bounds(node.window, "m")
 
     def query(self) -> exp.Select:
         """Each write beside the value before it."""
@@ -163,8 +164,8 @@ class Changes(Provider):
         if plan.frame.moments:
             on = s.compared(s.column("k", "m"), "=", s.column("k", "c"))
             query = s.joins(query, s.table(plan.frame.subjects, "m"), on)
-        low, high = plan.frame.bounds(self._node.window, "m")
-        return query.where(s.all_of([self._wanted, s.within(s.column("ts", "c"), low, high)])).distinct()
+        inside = s.within(s.column("ts", "c"), *self._bounds)
+        return query.where(s.all_of([self._wanted, inside])).distinct()
 
 
 def _distinct(one: Sql, other: Sql) -> Sql:

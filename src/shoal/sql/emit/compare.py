@@ -127,7 +127,8 @@ def match(node: n.Match, scope: Scope) -> Sql:
         raise refused(f'"{node.op}" of a {found.kind}', "Use it with text or a list of text.")
     operands = [operand.value for operand in node.operands]
     if node.op == "matches" or node.ignoring_case:
-        return s.any_of([_looked_up(found, node, operand, scope) for operand in operands])
+        each = [_looked_up(found, node, operand, scope) for operand in operands]
+        return s.all_of(each) if node.op == "contains all of" else s.any_of(each)
     if found.kind is Kind.TEXTS:
         return _in_list(found.sql, node.op, operands)
     name = {"contains": "contains", "starts with": "starts_with", "ends with": "suffix"}[node.op]

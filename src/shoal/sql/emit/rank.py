@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @emits_condition(n.Ranked)
 def ranked(node: n.Ranked, scope: Scope) -> Sql:
     """At or beyond the threshold; none yet: false."""
-    (limit,) = [_threshold(node, rank, scope) for rank in ranks_of(node)]
+    (limit,) = [threshold(node, rank, scope) for rank in ranks_of(node)]
     op = ">=" if node.end == "top" else "<="
     return compare(number(node.value, scope), op, limit, scope.plan.frame.zone)
 
@@ -27,12 +27,12 @@ def ranked(node: n.Ranked, scope: Scope) -> Sql:
 @emits_condition(n.Percentile)
 def percentile(node: n.Percentile, scope: Scope) -> Sql:
     """Between two thresholds, both ends in."""
-    low, high = (_threshold(node, rank, scope) for rank in ranks_of(node))
+    low, high = (threshold(node, rank, scope) for rank in ranks_of(node))
     value, zone = number(node.value, scope), scope.plan.frame.zone
     return s.all_of([compare(value, ">=", low, zone), compare(value, "<=", high, zone)])
 
 
-def _threshold(node: n.Ranked | n.Percentile, rank: str, scope: Scope) -> Rational:
+def threshold(node: n.Ranked | n.Percentile, rank: str, scope: Scope) -> Rational:
     """The threshold in force: a constant at one instant, else a choice among those in force from some instant on."""
     frame = scope.plan.frame
     found = recorded(scope.plan.store, value_text(node.value), rank, frame.known_at)
