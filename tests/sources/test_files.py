@@ -36,7 +36,7 @@ def test_a_folder_gives_its_data_in_the_order_of_names(tmp_path, write):
         ("a.parquet", "parquet"), ("b.csv", "csv"), ("d.csv.gz", "csv"), ("sub/c.json", "json"),
     ]  # fmt: skip
     assert [f.path for f in discover(".", tmp_path, "csv")] == ["b.csv", "d.csv.gz"]
-    assert ignored(tmp_path) == [".hidden.csv", "README.txt", "notes.pdf"]
+    assert ignored(tmp_path) == ["notes.pdf"]
 
 
 def test_globs_are_stable_and_paths_relative_to_the_root(tmp_path, write):

@@ -71,8 +71,8 @@ def discover(from_: str, root: Path, type_: str | None = None) -> list[SourceFil
 
 
 def ignored(root: Path) -> list[str]:
-    """The files below a directory that ``discover`` leaves out, relative to it."""
-    return [str(p.relative_to(root)) for p in _walk(root) if not _is_data(p.name)]
+    """The files below a directory that ``discover`` leaves out, relative to it; READMEs and their like aren't named."""
+    return [str(p.relative_to(root)) for p in _walk(root) if not (_is_data(p.name) or _NOT_DATA.match(p.name))]
 
 
 def expand(text: str, environment: Mapping[str, str] = os.environ) -> str:

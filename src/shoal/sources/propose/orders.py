@@ -1,0 +1,501 @@
+"""Orders: order lines, order headers, and purchases without a number."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shoal.lang.schema import Kind
+from shoal.shapes import ORDER_COMPLETED, ORDER_REFUNDED
+from shoal.sources.propose.draft import Draft, named, sql_name, sql_text
+from shoal.sources.propose.meaning import words
+
+if TYPE_CHECKING:
+    from shoal.sources.propose.context import Context
+    from shoal.sources.propose.keys import Join
+    from shoal.sources.propose.look import Look
+
+_MOST_PROPERTIES = 15
+_UNDONE = re.compile(r"cancel|refund|return|void|fail|declin|revers|chargeback", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class _Order:
+    """What is known of the orders of a table.
+
+    Args:
+        look: the table whose rows are orders or their lines.
+        draft: what is being made of it.
+        order: the column of the order's number, None if there is none.
+        customer: the column of the customer, here or looked up.
+        at: the column of the time, here or looked up.
+        grouped: whether several rows make an order.
+        header: the table that the lines look their order up in.
+        fetched: columns of the header that were looked up.
+        money: properties that are money.
+        properties: properties of the event.
+        used: columns of the table that have their place.
+    """
+
+    look: Look
+    draft: Draft
+    order: str | None
+    customer: str
+    at: str
+    grouped: bool
+    header: Look | None = None
+    fetched: dict[str, str] = field(default_factory=dict)
+    money: list[str] = field(default_factory=list)
+    properties: dict[str, Any] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+
+    def per_line(self, column: str, context: Context) -> bool:
+        """Whether a column differs between the lines of an order."""
+        if not self.grouped or self.order is None:
+            return False
+        return column in self.look.columns and context.keys.depends(self.look, column, self.order) < 0.98
+
+    def origin(self, column: str) -> tuple[Look, str]:
+        """The table and column that a column, perhaps looked up, comes from."""
+        if column in self.look.columns or self.header is None:
+            return self.look, column
+        return self.header, self.fetched[column]
+
+    def whole(self, column: str) -> str | dict[str, str]:
+        """The one value that a column has in an order, which some exports write in the first of its rows only."""
+        return {"max": column} if self.grouped else column
+
+
+def draft_orders(context: Context) -> None:
+    """Make orders of the tables that hold them; lines before headers, which are then only looked up."""
+    for look in list(context.open):
+        number = order_column(look)
+        if number and not context.keys.unique(look, number) and _has_goods(look):
+            _draft_lines(context, look, number)
+    for look in list(context.open):
+        number = order_column(look)
+        customer = context.customer(look)
+        if number and customer and number != customer and look.means.when and context.keys.unique(look, number):
+            _draft_rows(context, look, number, customer, "an order")
+    for look in list(context.open):
+        if _is_purchase_log(context, look):
+            customer = context.customer(look)
+            assert customer is not None
+            _draft_rows(context, look, None, customer, "a purchase")
+            context.ask(f"{look.shown} has no order number, so each of its rows counts as one order. Is that right?")
+
+
+def order_column(look: Look) -> str | None:
+    """The column of the order's number; in Shopify's export it is called Name."""
+    found = look.means.first("order")
+    if found is None and "Name" in look.columns and any(words(c).startswith("lineitem ") for c in look.columns):
+        return "Name"
+    return found
+
+
+def _has_goods(look: Look) -> bool:
+    return look.means.first("product", "product name", "quantity", "price", "amount") is not None
+
+
+def _is_purchase_log(context: Context, look: Look) -> bool:
+    customer = context.customer(look)
+    means = look.means
+    paid = means.first("amount") or (means.first("price") and means.first("quantity"))
+    spend = means.first("impressions", "clicks", "campaign", "nps", "csat")
+    if customer is None or not means.when or not paid or spend or means.first("event", "order"):
+        return False
+    return not context.keys.unique(look, customer) and look.sample.num_rows > 1
+
+
+def _draft_lines(context: Context, look: Look, number: str) -> None:
+    customer = context.customer(look)
+    at = look.means.when[0] if look.means.when else None
+    header = next((j for j in context.keys.joins(look) if j.column == number and _is_header(context, j)), None)
+    if header is None and not (customer and at):
+        return
+    draft = Draft(look, "order lines: the rows of one order number are one order")
+    order = _Order(look, draft, number, customer or "", at or "", grouped=True)
+    context.drafts[look.name] = draft
+    if header is not None and not (customer and at):
+        _use_header(context, order, header)
+    order.used |= {number, order.customer, order.at}
+    _amounts(context, order)
+    items = _items(context, order)
+    _others(context, order, items)
+    _finish(context, order, items)
+    _copies(context, order)
+
+
+def _is_header(context: Context, join: Join) -> bool:
+    return bool(join.parent.means.when) and context.customer(join.parent) is not None
+
+
+def _use_header(context: Context, order: _Order, join: Join) -> None:
+    header = join.parent
+    customer = context.customer(header)
+    assert customer is not None
+    keys = {j.column for j in context.keys.joins(header)} - {customer}
+    moments = {c for c, g in header.columns.items() if g.kind in (Kind.DATE, Kind.INSTANT)}
+    take = {}
+    for column in header.columns:
+        personal = header.columns[column].looks in ("free text", "phone", "email", "url")
+        if column != join.key and column not in keys and (column not in moments or column in header.means.when[:1]):
+            if personal and column != customer:
+                continue
+            name = column if column not in order.look.columns else f"order_{column}"
+            take[name] = column
+    order.header = header
+    order.fetched = take
+    order.customer = order.customer or next(n for n, c in take.items() if c == customer)
+    order.at = order.at or next(n for n, c in take.items() if c == header.means.when[0])
+    context.reference(header, "order headers: the order lines look them up")
+    context.look_up(order.draft, join, take)
+
+
+def _draft_rows(context: Context, look: Look, number: str | None, customer: str, row: str) -> None:
+    draft = Draft(look, f"a row is {row}")
+    context.drafts[look.name] = draft
+    order = _Order(look, draft, number, customer, look.means.when[0], grouped=False)
+    order.used |= {customer, order.at} | ({number} if number else set())
+    _amounts(context, order)
+    items: dict[str, str] = {}
+    if look.means.first("product") and look.means.first("quantity", "price"):
+        items = _items(context, order)
+    _others(context, order, items)
+    _finish(context, order, items)
+
+
+def _amounts(context: Context, order: _Order) -> None:
+    """Revenue, discount, tax, shipping and cost, from what there is."""
+    means, header = order.look.means, order.header
+    totals = [c for c in means.all("amount") if not order.per_line(c, context)]
+    if header is not None:
+        totals += [n for n, c in order.fetched.items() if c in header.means.all("amount")]
+    per_line = [c for c in means.all("amount") if order.per_line(c, context)] if order.grouped else []
+    quantity, price = means.first("quantity"), means.first("price")
+    line: str | None = None
+    if per_line:
+        line = _best_amount(per_line)
+        order.properties["revenue"] = {"sum": line}
+    elif totals:
+        order.properties["revenue"] = order.whole(_best_amount(totals))
+    elif price:
+        line = _line_total(order, price, quantity)
+        order.properties["revenue"] = {"sum": line} if order.grouped else line
+    else:
+        context.ask(f"No amount of money was found in {order.look.shown}, so its orders have no revenue.")
+        return
+    order.money.append("revenue")
+    order.used |= {c for c in (line, price if line == "line_total" else None) if c}
+    source = _source_of(order.properties["revenue"])
+    order.used.add(source)
+    context.ask(
+        f"Revenue is {_said(order, source)}. Does it include tax and shipping? Say so under revenue: includes:."
+    )
+    _cost(context, order, line)
+    _extras(context, order)
+
+
+def _said(order: _Order, source: str) -> str:
+    expression = order.draft.derive.get(source)
+    return f"{expression} of {order.look.shown}" if expression else f"the column {source} of {order.look.shown}"
+
+
+def _source_of(take: Any) -> str:
+    return str(next(iter(take.values()))) if isinstance(take, dict) else str(take)
+
+
+def _best_amount(columns: list[str]) -> str:
+    """The amount that the customer paid: the total rather than a subtotal or a due amount."""
+
+    def rank(column: str) -> tuple[int, int]:
+        text = words(column)
+        lesser = bool(re.search(r"\b(sub|subtotal|due|outstanding|before|list|original|tax|refund\w*|balance)\b", text))
+        return lesser, not re.search(r"\b(total|net|sales|revenue|paid|amount)\b", text)
+
+    return min(columns, key=rank)
+
+
+def _line_total(order: _Order, price: str, quantity: str | None) -> str:
+    parts = [sql_name(c) for c in (quantity, price) if c]
+    expression = " * ".join(parts)
+    for column in order.look.means.all("discount"):
+        guess = order.look.columns[column]
+        if guess.low is not None and guess.high is not None and guess.low >= 0 and guess.high <= 1:
+            expression += f" * (1 - {sql_name(column)})"
+            order.used.add(column)
+            break
+    if expression == sql_name(price):
+        return price
+    order.draft.derive["line_total"] = expression
+    order.used |= {c for c in (quantity,) if c}
+    return "line_total"
+
+
+def _cost(context: Context, order: _Order, line: str | None) -> None:
+    means = order.look.means
+    profit, cost = means.first("profit"), means.first("cost")
+    revenue = _source_of(order.properties["revenue"])
+    if cost:
+        quantity = means.first("quantity")
+        unit = "unit" in words(cost) and quantity is not None
+        if unit:
+            order.draft.derive["line_cost"] = f"{sql_name(quantity or '')} * {sql_name(cost)}"
+        source = "line_cost" if unit else cost
+    elif profit and (line or not order.grouped):
+        order.draft.derive["line_cost"] = f"{sql_name(revenue)} - {sql_name(profit)}"
+        source = "line_cost"
+    else:
+        return
+    order.used |= {c for c in (cost, profit) if c}
+    order.properties["cost"] = {"sum": source} if order.grouped else source
+    order.money.append("cost")
+    context.cost[ORDER_COMPLETED] = "cost"
+
+
+def _extras(context: Context, order: _Order) -> None:
+    """Discount, tax and shipping as properties of the order."""
+    for meaning in ("discount", "tax", "shipping"):
+        columns = [c for c in order.look.means.all(meaning) if c not in order.used]
+        if order.header is not None:
+            columns += [n for n, c in order.fetched.items() if c in order.header.means.all(meaning)]
+        for column in columns:
+            name = meaning if len(columns) == 1 else words(column).replace(" ", "_")
+            per_line = order.per_line(column, context)
+            order.properties[name] = {"sum": column} if per_line else order.whole(column)
+            order.used.add(column)
+            fraction = column in order.look.columns and _is_fraction(order.look, column)
+            if fraction:
+                del order.properties[name]
+                order.used.discard(column)
+            else:
+                order.money.append(name)
+
+
+def _is_fraction(look: Look, column: str) -> bool:
+    guess = look.columns[column]
+    return guess.high is not None and guess.low is not None and guess.low >= 0 and guess.high <= 1 and guess.looks == ""
+
+
+def _items(context: Context, order: _Order) -> dict[str, str]:
+    """The fields of the order's products."""
+    means = order.look.means
+    product = means.first("product")
+    joins = [j for j in context.keys.joins(order.look) if j.column not in (order.order, order.customer, order.at)]
+    goods = next((j for j in joins if j.column == product), None)
+    if product is None and joins:
+        goods = joins[0]
+        product = goods.column
+    price = means.first("price")
+    fields = {
+        "product_id": product, "name": means.first("product name"), "quantity": means.first("quantity"), "price": price
+    }  # fmt: skip
+    items = {name: column for name, column in fields.items() if column}
+    line = _source_of(order.properties.get("revenue", ""))
+    if line and line not in order.fetched and line != price and (order.per_line(line, context) or line == "line_total"):
+        items["amount"] = line
+    if goods is not None:
+        for name in context.describe(order.draft, goods):
+            items.update(named([name], items))
+    order.used |= set(items.values())
+    return items
+
+
+def _others(context: Context, order: _Order, items: dict[str, str]) -> None:
+    """Give the columns that are left a place: a trait, a property of the order, or a field of its products."""
+    look = order.look
+    traits: list[str] = []
+    properties: list[str] = []
+    for column, guess in look.columns.items():
+        if column in order.used or column in look.means.all("line") or _is_constant(look, column):
+            continue
+        if guess.kind in (Kind.DATE, Kind.INSTANT, Kind.OBJECTS) or guess.missing > 0.98 or guess.looks == "free text":
+            continue
+        if order.per_line(column, context):
+            items.update(named([column], items))
+        elif (
+            guess.kind is not Kind.NUMBER
+            and context.keys.depends(look, column, order.customer) >= 0.98
+            and _comes_back(order)
+        ):
+            traits.append(column)
+        else:
+            properties.append(column)
+    if order.header is not None:
+        properties += [
+            n for n, c in order.fetched.items() if n not in (order.customer, order.at) and n not in order.used
+        ]
+    currency = look.means.first("currency")
+    properties = [c for c in properties if c != currency]
+    order.properties |= named(properties[:_MOST_PROPERTIES], {*order.properties, "products", "order_id"})
+    if traits:
+        order.draft.traits.append({"customer": order.customer, "at": order.at, "take": named(traits)})
+
+
+def _comes_back(order: _Order) -> bool:
+    """Whether enough customers have several orders to tell what stays the same with a customer."""
+    if order.customer not in order.look.columns:
+        return False
+    spread = order.order or order.at
+    pairs = (
+        order.look.sample.select([order.customer, spread]).drop_null().group_by([order.customer, spread]).aggregate([])
+    )
+    customers = pc.count_distinct(pairs.column(order.customer)).as_py()
+    return bool(customers and pairs.num_rows >= 1.5 * customers)
+
+
+def _is_constant(look: Look, column: str) -> bool:
+    guess = look.columns[column]
+    return len(guess.examples) < 2 and guess.missing < 0.02
+
+
+def _finish(context: Context, order: _Order, items: dict[str, str]) -> None:
+    """The events: completed orders, and refunds where there are any."""
+    properties = ({"order_id": order.order} if order.order else {}) | order.properties
+    event: dict[str, Any] = {"event": ORDER_COMPLETED}
+    event |= {"customer": order.customer, "at": order.at}
+    if order.order:
+        event["id"] = order.order
+    if order.grouped:
+        event["group"] = order.order
+    currency = order.look.means.first("currency")
+    if currency and order.money:
+        event["currency"] = currency
+    if order.money:
+        event["money"] = order.money
+    event["properties"] = properties
+    if items:
+        event["items"] = {"products": items}
+    order.draft.events = _with_refunds(context, order, event)
+    context.moments.append(order.origin(order.at))
+    context.customers.append(order.origin(order.customer))
+
+
+def _with_refunds(context: Context, order: _Order, event: dict[str, Any]) -> list[dict[str, Any]]:
+    undone = _undone_status(order)
+    if undone:
+        status, words_ = undone
+        sql = f"{sql_name(status)} NOT IN ({', '.join(sql_text(w) for w in words_)})"
+        sql = f"{sql} OR {sql_name(status)} IS NULL"
+        context.ask(
+            f"Orders of {order.look.shown} with {status} {', '.join(words_)} don't count as orders. Is that right?"
+        )
+        return [_placed(event, sql)]
+    refunded = order.look.means.first("refunded")
+    if refunded:
+        return [event, _refund_column(order, event, refunded)]
+    negative = _negative_rows(order)
+    if not negative:
+        return [event]
+    prefix = _prefix(order, negative)
+    if prefix:
+        like = f"{sql_name(order.order or '')} LIKE {sql_text(prefix + '%')}"
+        rest = like.replace(" LIKE ", " NOT LIKE ")
+        if order.order in order.look.columns:
+            order.draft.types[order.order or ""] = "text"
+        context.ask(
+            f"{len(negative):,} rows of the sample of {order.look.shown} have a negative amount, and their {order.order} "
+            f"begins with {prefix}: they became refunds, which reduce revenue and don't count as orders. Is that right?"
+        )
+        return [_placed(event, rest), _placed({**event, "event": ORDER_REFUNDED}, like)]
+    return _refund_by_sign(context, order, event, len(negative))
+
+
+def _refund_by_sign(context: Context, order: _Order, event: dict[str, Any], many: int) -> list[dict[str, Any]]:
+    amount = sql_name(_source_of(order.properties["revenue"]))
+    context.ask(
+        f"{many:,} rows of the sample of {order.look.shown} have a negative amount: they became refunds, which reduce "
+        "revenue and don't count as orders. Is that right?"
+    )
+    refund = {**event, "event": ORDER_REFUNDED}
+    if order.order:
+        order.draft.derive["refund_id"] = f"{sql_name(order.order)} || '-refund'"
+        refund["id"] = "refund_id"
+    return [_placed(event, f"{amount} >= 0 OR {amount} IS NULL"), _placed(refund, f"{amount} < 0")]
+
+
+def _refund_column(order: _Order, event: dict[str, Any], refunded: str) -> dict[str, Any]:
+    order.draft.derive["refund"] = f"-{sql_name(refunded)}"
+    refund = {k: v for k, v in event.items() if k not in ("items", "money", "properties")} | {"event": ORDER_REFUNDED}
+    if order.order:
+        order.draft.derive["refund_id"] = f"{sql_name(order.order)} || '-refund'"
+        refund["id"] = "refund_id"
+    take = {"min": "refund"} if order.grouped else "refund"
+    refund |= {"money": ["revenue"], "properties": {"order_id": order.order, "revenue": take}}
+    order.draft.types[refunded] = "number"
+    return _placed(refund, f"{sql_name(refunded)} > 0")
+
+
+def _placed(event: dict[str, Any], when: str) -> dict[str, Any]:
+    """The event with its condition behind its name."""
+    return {"event": event["event"], "when": when} | {k: v for k, v in event.items() if k != "event"}
+
+
+def _undone_status(order: _Order) -> tuple[str, list[str]] | None:
+    """The column that says which orders were cancelled or refunded, with its words for that."""
+    for column in order.look.means.all("status"):
+        values = [v for v in pc.unique(order.look.known(column)).to_pylist() if _UNDONE.search(str(v))]
+        whole = [v for v in values if "partial" not in v.lower()]
+        if whole and len(values) < 12:
+            return column, sorted(whole)
+    return None
+
+
+def _negative_rows(order: _Order) -> list[int]:
+    """The rows of the sample whose amount is below zero and whose customer is known."""
+    source = _source_of(order.properties.get("revenue", ""))
+    means = order.look.means
+    columns = (
+        [source] if source in order.look.columns else [c for c in (means.first("quantity"), means.first("price")) if c]
+    )
+    if not columns or source in order.fetched or any(order.look.columns[c].pattern.decimal == "," for c in columns):
+        return []
+    total: Any = None
+    for column in columns:
+        values = numbers(order.look.sample.column(column))
+        total = values if total is None else pc.multiply(total, values)
+    mask = pc.fill_null(pc.less(total, 0), False)
+    if order.customer in order.look.columns:
+        mask = pc.and_(mask, pc.is_valid(order.look.sample.column(order.customer)))
+    return [int(i) for i in pc.indices_nonzero(mask).to_pylist()]
+
+
+def numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Numbers of a column as floating point; null for what is none."""
+    if not pa.types.is_string(column.type):
+        return column.cast(pa.float64())
+    trimmed = pc.utf8_trim_whitespace(column)
+    plain = pc.match_substring_regex(trimmed, r"^[+-]?\d+(\.\d*)?([eE][+-]?\d+)?$")
+    return pc.if_else(plain, trimmed, None).cast(pa.float64())
+
+
+def _prefix(order: _Order, negative: list[int]) -> str | None:
+    """The letters that the numbers of undone orders begin with, and no others do."""
+    if order.order is None:
+        return None
+    texts = order.look.sample.column(order.order).cast(pa.string())
+    undone = texts.take(pa.array(negative)).drop_null().to_pylist()
+    letters = {m[0] for t in undone if (m := re.match(r"[A-Za-z]+", t))}
+    if len(letters) != 1 or sum(t.startswith(min(letters)) for t in undone) < 0.98 * len(undone):
+        return None
+    prefix = letters.pop()
+    with_prefix = pc.sum(pc.starts_with(texts, prefix)).as_py() or 0
+    return prefix if with_prefix <= 1.25 * len(undone) + 5 else None
+
+
+def _copies(context: Context, order: _Order) -> None:
+    """Keep exact copies of order lines, since two equal lines can be two products; and ask."""
+    look = order.look
+    if any(context.keys.unique(look, c) for c in look.columns):
+        return
+    order.draft.duplicates = "keep"
+    share = context.keys.repeats(look)
+    if share:
+        context.ask(
+            f"{share:.1%} of the rows of {look.shown} are exact copies of others and count as products of their own. "
+            "If they are faults of the export, write duplicates: drop."
+        )
