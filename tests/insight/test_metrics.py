@@ -257,3 +257,31 @@ def test_segments_migrate_by_priority_and_flow(store: DuckStore, write: Callable
         "vip": {"stayed": 1, "entered": 1, "left": 0},
         "fan": {"stayed": 0, "entered": 1, "left": 2},
     }
+
+
+# ------------------------------------------------------------ no data at all
+
+
+def test_frames_of_an_empty_workspace_are_empty_and_not_errors(store: DuckStore) -> None:
+    """A report on a workspace in which nothing was loaded yet shows empty pages."""
+    with open_sales(store, RULE, END) as sales:
+        assert kpis(sales, 60).num_rows == 0
+        assert {row["value"] for row in overall(sales, 60).to_pylist()} == {0.0, None}
+        assert retention(sales).num_rows == 0
+        assert retention(sales, mode="on or after").num_rows == 0
+        assert concentration(sales).num_rows == 0
+        assert lifecycle.over_time(sales).num_rows == 0
+        assert migration.of_lifecycle(sales, lifecycle.Cycle(30, 90), instant("2011-01-01")).num_rows == 0
+    nobody = Memberships(store, END, {"x": set()})
+    assert feedback(store, nobody).num_rows == 0
+    assert migration.flows(store, nobody, nobody).to_pylist() == [{"slug": "x", "stayed": 0, "entered": 0, "left": 0}]
+
+
+def test_customers_without_orders_are_prospects_in_every_frame(
+    store: DuckStore, write: Callable[[list[Any]], None]
+) -> None:
+    write([Event("a", "Signed Up", instant("2011-03-01"))])
+    with open_sales(store, RULE, END) as sales:
+        rows = migration.of_lifecycle(sales, lifecycle.Cycle(30, 90), instant("2011-01-01")).to_pylist()
+        assert kpis(sales, 60).num_rows == 0
+    assert [(row["source"], row["target"]) for row in rows] == [(migration.NOT_YET, "Prospect")]

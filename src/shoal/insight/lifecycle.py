@@ -48,6 +48,10 @@ class Cycle:
     at: int = 0
     note: str = ""
 
+    def __post_init__(self) -> None:
+        if not 0 < self.active < self.lapse:
+            raise ValueError("the lapse window is longer than the active one, and both are a day or more")
+
     def to_document(self) -> dict[str, Any]:
         """A JSON-ready form."""
         return asdict(self)
@@ -130,13 +134,12 @@ def states(sales: Sales, cycle: Cycle, at: int, base: str) -> str:
         base: a relation (customer) of everyone who exists then.
     """
     active, lapse = cycle.active * DAY, cycle.lapse * DAY
-    orders = (
-        "SELECT customer, ts, lag(ts) OVER (PARTITION BY customer ORDER BY ts) AS before FROM "
-        f"(SELECT DISTINCT customer, ts FROM {sales.table} WHERE is_order AND ts <= {at:d})"
-    )
+    recent = f"ts > {at - active:d}"
+    # A gap longer than the lapse, which is longer than the active window, can only lie across that window's start.
     summary = (
         "SELECT customer, min(ts) AS first, max(ts) AS last, "
-        f"bool_or(ts > {at - active:d} AND ts - before > {lapse:d}) AS returned FROM ({orders}) GROUP BY customer"
+        f"coalesce(min(CASE WHEN {recent} THEN ts END) - max(CASE WHEN NOT {recent} THEN ts END) > {lapse:d}, false) "
+        f"AS returned FROM {sales.table} WHERE is_order AND ts <= {at:d} GROUP BY customer"
     )
     return (
         "(SELECT b.customer, CASE WHEN o.last IS NULL THEN 'Prospect' "

@@ -214,14 +214,14 @@ def _whole(sales: Sales, silence: int) -> str:
 
 def _churn(sales: Sales, silence: int) -> str:
     """The CTE ``h`` (period, base, churned) at the ends ``e`` (period, ends) that the data reaches back for."""
+    # Of each customer one order day is the newest up to W days before the end: from it on, W to 2 W days, they are at
+    # stake, and lost if the next one comes after the end. So every day is looked at once, whatever the number of periods.
     return (
-        "s AS (SELECT e.period, e.ends, d.customer, max(d.day) AS last FROM e JOIN "
-        f"(SELECT DISTINCT customer, day FROM {sales.table} WHERE is_order) d "
-        f"ON d.day > e.ends - {2 * silence} AND d.day <= e.ends "
-        f"WHERE e.ends - {2 * silence} >= (SELECT min(day) FROM {sales.table}) - 1 "
-        f"GROUP BY e.period, e.ends, d.customer HAVING min(d.day) <= e.ends - {silence}), "
-        "h AS (SELECT period, count(*) AS base, "
-        f"count(CASE WHEN last <= ends - {silence} THEN 1 END) AS churned FROM s GROUP BY period)"
+        "d AS (SELECT day, lead(day) OVER (PARTITION BY customer ORDER BY day) AS next FROM "
+        f"(SELECT DISTINCT customer, day FROM {sales.table} WHERE is_order)), "
+        "h AS (SELECT e.period, count(*) AS base, count(CASE WHEN d.next <= e.ends THEN NULL ELSE 1 END) AS churned "
+        f"FROM e JOIN d ON e.ends >= d.day + {silence} AND e.ends < least(d.next + {silence}, d.day + {2 * silence}) "
+        f"WHERE e.ends - {2 * silence} >= (SELECT min(day) FROM {sales.table}) - 1 GROUP BY e.period)"
     )
 
 

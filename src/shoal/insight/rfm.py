@@ -221,13 +221,19 @@ def _bounds(store: Store, buyers: str, measure: str, bins: int) -> tuple[float |
     return tuple(bound for (bound,) in found)
 
 
-def scores(sales: Sales, cuts: CutPoints) -> str:
-    """A relation (customer, recency, frequency, monetary, r, f, m, fm, segment) of every buyer, for a FROM clause."""
+def scores(sales: Sales, cuts: CutPoints, buyers: str | None = None) -> str:
+    """A relation (customer, recency, frequency, monetary, r, f, m, fm, segment) of every buyer, for a FROM clause.
+
+    Args:
+        sales: the lines.
+        cuts: where the scores change.
+        buyers: what ``per_buyer`` gives, where it was laid out before.
+    """
     r, f, m = (cuts.score_sql(measure, measure) for measure in MEASURES)
     arms = " ".join(
         f"WHEN r = {row + 1} AND fm = {column + 1} THEN '{name.replace(chr(39), chr(39) * 2)}'"
         for row, names in enumerate(GRID)
         for column, name in enumerate(names)
     )
-    scored = f"SELECT *, {r} AS r, {f} AS f, {m} AS m FROM {per_buyer(sales)}"
+    scored = f"SELECT *, {r} AS r, {f} AS f, {m} AS m FROM {buyers or per_buyer(sales)}"
     return f"(SELECT *, CASE {arms} END AS segment FROM (SELECT *, (f + m + 1) // 2 AS fm FROM ({scored})))"

@@ -127,25 +127,31 @@ def _selects(events: Mapping[str, EventType], rule: RevenueRule, at: int) -> Ite
 
 def merged(store: Store, body: str, column: str = "customer") -> str:
     """The same rows with every merged-away customer replaced by the one who stands for them."""
-    if not survivors(store):
+    standing = standing_for(store)
+    if standing is None:
         return body
     return (
         f"SELECT coalesce(s.kept, b.{column}) AS {column}, b.* EXCLUDE ({column}) FROM ({body}) b "
-        f"LEFT JOIN {standing_for(store)} AS s ON s.gone = b.{column}"
+        f"LEFT JOIN {standing} AS s ON s.gone = b.{column}"
     )
 
 
-def standing_for(store: Store) -> str:
-    """A relation (gone, kept) of merged-away customers and who stands for them, for a FROM clause."""
-    pairs = survivors(store).items()
-    if not pairs:
-        return "(SELECT 0::INTEGER AS gone, 0::INTEGER AS kept WHERE false)"
-    return f"(SELECT * FROM (VALUES {', '.join(f'({g:d}, {k:d})' for g, k in pairs)}) AS v(gone, kept))"
+def standing_for(store: Store) -> str | None:
+    """A temporary table (gone, kept) of merged-away customers and who stands for them; None where there is none."""
+    import pyarrow as pa
+
+    found = survivors(store)
+    if not found:
+        return None
+    store.register(
+        "standing_rows", pa.table({"gone": pa.array(found, pa.int32()), "kept": pa.array(found.values(), pa.int32())})
+    )
+    store.execute("CREATE OR REPLACE TEMP TABLE standing_for AS SELECT gone, kept FROM standing_rows")
+    store.unregister("standing_rows")
+    return "standing_for"
 
 
 def base(store: Store, at: int) -> str:
     """A relation (customer) of everyone who exists at an instant, merged-away customers left out."""
-    return (
-        f"(SELECT coalesce(s.kept, c.key) AS customer FROM customers c LEFT JOIN {standing_for(store)} AS s "
-        f"ON s.gone = c.key GROUP BY 1 HAVING min(c.first_ts) <= {at:d})"
-    )
+    everyone = merged(store, "SELECT key AS customer, first_ts FROM customers")
+    return f"(SELECT customer FROM ({everyone}) GROUP BY customer HAVING min(first_ts) <= {at:d})"

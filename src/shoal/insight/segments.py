@@ -180,7 +180,10 @@ class Quality:
     def lines(self) -> Iterator[str]:
         """The card as lines of text."""
         total, none = self.everyone.size, self.overlaps.in_none
-        yield f"{total:,} customers, {len(self.names)} segments; {none:,} ({_share(none, total):.1%}) are in none."
+        yield (
+            f"{_counted(total, 'customer')}, {_counted(len(self.names), 'segment')}; "
+            f"{none:,} ({_share(none, total):.1%}) in none."
+        )
         yield from self.warnings
         overlapping = [pair for pair in self.overlaps.pairs if pair.both][:10]
         if overlapping:
@@ -216,6 +219,10 @@ def said(difference: Difference) -> str:
         f"{difference.variable} {difference.level} is {difference.inside * 100:.0f} % here and "
         f"{difference.outside * 100:.0f} % elsewhere: {times}; n = {difference.n:,})"
     )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _figure(value: float, sign: str = "") -> str:
@@ -270,6 +277,6 @@ def _warnings(
         if size == 0:
             yield f"{definitions[slug].name} is empty."
         elif size < SUBSTANTIAL:
-            yield f"{definitions[slug].name} has {size} customers: too few to measure anything on."
+            yield f"{definitions[slug].name} has {_counted(size, 'customer')}: too few to measure anything on."
         elif size == found.base:
             yield f"{definitions[slug].name} holds everyone, so it tells nobody apart."

@@ -145,7 +145,7 @@ class _Work:
         line = int(meta(self.store)["api_line"])
         self.store.execute(
             f"CREATE OR REPLACE TEMP TABLE {_STAGE} AS SELECT k.id AS owner_id, CAST({self.at:d} AS BIGINT) AS ts, "
-            f"CAST(NULL AS VARCHAR) AS message_id, {line:d} + row_number() OVER (ORDER BY k.key) AS origin, d.value "
+            f"CAST(NULL AS VARCHAR) AS message_id, {line:d} + row_number() OVER () AS origin, d.value "
             f"FROM ({changes}) d JOIN customers k ON k.key = d.owner"
         )
         (rows,) = self.store.rows(f"SELECT count(*) FROM {_STAGE}")[0]
@@ -172,7 +172,8 @@ class _Work:
             self.skip((*names, "rfm_cell", "rfm_segment"), refusal.problem)
             return
         note = {"cut_points": cuts.to_document(), "version": version, "empty_scores": cuts.empty_scores()}
-        scored = rfm.scores(sales, cuts)
+        scored = "computed_scores"
+        self.store.execute(f"CREATE OR REPLACE TEMP TABLE {scored} AS SELECT * FROM {rfm.scores(sales, cuts)}")
         for name, column in zip(names, (*rfm.MEASURES, "r", "f", "m", "fm"), strict=True):
             value = f"CAST(round({column} * {MICRO}) AS BIGINT)"
             yield Computed(
@@ -182,6 +183,7 @@ class _Work:
         yield Computed("rfm_cell", Kind.TEXT, cell, "R and FM with a dash, as 5-4.", note)
         named_ = f"SELECT customer AS owner, segment AS value FROM {scored}"
         yield Computed("rfm_segment", Kind.TEXT, named_, "The group of the cell in the table of 5 × 5.", note)
+        self.store.execute(f"DROP TABLE {scored}")
 
     def _cut_points(self, sales: Sales) -> tuple[rfm.CutPoints, int]:
         known = None if self.recalibrate else cut_points(self.store)
@@ -299,31 +301,31 @@ _RFM = {
 
 
 def _money(sales: Sales) -> Iterator[Computed]:
-    table, at = sales.table, sales.at
+    store, at, buyers = sales.store, sales.at, "computed_buyers"
+    store.execute(
+        f"CREATE OR REPLACE TEMP TABLE {buyers} AS SELECT customer, sum(revenue) AS revenue, "
+        "sum(CASE WHEN is_order THEN 1 ELSE 0 END) AS orders, min(CASE WHEN is_order THEN ts END) AS first, "
+        f"max(CASE WHEN is_order THEN ts END) AS last FROM {sales.table} GROUP BY customer "
+        "HAVING max(CASE WHEN is_order THEN 1 ELSE 0 END) = 1"
+    )
 
-    def of_orders(value: str) -> str:
-        return f"SELECT customer AS owner, {value} AS value FROM {table} WHERE is_order GROUP BY customer"
+    def of(value: str) -> str:
+        return f"SELECT customer AS owner, CAST({value} AS BIGINT) AS value FROM {buyers}"
 
-    def of_lines(value: str) -> str:
-        return (
-            f"SELECT customer AS owner, {value} AS value FROM {table} GROUP BY customer "
-            "HAVING max(CASE WHEN is_order THEN 1 ELSE 0 END) = 1"
-        )
-
-    per_order = "CAST(round(sum(revenue) / sum(CASE WHEN is_order THEN 1 ELSE 0 END)) AS BIGINT)"
+    yield Computed("orders", Kind.NUMBER, of(f"orders * {MICRO}"), "How many orders.")
+    yield Computed("value", Kind.NUMBER, of("revenue"), "Net revenue since the first order.")
+    yield Computed("aov", Kind.NUMBER, of("round(revenue / orders)"), "Net revenue by order.")
+    yield Computed("first_order_at", Kind.INSTANT, of("first"), "The time of the first order.")
+    yield Computed("last_order_at", Kind.INSTANT, of("last"), "The time of the newest order.")
+    tenure = of(f"({at:d} - first) // {DAY} * {MICRO}")
+    yield Computed("tenure_days", Kind.NUMBER, tenure, "Whole days since the first order, at the computation.")
+    store.execute(f"DROP TABLE {buyers}")
     gaps = (
-        "SELECT customer AS owner, CAST(round(quantile_cont(gap, 0.5) * 1000000) AS BIGINT) AS value FROM ("
+        f"SELECT customer AS owner, CAST(round(quantile_cont(gap, 0.5) * {MICRO}) AS BIGINT) AS value FROM ("
         "SELECT customer, day - lag(day) OVER (PARTITION BY customer ORDER BY day) AS gap FROM "
-        f"(SELECT DISTINCT customer, day FROM {table} WHERE is_order)) WHERE gap IS NOT NULL GROUP BY customer "
+        f"(SELECT DISTINCT customer, day FROM {sales.table} WHERE is_order)) WHERE gap IS NOT NULL GROUP BY customer "
         "HAVING count(*) >= 2"
     )
-    yield Computed("orders", Kind.NUMBER, of_orders(f"count(*) * {MICRO}"), "How many orders.")
-    yield Computed("value", Kind.NUMBER, of_lines("CAST(sum(revenue) AS BIGINT)"), "Net revenue since the first order.")
-    yield Computed("aov", Kind.NUMBER, of_lines(per_order), "Net revenue by order.")
-    yield Computed("first_order_at", Kind.INSTANT, of_orders("min(ts)"), "The time of the first order.")
-    yield Computed("last_order_at", Kind.INSTANT, of_orders("max(ts)"), "The time of the newest order.")
-    tenure = of_orders(f"({at:d} - min(ts)) // {DAY} * {MICRO}")
-    yield Computed("tenure_days", Kind.NUMBER, tenure, "Whole days since the first order, at the computation.")
     says = "The customer's own usual gap: the median of days between order days, from three order days on."
     yield Computed("order_gap_days", Kind.NUMBER, gaps, says)
 
