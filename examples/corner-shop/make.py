@@ -13,8 +13,41 @@ from pathlib import Path
 
 HERE = Path(__file__).parent / "exports"
 TOWNS = {"Nairobi": "KE", "Mombasa": "KE", "Kampala": "UG", "Arusha": "TZ", "Kigali": "RW"}
-FIRST = "Amina Brian Chao Dalila Eric Faith Grace Hassan Irene James Khadija Liam Mercy Noah Otieno Purity".split()
-LAST = "Achieng Barasa Chebet Dida Ekai Gitau Hamisi Iregi Juma Kamau Lagat Mwangi Njeri Ouma Wanjiru".split()
+FIRST = [
+    "Amina",
+    "Brian",
+    "Chao",
+    "Dalila",
+    "Eric",
+    "Faith",
+    "Grace",
+    "Hassan",
+    "Irene",
+    "James",
+    "Khadija",
+    "Liam",
+    "Mercy",
+    "Noah",
+    "Otieno",
+    "Purity",
+]
+LAST = [
+    "Achieng",
+    "Barasa",
+    "Chebet",
+    "Dida",
+    "Ekai",
+    "Gitau",
+    "Hamisi",
+    "Iregi",
+    "Juma",
+    "Kamau",
+    "Lagat",
+    "Mwangi",
+    "Njeri",
+    "Ouma",
+    "Wanjiru",
+]
 GOODS = [
     ("CF01", "Coffee beans 500 g", "Coffee", 8.50), ("CF02", "Espresso cup", "Kitchen", 6.00),
     ("TE01", "Black tea 200 g", "Tea", 4.25), ("TE02", "Hibiscus tea", "Tea", 5.10),
@@ -114,7 +147,14 @@ def consents(draw: random.Random, people: list[dict[str, object]]) -> list[dict[
 
 def answers(draw: random.Random, people: list[dict[str, object]]) -> list[dict[str, object]]:
     """A survey that a third answered."""
-    words = {9: "Love the coffee", 10: "Fast and friendly", 7: "Fine", 8: "Good prices", 3: "Late twice", 5: "Box was torn"}
+    words = {
+        9: "Love the coffee",
+        10: "Fast and friendly",
+        7: "Fine",
+        8: "Good prices",
+        3: "Late twice",
+        5: "Box was torn",
+    }
     rows = []
     for who in people:
         if draw.random() < 0.33:

@@ -86,11 +86,20 @@ def write_consent(folder: Path) -> None:
     with (folder / CONSENT).open("w", newline="", encoding="utf-8") as handle:
         out = csv.writer(handle, lineterminator="\n")
         out.writerow(["note", "household_id", "purpose", "granted", "changed_at"])
-        for household in range(1, 2501):
+        for household in households(folder):
             drawn = hashlib.sha256(f"synthetic consent {household}".encode()).digest()[0]
             if drawn < 224:
                 granted = "yes" if drawn < 192 else "no"
                 out.writerow(["synthetic", household, "email_marketing", granted, "2017-01-01 00:00:00"])
+
+
+def households(folder: Path) -> list[int]:
+    """The households that ever bought, in order."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    bought = pq.read_table(folder / "transactions.parquet", columns=["household_id"])
+    return sorted(pc.unique(bought["household_id"]).to_pylist())
 
 
 if __name__ == "__main__":

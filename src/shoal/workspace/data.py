@@ -9,6 +9,7 @@ from shoal import clock
 from shoal.customers.load import LoadReport, Progress, load, reload_quarantine
 from shoal.insight.history import newest
 from shoal.insight.traits import compute_traits
+from shoal.workspace.segments import BACKFILL_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from shoal.workspace.opening import Workspace
 
     Step = Callable[[str, int, int], None]
-
-BACKFILL = (90, 60, 30)
-"""Days before the first load at which computed traits are worked out too, so that change over time can be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +154,7 @@ class Data:
         at = ws.now()
         done = compute_traits(ws.store, ws.config.revenue, at, at, recalibrate=recalibrate)
         if fresh:
-            for days in BACKFILL:
+            for days in BACKFILL_DAYS:
                 compute_traits(ws.store, ws.config.revenue, at - days * clock.DAY, at)
         ws.refresh()
         return done.advice

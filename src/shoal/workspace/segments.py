@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from shoal.workspace.opening import Workspace
 
 CHANGE_OVER = 30 * DAY
+BACKFILL_DAYS = (90, 60, 30)
+"""Days before now at which traits and thresholds are worked out too when they are new, so that change can be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,12 +280,26 @@ class Segments:
         """Refresh thresholds, evaluate all segments now and append what changed to their history."""
         ws = self._ws
         at = ws.now()
+        if self._has_new_ranks():
+            for days in BACKFILL_DAYS:
+                ws.engine.refresh_thresholds(ws.definitions, at - days * DAY, at)
         ws.engine.refresh_thresholds(ws.definitions, at, at)
         found = ws.engine.evaluate(ws.definitions, at)
         try:
             return publish(ws.store, found, received=at, because=because)
         finally:
             found.close()
+
+    def _has_new_ranks(self) -> bool:
+        """Whether a definition ranks a value that has no threshold yet."""
+        from shoal.lang.nodes import Percentile, Ranked
+        from shoal.lang.references import walk
+        from shoal.sql.thresholds import value_text
+
+        known = set(self._ws.store.rows("SELECT DISTINCT value FROM thresholds"))
+        nodes = [node for definition in self._ws.definitions.values() for node in walk(definition.where)]
+        ranked = [node.value for node in nodes if isinstance(node, Ranked | Percentile)]
+        return any((value_text(value),) not in known for value in ranked)
 
 
 class _Members:
