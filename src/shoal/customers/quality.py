@@ -244,20 +244,35 @@ class _Cells:
 
 
 def _count(store: Store, rows: Rows) -> dict[str, _Cells]:
-    """The cells of each column, in one look at the rows."""
-    parts = []
-    for column in rows.columns.values():
-        sized = column.kind in (Kind.DATE, Kind.INSTANT)
-        value = column.raw if column.kind in (Kind.OBJECTS, Kind.TEXTS) and column.raw else column.physical
-        parts += [
-            f"count(CASE WHEN {column.known} THEN 1 END)",
-            f"count({value})" if column.kind is not Kind.TEXT else f"count(CASE WHEN {column.known} THEN 1 END)",
-            f"approx_count_distinct({value})",
-            f"min({column.physical})" if sized else "NULL",
-            f"max({column.physical})" if sized else "NULL",
-        ]
-    values = store.rows(f"SELECT {', '.join(parts)} FROM {rows.relation}")[0]
-    return {c: _Cells(*values[5 * i : 5 * i + 5]) for i, c in enumerate(rows.columns)}
+    """The cells of each column, in one look at the rows, and one at those with lookups."""
+    found: dict[str, _Cells] = {}
+    own = [c for c in rows.columns.values() if c.name in rows.base_columns]
+    rest = [c for c in rows.columns.values() if c.name not in rows.base_columns]
+    for relation, columns in ((rows.base, own), (rows.relation, rest)):
+        if columns:
+            measures = ", ".join(part for c in columns for part in _counters(c))
+            values = store.rows(f"SELECT {measures} FROM {relation}")[0]
+            found |= {c.name: _Cells(*values[5 * i : 5 * i + 5]) for i, c in enumerate(columns)}
+    return found
+
+
+def _counters(column: Column) -> list[str]:
+    sized = column.kind in (Kind.DATE, Kind.INSTANT)
+    typed = f"CASE WHEN {column.known} THEN 1 END" if column.kind is Kind.TEXT else column.physical
+    if column.kind in (Kind.OBJECTS, Kind.TEXTS) and column.raw:
+        typed = column.raw
+    return [
+        f"count(CASE WHEN {column.known} THEN 1 END)",
+        f"count({typed})",
+        f"approx_count_distinct({column.raw or column.physical})",
+        f"min({column.physical})" if sized else "NULL",
+        f"max({column.physical})" if sized else "NULL",
+    ]
+
+
+def _relation(one: Prepared, column: Column) -> str:
+    """The cheapest relation that has a column."""
+    return one.rows.base if column.name in one.rows.base_columns else one.rows.relation
 
 
 def _of_column(store: Store, one: Prepared, column: Column, cells: _Cells, total: int, now: int) -> Iterator[Measure]:
@@ -281,7 +296,7 @@ def _of_column(store: Store, one: Prepared, column: Column, cells: _Cells, total
 
 
 def _uniqueness(store: Store, one: Prepared, column: Column, cells: _Cells) -> Measure:
-    ((different,),) = store.rows(f"SELECT count(DISTINCT {column.id}) FROM {one.rows.relation}")
+    ((different,),) = store.rows(f"SELECT count(DISTINCT {column.id}) FROM {_relation(one, column)}")
     share = different / cells.known if cells.known else None
     note = None if share in (None, 1.0) else f"{cells.known - different:,} cells repeat a key."
     return Measure(one.spec.name, column.name, "uniqueness", share, cells.known, note=note)
@@ -289,7 +304,7 @@ def _uniqueness(store: Store, one: Prepared, column: Column, cells: _Cells) -> M
 
 def _outliers(store: Store, one: Prepared, column: Column, total: int) -> Measure:
     sample = f" AND hash(__line) % {total // _SAMPLE + 1} = 0" if total > _SAMPLE else ""
-    inner = f"SELECT {column.physical} AS x FROM {one.rows.relation} WHERE {column.physical} IS NOT NULL{sample}"
+    inner = f"SELECT {column.physical} AS x FROM {_relation(one, column)} WHERE {column.physical} IS NOT NULL{sample}"
     low, high, n = store.rows(
         f"SELECT quantile_cont(CAST(x AS DOUBLE), 0.25), quantile_cont(CAST(x AS DOUBLE), 0.75), count(*) FROM ({inner})"
     )[0]
@@ -317,7 +332,7 @@ def _impossible(store: Store, one: Prepared, column: Column, cells: _Cells, now:
     if cells.least is not None and cells.most is not None and cells.least >= earliest and cells.most < latest:
         return Measure(one.spec.name, column.name, "impossible", 0.0, cells.typed)
     ((wrong,),) = store.rows(
-        f"SELECT count(*) FROM {one.rows.relation} WHERE {column.physical} < {earliest} OR {column.physical} >= {latest}"
+        f"SELECT count(*) FROM {_relation(one, column)} WHERE {column.physical} < {earliest} OR {column.physical} >= {latest}"
     )
     extremes = f"The dates reach from {_shown(cells.least, unit)} to {_shown(cells.most, unit)}."
     return Measure(one.spec.name, column.name, "impossible", wrong / cells.typed, cells.typed, note=extremes)
@@ -332,7 +347,7 @@ def _shown(value: int | None, unit: int) -> str:
 
 def _whole(store: Store, one: Prepared, now: int) -> Iterator[Measure]:
     """The measures of a source as a whole."""
-    source, report, rows = one.spec.name, one.report, one.rows
+    source, report = one.spec.name, one.report
     read = report.rows + report.rejected
     yield Measure(source, None, "rows", float(read), read)
     yield Measure(source, None, "duplicates", report.repeated / read if read else None, read)
@@ -345,10 +360,9 @@ def _whole(store: Store, one: Prepared, now: int) -> Iterator[Measure]:
     note = ", ".join(f"{code}: {n:,}" for code, n in codes) or None
     yield Measure(source, None, "quarantined", aside / read if read else None, read, note=note)
     yield from _orphans(store, one)
-    at = [(plan.instant, plan.relation, plan.condition) for plan in one.events]
+    at = [(plan.instant, plan.lean, plan.condition) for plan in one.events]
     if at:
         yield from _in_time(store, source, at, now)
-    del rows
 
 
 def _orphans(store: Store, one: Prepared) -> Iterator[Measure]:

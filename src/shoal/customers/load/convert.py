@@ -38,6 +38,7 @@ class Writing:
         dates: iso, day-first, month-first or a pattern; None takes ISO and months as words.
         yes: words for yes, in lower case.
         no: words for no.
+        span: the least and the greatest time written in the column, as microseconds, where that is known.
     """
 
     zone: Zone
@@ -46,6 +47,7 @@ class Writing:
     dates: str | None = None
     yes: tuple[str, ...] = YES
     no: tuple[str, ...] = NO
+    span: tuple[int, int] | None = None
 
 
 def native_kind(sql_type: str) -> Kind | None:
@@ -161,7 +163,7 @@ def coerced(column: str, kind: Kind, wanted: Kind, how: Writing) -> str:
     if kind is Kind.TEXT:
         return physical(column, "VARCHAR", wanted, how)
     if kind is Kind.DATE and wanted is Kind.INSTANT:
-        return times.local_to_instant(f"(CAST({column} AS BIGINT) * {DAY})", how.zone)
+        return times.local_to_instant(f"(CAST({column} AS BIGINT) * {DAY})", how.zone, how.span)
     return "NULL"
 
 
@@ -224,11 +226,18 @@ def _of_decimal(value: str, scale: int = 18) -> str:
 
 def _of_text(raw: str, how: Writing, sql_type: str) -> str:
     """A number that stands as text; most are plain, and only the others are taken apart."""
-    cleaned = f"TRY_CAST({_no_underscore(_plain_number(raw, how))} AS {sql_type})"
+    # Words have no digits; looking first spares them the taking apart.
+    numeric = f"regexp_matches({raw}, '^[^0-9]{{0,8}}[0-9][^/:]{{0,40}}$')"
+    cleaned = f"CASE WHEN {numeric} THEN TRY_CAST({_no_underscore(_plain_number(raw, how))} AS {sql_type}) END"
     if how.decimal == "." and not how.thousands:
         plain = f"TRY_CAST({raw} AS {sql_type})"
         return f"CASE WHEN {plain} IS NULL OR contains({raw}, '_') THEN {cleaned} ELSE {plain} END"
     return f"CASE WHEN regexp_matches({raw}, '[^0-9]') THEN {cleaned} ELSE TRY_CAST({raw} AS {sql_type}) END"
+
+
+def looks_number(raw: str, how: Writing) -> str:
+    """Whether a text is a number; cheaper than ``physical``."""
+    return f"{_of_text(raw, how, 'DOUBLE')} IS NOT NULL AND NOT regexp_matches({raw}, '(?i)nan|inf')"
 
 
 def _plain_number(raw: str, how: Writing) -> str:
@@ -282,9 +291,9 @@ def _instant(raw: str, sql_type: str, how: Writing) -> str:
     if base == "TIMESTAMP WITH TIME ZONE":
         return f"epoch_us({raw})"
     if base in _TIMESTAMPS:
-        return times.local_to_instant(f"epoch_us({raw})", how.zone)
+        return times.local_to_instant(f"epoch_us({raw})", how.zone, how.span)
     if base == "DATE":
-        return times.local_to_instant(f"epoch_us(CAST({raw} AS TIMESTAMP))", how.zone)
+        return times.local_to_instant(f"epoch_us(CAST({raw} AS TIMESTAMP))", how.zone, how.span)
     if base == "VARCHAR":
         text = times.instant_of_text(raw, how.dates, how.zone)
         counted = _since_1970(f"TRY_CAST({raw} AS DECIMAL(38, 6))", raw, how)

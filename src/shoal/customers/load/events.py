@@ -45,6 +45,7 @@ class EventPlan:
         map: the mapping.
         rows: the source's rows.
         relation: the rows, with the rate of money where there is one.
+        lean: the same rows without looked-up columns, where the condition and the time don't need them.
         condition: which of them become events.
         message: the expression of the message id; NULL where the file and line stand for it.
         group: the expression of the group, None where each row is an event.
@@ -56,6 +57,7 @@ class EventPlan:
     map: EventMap
     rows: Rows
     relation: str
+    lean: str
     condition: str
     message: str
     group: str | None
@@ -106,14 +108,21 @@ def judge(store: Store, rows: Rows, map_: EventMap, number: int, money: Money) -
     group = rows.find(map_.group, f"{map_.place}.group") if map_.group else None
     if group:
         tests.append(faults.needs(group, "no-group"))
-    relation, rated = rows.relation, False
+    looked_up = rows.looked_up
+    numbers = [c for c in _used(rows, map_) if c.kind is Kind.NUMBER and c not in looked_up]
+    named = [customer, time, *(rows.find(c, map_.place) for c in (map_.id, map_.group) if c), *numbers]
+    relation = lean = rows.relation
+    rated = False
     if map_.currency:
         relation, rated, more = _with_rates(store, rows, map_, instant, number, money)
         tests += more
-    tests += faults.within(c for c in _used(rows, map_) if c.kind is Kind.NUMBER)
-    condition = faults.sift(store, rows, relation, condition, tests)
+        lean = relation
+    elif rows.in_base(store, named, map_.when):
+        lean = rows.base
+    tests += faults.within(numbers)
+    condition = faults.sift(store, rows, lean, condition, tests)
     message, key = _message(rows, map_), group.id if group else None
-    plan = EventPlan(map_, rows, relation, condition, message, key, number, instant, rated)
+    plan = EventPlan(map_, rows, relation, lean, condition, message, key, number, instant, rated)
     if group:
         _sift_mixed(store, plan, customer)
     return plan
@@ -180,7 +189,7 @@ def _sift_mixed(store: Store, plan: EventPlan, customer: Column) -> None:
     table = f"load_mixed{plan.number}"
     store.execute(
         f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT {named}, arg_min({customer.id}, {ORIGIN}) AS __owner "
-        f"FROM {plan.relation} WHERE {plan.condition} GROUP BY ALL HAVING min({customer.id}) <> max({customer.id})"
+        f"FROM {plan.lean} WHERE {plan.condition} GROUP BY ALL HAVING min({customer.id}) <> max({customer.id})"
     )
     if not store.rows(f"SELECT 1 FROM {table} LIMIT 1"):
         return
@@ -190,7 +199,7 @@ def _sift_mixed(store: Store, plan: EventPlan, customer: Column) -> None:
         f"CREATE OR REPLACE TEMP VIEW {relation} AS SELECT __m.*, __x.__owner FROM {plan.relation} AS __m "
         f"LEFT JOIN {table} AS __x ON {on}"
     )
-    plan.relation = relation
+    plan.relation = plan.lean = relation
     test = Test(f"__owner <> {customer.id}", "mixed-group", customer.name)
     plan.condition = faults.sift(store, plan.rows, relation, plan.condition, [test])
 
@@ -316,7 +325,11 @@ def _items(plan: EventPlan, prop: str, event: EventType) -> str:
     place = f"{plan.map.place}.items.{prop}"
     columns = {f: plan.rows.find(c, f"{place}.{f}") for f, c in plan.map.items[prop].items()}
     packed = objects_sql(event, prop, {f: c.as_kind(known.fields[f].kind) for f, c in columns.items()})
-    return f"[{packed}]" if plan.group is None else f"list({packed} ORDER BY {ORIGIN})"
+    if plan.group is None:
+        return f"[{packed}]"
+    # Sorting the finished lists costs two thirds of an ordered aggregate.
+    sorted_ = f"list_sort(list(struct_pack(o := {ORIGIN}, i := {packed})))"
+    return f"list_transform({sorted_}, lambda __e: __e.i)"
 
 
 def _native_objects(column: Column, prop: str, event: EventType) -> str:

@@ -103,7 +103,7 @@ def contents(store: Store, rows: Rows) -> None:
     store.execute(
         f"INSERT INTO load_quarantined SELECT {source}, CASE {FILE} {paths} END, {ROW}, code, "
         f"CASE code {reason} END, content FROM (SELECT {FILE}, {ROW}, code, min(col) AS col FROM load_faults WHERE source = {source} GROUP BY ALL) "
-        f"JOIN (SELECT {FILE}, {ROW}, CAST(json_object({cells}) AS VARCHAR) AS content FROM {rows.relation} "
+        f"JOIN (SELECT {FILE}, {ROW}, CAST(json_object({cells}) AS VARCHAR) AS content FROM {rows.base} "
         f"SEMI JOIN (SELECT {FILE}, {ROW} FROM load_faults WHERE source = {source}) USING ({FILE}, {ROW})) "
         f"USING ({FILE}, {ROW})"
     )
@@ -117,7 +117,7 @@ def unused(store: Store, rows: Rows) -> int:
     """How many rows ``where:`` leaves out."""
     if rows.spec.where is None:
         return 0
-    return int(store.rows(f"SELECT count(*) FROM {rows.relation} WHERE NOT {USED}")[0][0])
+    return int(store.rows(f"SELECT count(*) FROM {rows.base} WHERE NOT {USED}")[0][0])
 
 
 def drop_repeated(store: Store, rows: Rows) -> int:

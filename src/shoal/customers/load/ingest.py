@@ -184,7 +184,7 @@ def _newest(store: Store, prepared: list[Prepared]) -> int:
     found = []
     for one in prepared:
         for plan in one.events:
-            found += store.rows(f"SELECT max({plan.instant}) FROM {plan.relation} WHERE {plan.condition}")
+            found += store.rows(f"SELECT max({plan.instant}) FROM {plan.lean} WHERE {plan.condition}")
     for event in Registry.load(store).events.values():
         found += store.rows(f"SELECT max(ts) FROM {event.table} WHERE retired IS NULL")
     return max((ts for (ts,) in found if ts is not None), default=0)

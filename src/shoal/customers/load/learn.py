@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shoal.customers.load.convert import Writing
     from shoal.sql.store import Store
 
-SAMPLE = 50_000
+SAMPLE = 20_000
 _ENOUGH = 100
 _SHARE = 0.99
 _WORDS = ("yes", "no", "y", "n", "true", "false")
@@ -93,7 +93,7 @@ def _measures(how: Writing) -> list[str]:
     pattern = how.dates is not None and "%" in how.dates
     return [
         "x IS NOT NULL",
-        f"{convert.physical('x', 'VARCHAR', Kind.NUMBER, how)} IS NOT NULL",
+        f"{convert.looks_number('x', how)}",
         "regexp_matches(x, '^\\s*[+-]?(0[0-9]|[0-9]{16})')",
         f"lower(trim(x)) IN ({', '.join(quoted(w) for w in words)})",
         f"{times.iso('x')} IS NOT NULL",

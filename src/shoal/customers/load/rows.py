@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from shoal.customers.bulk import EARLIEST, LATEST
 from shoal.customers.load import convert
 from shoal.customers.load.staging import FILE, ROW, Staged, name
 from shoal.errors import ConfigError, SourceError, StoreError, did_you_mean, nearest
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from shoal.sql.store import Store
 
 ORIGIN, USED = "__origin", "__used"
+_LOOKED_UP = "__l"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +85,34 @@ class Rows:
     Args:
         staged: the rows as they were read.
         relation: the view or table.
+        base: the same rows without what is looked up, and what is derived from that; cheaper to read.
         columns: the columns by name.
+        base_columns: the names of those in ``base``.
         orphans: for each lookup (by its place), the hidden columns that say whether there was a key and a match.
     """
 
     staged: Staged
     relation: str
+    base: str = ""
     columns: dict[str, Column] = field(default_factory=dict)
+    base_columns: frozenset[str] = frozenset()
     orphans: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def spec(self) -> SourceSpec:
         """The source."""
         return self.staged.spec
+
+    @property
+    def looked_up(self) -> list[Column]:
+        """The columns of other sources."""
+        return [c for c in self.columns.values() if c.raw is None and c.physical.startswith(_LOOKED_UP)]
+
+    def in_base(self, store: Store, columns: Iterable[Column], expression: str | None = None) -> bool:
+        """Whether ``base`` has all that some columns and an expression need."""
+        if any(c.name not in self.base_columns for c in columns):
+            return False
+        return expression is None or _fits(store, self.base, expression)
 
     def has(self, wanted: str) -> bool:
         """Whether there is such a column."""
@@ -150,9 +167,10 @@ def typed(
 
     rows, parts, shown = Rows(staged, relation), [], []
     named = {d.casefold() for d in declared}
+    spans = {} if staged.table else _spans(store, staged)
     for index, (column, sql_type) in enumerate(staged.columns.items()):
         learned, physical, raw = kinds[column], f"__p{index}", f"__r{index}"
-        writing = replace(how, dates=learned.dates)
+        writing = replace(how, dates=learned.dates, span=spans.get(column))
         cell = _cell(name(column), sql_type, staged.spec)
         parts.append(f"{convert.physical(cell, sql_type, learned.kind, writing)} AS {physical}")
         if learned.kind is Kind.TEXT and sql_type == "VARCHAR":
@@ -173,6 +191,17 @@ def typed(
     return rows
 
 
+def _spans(store: Store, staged: Staged) -> dict[str, tuple[int, int]]:
+    """The least and the greatest time in each column of times; Parquet files know them by heart."""
+    dated = [c for c, t in staged.columns.items() if t in ("TIMESTAMP", "DATE")]
+    if not dated:
+        return {}
+    ends = ", ".join(f"epoch_us(CAST({end}({name(c)}) AS TIMESTAMP))" for c in dated for end in ("min", "max"))
+    values = store.rows(f"SELECT {ends} FROM {staged.relation}")[0]
+    found = {c: (values[2 * i], values[2 * i + 1]) for i, c in enumerate(dated)}
+    return {c: (low, high) for c, (low, high) in found.items() if low is not None and EARLIEST < low <= high < LATEST}
+
+
 def _cell(column: str, sql_type: str, spec: SourceSpec) -> str:
     """A cell; the source's texts for missing ones are applied where the reader hasn't."""
     if sql_type == "VARCHAR" and spec.format.missing:
@@ -181,24 +210,44 @@ def _cell(column: str, sql_type: str, spec: SourceSpec) -> str:
 
 
 def complete(store: Store, rows: Rows, references: Mapping[str, Rows]) -> None:
-    """Add the looked-up and derived columns, and ``__used``.
+    """Add the derived and looked-up columns, and ``__used``.
 
-    Lookups whose keys are columns of the file come before the derived columns, the others after them.
+    What can be derived from the file's own columns comes first, then the lookups, then the rest.
 
     Raises:
         ConfigError: an expression or a name can't be used.
         SourceError: the key of a lookup isn't unique.
     """
-    late = []
+    waiting = _derive_possible(store, rows, dict(rows.spec.derive))
+    where = rows.spec.where
+    ready = where is None or _fits(store, rows.relation, where)
+    if ready:
+        _add_used(store, rows)
+        rows.base, rows.base_columns = rows.relation, frozenset(rows.columns)
     for lookup in rows.spec.lookup:
-        if all(rows.has(here) for here in lookup.on):
-            _look_up(store, rows, lookup, references[lookup.source])
-        else:
-            late.append(lookup)
-    for column, expression in rows.spec.derive.items():
-        _derive(store, rows, column, expression)
-    for lookup in late:
+        if not all(rows.has(here) for here in lookup.on):
+            waiting = _derive_possible(store, rows, waiting)
         _look_up(store, rows, lookup, references[lookup.source])
+    for column, expression in waiting.items():
+        _derive(store, rows, column, expression)
+    if not ready:
+        _add_used(store, rows)
+    if not rows.base:
+        rows.base, rows.base_columns = rows.relation, frozenset(rows.columns)
+
+
+def _derive_possible(store: Store, rows: Rows, wanted: dict[str, str]) -> dict[str, str]:
+    """Derive columns as long as the relation has what they need; the others are given back."""
+    waiting = {}
+    for column, expression in wanted.items():
+        if _fits(store, rows.relation, expression):
+            _derive(store, rows, column, expression)
+        else:
+            waiting[column] = expression
+    return waiting
+
+
+def _add_used(store: Store, rows: Rows) -> None:
     where = "true"
     if rows.spec.where is not None:
         check_expression(store, rows, rows.relation, rows.spec.where, f"{rows.spec.place}.where")
@@ -221,7 +270,7 @@ def _derive(store: Store, rows: Rows, column: str, expression: str) -> None:
     place = f"{rows.spec.place}.derive.{column}"
     sql_type = check_expression(store, rows, rows.relation, expression, place)
     old = next((c for c in rows.columns if c.casefold() == column.casefold()), None)
-    value = f"TRY(({expression}))" if _can_try(store, rows, expression) else f"({expression})"
+    value = f"TRY(({expression}))" if _fits(store, rows.relation, f"TRY(({expression}\n))") else f"({expression})"
     _extend(store, rows, f"* REPLACE ({value} AS {name(old)})" if old else f"*, {value} AS {name(column)}")
     kind = convert.native_kind(sql_type) or Kind.TEXT
     physical = f"__d{len(rows.relation)}"
@@ -230,10 +279,10 @@ def _derive(store: Store, rows: Rows, column: str, expression: str) -> None:
     rows.columns[old or column] = Column(old or column, kind, physical, sql_type, writing)
 
 
-def _can_try(store: Store, rows: Rows, expression: str) -> bool:
-    """Whether a row on which the expression fails can be left without a value."""
+def _fits(store: Store, relation: str, expression: str) -> bool:
+    """Whether an expression can be evaluated over a relation."""
     try:
-        store.rows(f"DESCRIBE SELECT TRY(({expression}\n)) FROM {rows.relation}")
+        store.rows(f"DESCRIBE SELECT (\n{expression}\n) FROM {relation}")
     except StoreError:
         return False
     return True
@@ -277,7 +326,7 @@ def _look_up(store: Store, rows: Rows, lookup: Lookup, other: Rows) -> None:
     here = [rows.find(column, f"{lookup.place}.on").id for column in lookup.on]
     on = " AND ".join(f"__l.k{i} = {sql}" for i, sql in enumerate(here))
     columns = "".join(
-        f", __l.v{i} AS __l{index}_{i}, {convert.logical(f'__l.v{i}', c.kind)} AS {name(new)}"
+        f", __l.v{i} AS {_LOOKED_UP}{index}_{i}, {convert.logical(f'__l.v{i}', c.kind)} AS {name(new)}"
         for i, (new, c) in enumerate(taken.items())
     )
     asked, met = f"__asked{index}", f"__met{index}"
@@ -285,7 +334,7 @@ def _look_up(store: Store, rows: Rows, lookup: Lookup, other: Rows) -> None:
     _extend(store, rows, f"__rows.*{columns}{flags}", f"LEFT JOIN {table} AS __l ON {on}")
     rows.orphans[lookup.place] = asked, met
     for i, (new, column) in enumerate(taken.items()):
-        rows.columns[new] = Column(new, column.kind, f"__l{index}_{i}", column.sql_type, column.writing)
+        rows.columns[new] = Column(new, column.kind, f"{_LOOKED_UP}{index}_{i}", column.sql_type, column.writing)
 
 
 def _lookup_table(

@@ -18,7 +18,7 @@ _FIRST, _LAST = ((date(year, 1, 1) - _EPOCH).days * DAY for year in (1900, 2100)
 ISO = r"^\s*\d{4}([-/])\d{1,2}[-/]\d{1,2}([T ]\d{1,2}:\d{2}(:\d{2}([.]\d+)?)?\s*(Z|UTC|[+-]\d{2}(:?\d{2})?)?)?\s*$"
 _ZONED = r":\d{2}([.]\d+)?\s*(Z|UTC|[+-]\d{2}(:?\d{2})?)\s*$"
 SLASHED = r"^\s*\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})(\D.*)?$"
-WORDED = r"^\s*(\d{1,2}[-/. ]+)?[[:alpha:]]{3,9}[-/. ].*$"
+WORDED = r"(?i)^\s*(\d{1,2}[-/. ]+)?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[[:alpha:]]*[-/. ]+\d"
 
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
 _WORDS = ("%d-%b-%y", "%d-%b-%Y", "%d-%B-%Y", "%b-%d-%Y", "%B-%d-%Y")
@@ -83,17 +83,24 @@ def instant_of_text(text: str, dates: str | None, rules: Zone) -> str:
     return f"CASE WHEN {zoned} THEN {_zoned_micros(text)} ELSE {local} END"
 
 
-def local_to_instant(local: str, rules: Zone) -> str:
-    """BIGINT instant of a local time in microseconds, by a balanced tree over the zone's transitions."""
-    turns = _transitions(rules)
+def local_to_instant(local: str, rules: Zone, span: tuple[int, int] | None = None) -> str:
+    """BIGINT instant of a local time in microseconds, by a balanced tree over the zone's transitions.
+
+    Args:
+        local: the local time.
+        rules: the zone.
+        span: the least and the greatest local time there is, where that is known; it makes the tree small.
+    """
+    low, high = span or (_FIRST, _LAST)
+    turns = _transitions(rules, low - 2 * DAY, high + 2 * DAY)
     if len(turns) == 1:
         return f"({local} - ({turns[0][1] * SECOND}))"
     return f"({_search(local, turns, 0, len(turns))})"
 
 
-@lru_cache(maxsize=16)
-def _transitions(rules: Zone) -> list[tuple[int, int]]:
-    return rules.transitions(_FIRST, _LAST)
+@lru_cache(maxsize=64)
+def _transitions(rules: Zone, low: int, high: int) -> list[tuple[int, int]]:
+    return rules.transitions(low, high)
 
 
 def _search(local: str, turns: list[tuple[int, int]], low: int, high: int) -> str:
