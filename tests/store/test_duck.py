@@ -208,6 +208,25 @@ def test_a_wrong_statement_is_one_sentence(store: DuckStore) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_ctrl_c_stops_a_long_statement_and_leaves_nothing(path: Path) -> None:
+    """Breaks if Ctrl-C waits for a load to end, leaves a part of it, or the connection is of no use afterwards."""
+    told = _python(f"""
+        import os, signal, threading, time
+        from shoal.sql.duck import open_store
+        store = open_store({str(path)!r}, threads=1)
+        threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT]).start()
+        begun = time.monotonic()
+        try:
+            with store.transaction():
+                store.execute("INSERT INTO lists VALUES ('vip', 0)")
+                store.execute("CREATE TABLE big AS SELECT max(hash(a.range + b.range)) FROM range(200000) a, range(200000) b")
+        except KeyboardInterrupt:
+            print(time.monotonic() - begun < 30)
+        print(store.rows("SELECT count(*) FROM lists"))
+    """)
+    assert told.stdout.split("\n")[:2] == ["True", "[(0,)]"], told.stderr
+
+
 def test_a_lock_is_a_store_error() -> None:
     """Breaks if callers that handle StoreError miss a locked store."""
     assert issubclass(StoreLocked, StoreError)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
-from contextlib import contextmanager
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,9 +180,24 @@ class DuckStore:
 
     def _run(self, action: Callable[[], Any]) -> Any:
         try:
+            if threading.current_thread() is threading.main_thread():
+                return self._interruptible(action)
             return action()
         except duckdb.Error as error:
             raise translated(error, self.place) from error
+
+    def _interruptible(self, action: Callable[[], Any]) -> Any:
+        """Run on another thread and wait: DuckDB looks at Ctrl-C only when a statement that writes has come to its end."""
+        running = _worker(os.getpid()).submit(action)
+        try:
+            return running.result()
+        except KeyboardInterrupt:
+            while not running.done():
+                # Again and again: an interrupt that comes before the statement has begun is lost.
+                self._connection.interrupt()
+                with suppress(KeyboardInterrupt):
+                    wait([running], timeout=0.05)
+            raise
 
 
 def create_store(
@@ -321,6 +340,12 @@ def translated(error: duckdb.Error, path: str) -> StoreError:
             return StoreError(problem, place=place, fix=fix)
     first = " ".join(str(error).split("\n\n")[0].split())
     return StoreError(f"The database refused a statement: {first.removesuffix('.')}.", place=place)
+
+
+@lru_cache(maxsize=1)
+def _worker(process: int) -> ThreadPoolExecutor:
+    """The thread that runs the main thread's statements; a forked process, whose number differs, has to have its own."""
+    return ThreadPoolExecutor(1, thread_name_prefix=f"duckdb-{process}")
 
 
 def _listed(parameters: Iterable[object] | None) -> list[object] | None:
