@@ -26,8 +26,8 @@ STATES = {
 SEQUENTIAL = ("#f1f7f7", "#c5e0e1", "#8dc3c5", "#4a9da2", "#0b6e75", "#064a50")
 DIVERGING = ("#b2451c", "#e9b79f", "#f5f5f2", "#9cc9cc", "#0b6e75")
 
-WIDE, NARROW = 680, 330
-"""The plot widths in pixels of the report on a desk and on a phone."""
+WIDE, HALF, NARROW = 892, 430, 358
+"""The widths in pixels of a chart with its axes: across the report, beside another, and on a phone."""
 
 
 def colour_of(name: str, order: list[str]) -> str:
@@ -50,6 +50,8 @@ def config() -> dict[str, Any]:
     return {
         "font": FONT,
         "background": PAPER,
+        # The picture as a whole has its description; names on each of its marks would be read out one by one.
+        "aria": False,
         "padding": {"left": 4, "right": 8, "top": 4, "bottom": 4},
         "view": {"stroke": None},
         "axis": axis,
@@ -65,10 +67,43 @@ def config() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def dressed(chart: Any, title: str, subtitle: str | list[str]) -> alt.Chart:
-    """A chart with its title (the finding), its subtitle (measure, unit, period) and the shared look."""
+def dressed(chart: Any, title: str, subtitle: str | list[str], width: int) -> alt.Chart:
+    """A chart with its title (the finding), its subtitle (measure, unit, period) and the shared look.
+
+    Args:
+        chart: the plot, without a width of its own.
+        title: wrapped to the width.
+        subtitle: one text, or one a line; wrapped too.
+        width: of the whole chart in pixels, axes and labels included.
+    """
     import altair as alt
 
-    shown = chart.properties(title=alt.TitleParams(text=title, subtitle=subtitle))
-    # Altair checks every chart against the whole schema; ours are checked by the tests that draw them.
-    return shown.configure(**config())
+    said = [subtitle] if isinstance(subtitle, str) else subtitle
+    heads = alt.TitleParams(
+        text=wrapped(title, width, 15), subtitle=[line for text in said for line in wrapped(text, width, 12)]
+    )
+    fit = alt.AutoSizeParams(type="fit-x", contains="padding")
+    return chart.properties(title=heads, width=width, autosize=fit).configure(**config())
+
+
+def wrapped(text: str, width: int, size: float) -> list[str]:
+    """A text in lines that fit a width in pixels, at a font size; the widest of the usual fonts decides.
+
+    >>> wrapped("Revenue rose by a tenth", 120, 12)
+    ['Revenue rose by', 'a tenth']
+    """
+    import textwrap
+
+    return textwrap.wrap(text, max(12, int(width / (0.62 * size)))) or [""]
+
+
+def clipped(text: str, most: int) -> str:
+    """A name that is too long for its place, with an ellipsis in the middle, so that both ends can be told.
+
+    >>> clipped("Customers who bought lately", 16)
+    'Customers…lately'
+    """
+    if len(text) <= most:
+        return text
+    tail = (most - 1) * 2 // 5
+    return f"{text[: most - 1 - tail].rstrip()}…{text[len(text) - tail :].lstrip()}"

@@ -5,46 +5,83 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shoal.views import theme
+from shoal.views.charts.lines import number_axis
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import altair as alt
 
-_STEPS = 24
+_STEPS = 20
+_ABOVE, _BELOW = ("Retained", "Resurrected", "New"), ("Dormant",)
+_HEIGHT = 400
 
 
 def lifecycle_bars(rows: Sequence[dict[str, Any]], *, title: str, subtitle: str, width: int = theme.WIDE) -> alt.Chart:
-    """Customers won, kept, brought back (above the line) and gone silent (below it), month by month.
+    """Customers kept, brought back and won (above the line) and gone silent (below it), month by month.
 
     Args:
-        rows: ``month`` (ISO date), ``state`` (New, Retained, Resurrected, Dormant), ``customers``.
+        rows: ``month`` (ISO date), ``state`` (New, Retained, Resurrected, Dormant), ``customers``, ``complete`` (bool:
+            months that aren't over are drawn paler).
         title: the finding.
         subtitle: measure, unit and period.
-        width: of the plot in pixels.
+        width: of the chart in pixels.
     """
     import altair as alt
 
-    order = ["New", "Resurrected", "Retained", "Dormant"]
-    sign = {"Dormant": -1}
-    signed = [
-        row | {"signed": sign.get(row["state"], 1) * row["customers"], "rank": order.index(row["state"])}
-        for row in rows
-    ]
-    colours = alt.Scale(domain=order, range=[theme.STATES[name] for name in order])
+    stacked = _stacked(rows)
+    names = [*_ABOVE, *_BELOW]
+    colours = alt.Scale(domain=names, range=[theme.STATES[name] for name in names])
+    colour = alt.Color("state:N", scale=colours, legend=None)
+    y = alt.Y("from:Q", axis=alt.Axis(**number_axis()))
+    months = sorted({row["month"] for row in rows})
+    x = alt.X(
+        "month:O", scale=alt.Scale(domain=months, paddingInner=0.18),
+        axis=alt.Axis(
+            title=None, labelAngle=0, labelOverlap=True, ticks=False,
+            labelExpr="utcFormat(toDate(datum.value), '%b %y')",
+        ),
+    )  # fmt: skip
     bars = (
-        alt.Chart(alt.Data(values=signed))
-        .mark_bar()
+        alt.Chart(alt.Data(values=stacked))
+        .mark_bar(stroke=theme.PAPER, strokeWidth=0.7)
         .encode(
-            x=alt.X("yearmonth(month):O", axis=alt.Axis(title=None, format="%b %y", labelAngle=0, labelOverlap=True)),
-            y=alt.Y("signed:Q", axis=alt.Axis(title=None, format="~s", tickCount=5)),
-            color=alt.Color("state:N", scale=colours, sort=order, legend=alt.Legend(title=None, orient="top")),
-            order=alt.Order("rank:Q", sort="descending"),
-            tooltip=["state:N", alt.Tooltip("customers:Q", format=","), alt.Tooltip("month:T", format="%B %Y")],
+            x=x, y=y, y2="to:Q", color=colour,
+            opacity=alt.condition("datum.complete", alt.value(1.0), alt.value(0.45)),
+            tooltip=["state:N", alt.Tooltip("customers:Q", format=",")],
         )
-    )
+    )  # fmt: skip
     zero = alt.Chart(alt.Data(values=[{"y": 0}])).mark_rule(color=theme.INK, strokeWidth=1).encode(y="y:Q")
-    return theme.dressed((bars + zero).properties(width=width, height=260), title, subtitle)
+    reach = max((r["to"] for r in stacked), default=1) - min((r["to"] for r in stacked), default=0) or 1
+    labels = alt.Chart(alt.Data(values=_labels(stacked, reach * 14 / 260))).mark_text(align="left", dx=6, fontSize=11)
+    named = labels.encode(x=alt.value("width"), y="at:Q", text="state:N", color=colour)
+    chart = theme.dressed((bars + zero + named).properties(height=260), title, subtitle, width)
+    chart.padding = {"left": 4, "right": 96, "top": 4, "bottom": 4}
+    return chart
+
+
+def _stacked(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    tops: dict[tuple[str, bool], int] = {}
+    found = []
+    for row in sorted(rows, key=lambda r: (r["month"], [*_ABOVE, *_BELOW].index(r["state"]))):
+        sign = -1 if row["state"] in _BELOW else 1
+        key = (row["month"], sign > 0)
+        start = tops.get(key, 0)
+        tops[key] = start + sign * row["customers"]
+        found.append({"complete": True} | dict(row) | {"from": start, "to": tops[key]})
+    return found
+
+
+def _labels(stacked: list[dict[str, Any]], step: float) -> list[dict[str, Any]]:
+    """Each state's name beside the last month that has all of them, moved apart where they would touch."""
+    full = [r["month"] for r in stacked if r["complete"]] or [r["month"] for r in stacked]
+    last = max(full, default="")
+    found: list[dict[str, Any]] = []
+    for row in sorted((r for r in stacked if r["month"] == last), key=lambda r: r["from"] + r["to"]):
+        middle = (row["from"] + row["to"]) / 2
+        at = max(middle, found[-1]["at"] + step) if found else middle
+        found.append({"state": row["state"], "at": at})
+    return found
 
 
 def migration_flows(
@@ -64,46 +101,46 @@ def migration_flows(
         subtitle: measure, unit and period.
         order: the names from top to bottom.
         dates: the two dates as they are shown.
-        width: of the plot in pixels.
+        width: of the chart in pixels.
     """
     import altair as alt
 
-    names = [n for n in order if any(n in (row["before"], row["after"]) for row in rows)]
+    given = {row["before"] for row in rows} | {row["after"] for row in rows}
+    names = [n for n in order if n in given] + sorted(given - set(order))
     colours = alt.Scale(domain=names, range=[theme.colour_of(n, names) for n in names])
     total = sum(row["customers"] for row in rows) or 1
-    gap = total * 0.012
+    gap = total * 0.014
     tops = {side: _tops(rows, names, side, gap) for side in ("before", "after")}
-    colour = alt.Color("name:N", scale=colours, legend=None)
-    blank_x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-0.04, 1.04], nice=False))
     depth = total + gap * len(names)
+    wide = width > theme.NARROW
+    room = (190 if wide else 104) / width
+    colour = alt.Color("name:N", scale=colours, legend=None)
+    blank_x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-0.03, 1.03], range=_range(width, room)))
     blank_y = alt.Y("y0:Q", axis=None, scale=alt.Scale(domain=[depth, 0], nice=False))
     ribbons = (
         alt.Chart(alt.Data(values=_ribbons(rows, names, tops)))
-        .mark_area(opacity=0.42)
+        .mark_area(opacity=0.4)
         .encode(x=blank_x, y=blank_y, y2="y1:Q", detail="flow:N", color=colour,
                 tooltip=["flow:N", alt.Tooltip("customers:Q", format=","), alt.Tooltip("revenue:Q", format=",.0f")])
     )  # fmt: skip
-    blocks = _blocks(rows, names, tops)
-    bars = (
-        alt.Chart(alt.Data(values=blocks))
-        .mark_rect()
-        .encode(x=alt.X("x:Q", axis=None), x2="x2:Q", y=blank_y, y2="y1:Q", color=colour)
-    )
-    label = alt.Chart(alt.Data(values=[b | {"middle": (b["y0"] + b["y1"]) / 2} for b in blocks if b["customers"]]))
-    least = 9 * depth / 360
-    place = {"x": alt.X("at:Q", axis=None), "y": alt.Y("middle:Q", axis=None), "text": "label:N"}
-    big = f"datum.customers > {least}"
-    left = label.transform_filter(f"datum.side === 'before' && {big}").mark_text(align="right", dx=-6, fontSize=11)
-    right = label.transform_filter(f"datum.side === 'after' && {big}").mark_text(align="left", dx=6, fontSize=11)
-    heads = alt.Chart(
-        alt.Data(values=[{"x": 0, "said": dates[0], "y": 0}, {"x": 1, "said": dates[1], "y": 0}])
-    ).mark_text(dy=-14, fontWeight=600, color=theme.MUTED)
-    captions = heads.encode(x=alt.X("x:Q", axis=None), y=alt.Y("y:Q", axis=None), text="said:N")
-    room = 320 if width > 400 else 200
-    chart = (ribbons + bars + left.encode(**place) + right.encode(**place) + captions).properties(
-        width=width - room, height=360
-    )
-    return theme.dressed(chart, title, subtitle)
+    blocks = _blocks(rows, names, tops, 22 if wide else 11)
+    bars = alt.Chart(alt.Data(values=blocks)).mark_rect().encode(x=blank_x, x2="x2:Q", y=blank_y, y2="y1:Q", color=colour)
+    step = (13 if wide else 12) * depth / _HEIGHT
+    layers = ribbons + bars
+    for side, align in (("before", "right"), ("after", "left")):
+        texts = alt.Chart(alt.Data(values=_spread([b for b in blocks if b["side"] == side], step, depth)))
+        mark = texts.mark_text(align=align, dx=-6 if side == "before" else 6, fontSize=11 if wide else 9)
+        layers = layers + mark.encode(x=alt.X("at:Q", axis=None), y=alt.Y("middle:Q", axis=None), text="label:N")
+    heads = alt.Chart(alt.Data(values=[{"x": 0, "said": dates[0], "y": 0}, {"x": 1, "said": dates[1], "y": 0}]))
+    captions = heads.mark_text(dy=-14, fontWeight=600, color=theme.MUTED)
+    layers = layers + captions.encode(x=alt.X("x:Q", axis=None), y=alt.Y("y:Q", axis=None), text="said:N")
+    chart = theme.dressed(layers.properties(height=_HEIGHT), title, subtitle, width)
+    chart.padding = {"left": 0, "right": 0, "top": 4, "bottom": 8}
+    return chart
+
+
+def _range(width: int, room: float) -> list[float]:
+    return [round(width * room), round(width * (1 - room))]
 
 
 def _total(rows: Sequence[dict[str, Any]], name: str, side: str) -> int:
@@ -119,7 +156,7 @@ def _tops(rows: Sequence[dict[str, Any]], names: list[str], side: str, gap: floa
 
 
 def _blocks(
-    rows: Sequence[dict[str, Any]], names: list[str], tops: dict[str, dict[str, float]]
+    rows: Sequence[dict[str, Any]], names: list[str], tops: dict[str, dict[str, float]], most: int
 ) -> list[dict[str, Any]]:
     found = []
     for side, x in (("before", -0.03), ("after", 1.0)):
@@ -127,9 +164,21 @@ def _blocks(
             many, top = _total(rows, name, side), tops[side][name]
             found.append(
                 {"name": name, "side": side, "x": x, "x2": x + 0.03, "y0": top, "y1": top + many, "customers": many,
-                 "at": x if side == "before" else x + 0.03, "label": f"{name}  {many:,}"}
+                 "at": x if side == "before" else x + 0.03, "label": f"{theme.clipped(name, most)}  {many:,}"}
             )  # fmt: skip
     return found
+
+
+def _spread(blocks: list[dict[str, Any]], step: float, depth: float) -> list[dict[str, Any]]:
+    """The labels of one side beside their blocks, moved down where two would touch, and back up from the bottom."""
+    placed = [dict(b) | {"middle": (b["y0"] + b["y1"]) / 2} for b in blocks if b["customers"]]
+    for above, below in zip(placed, placed[1:], strict=False):
+        below["middle"] = max(below["middle"], above["middle"] + step)
+    floor = depth
+    for label in reversed(placed):
+        label["middle"] = min(label["middle"], floor)
+        floor = label["middle"] - step
+    return placed
 
 
 def _ribbons(
@@ -147,6 +196,6 @@ def _ribbons(
         facts = {"flow": f"{row['before']} → {row['after']}", "name": row["before"], "customers": many}
         for step in range(_STEPS + 1):
             x = step / _STEPS
-            y = start + (end - start) * x * x * (3 - 2 * x)
-            points.append(facts | {"revenue": row["revenue"], "x": x, "y0": y, "y1": y + many})
+            y = round(start + (end - start) * x * x * (3 - 2 * x), 2)
+            points.append(facts | {"revenue": row["revenue"], "x": x, "y0": y, "y1": round(y + many, 2)})
     return points

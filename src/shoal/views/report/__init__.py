@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from shoal.views.report.page import Card, Column, Figure, Page, Section, Table, render
+from shoal.views.report.compose import compose
+from shoal.views.report.facts import Facts
+from shoal.views.report.page import Card, Column, Figure, Hint, Page, Section, Shown, Table, render
 
-__all__ = ["Card", "Column", "Figure", "Page", "Section", "Table", "render"]
+__all__ = ["Card", "Column", "Facts", "Figure", "Hint", "Page", "Section", "Shown", "Table", "compose", "render"]

@@ -6,8 +6,9 @@ import csv
 import io
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
+from shoal.destinations.files import defuse
 from shoal.views import theme
 from shoal.views.charts.render import to_spec, to_svg
 
@@ -16,7 +17,17 @@ if TYPE_CHECKING:
 
     import altair as alt
 
-Form: TypeAlias = Literal["text", "count", "share", "money", "change", "bar", "decimal"]
+Form: TypeAlias = Literal["text", "count", "share", "money", "change", "bar", "decimal", "times", "figure", "spark"]
+
+
+class Shown(NamedTuple):
+    """A value that is written in its own way, with the number that it is sorted by."""
+
+    text: str
+    sort: float
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,35 +37,47 @@ class Card:
     Args:
         label: what it is.
         value: as it is shown.
-        detail: the definition, n, or the change, in a few words.
+        detail: what it was before.
+        more: n and interval.
     """
 
     label: str
     value: str
     detail: str = ""
+    more: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of a table: its key in the rows, its head, and how its values are written.
 
-    ``bar`` writes a share with a bar behind it. ``hint`` explains a term, one hover away.
+    ``bar`` writes a share with a bar below it, ``spark`` draws a list of numbers as a small line. ``hint`` explains a
+    term, one hover away; ``note`` is the key of a text that stands small below the value.
     """
 
     key: str
     head: str
     form: Form = "text"
     hint: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table that can be sorted and exported."""
+    """A table that can be sorted and exported; ``note`` stands below it."""
 
     id: str
     columns: Sequence[Column]
     rows: Sequence[Mapping[str, Any]]
     empty: str = "There is nothing to show yet."
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What to do next, in the place of something that can't be shown yet."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +90,7 @@ class Figure:
         rows: the data behind it, for the CSV.
         alt: what the picture shows, for those who don't see it.
         note: a line below it: n, definition, until when the data reaches.
+        half: two such figures stand side by side.
     """
 
     id: str
@@ -74,16 +98,17 @@ class Figure:
     rows: Sequence[Mapping[str, Any]]
     alt: str
     note: str = ""
+    half: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the report. ``blocks`` are figures, tables, groups of cards and paragraphs, in order."""
+    """A part of the report. ``blocks`` are figures, tables, hints, groups of cards and paragraphs, in order."""
 
     id: str
     title: str
     lead: str = ""
-    blocks: Sequence[Figure | Table | Sequence[Card] | str] = field(default_factory=tuple)
+    blocks: Sequence[Figure | Table | Hint | Sequence[Card] | str] = field(default_factory=tuple)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +141,7 @@ def render(page: Page, progress: Callable[[str, int, int], None] | None = None) 
 
 
 def _drawn(figure: Figure) -> dict[str, Any]:
-    wide = figure.draw(theme.WIDE)
+    wide = figure.draw(theme.HALF if figure.half else theme.WIDE)
     return {
         "wide": to_svg(wide),
         "narrow": to_svg(figure.draw(theme.NARROW)),
@@ -132,7 +157,7 @@ def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]), lineterminator="\r\n", extrasaction="ignore")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: defuse(value) for key, value in row.items()} for row in rows)
     return out.getvalue()
 
 
@@ -150,8 +175,11 @@ def _environment() -> Any:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     made.filters["cell"] = cell
+    made.filters["sort_value"] = sort_value
+    made.filters["spark"] = lambda values: Markup(sparkline(values))
     made.tests["figure"] = lambda block: isinstance(block, Figure)
     made.tests["sheet"] = lambda block: isinstance(block, Table)
+    made.tests["hint"] = lambda block: isinstance(block, Hint)
     made.tests["paragraph"] = lambda block: isinstance(block, str)
     made.filters["raw_svg"] = Markup
     made.filters["raw_json"] = Markup
@@ -166,13 +194,43 @@ def cell(value: Any, form: Form) -> str:
     """
     if value is None:
         return "–"
-    match form:
-        case "count" | "money":
-            return f"{float(value):,.0f}"
-        case "share" | "bar":
-            return f"{100 * float(value):.1f} %"
-        case "change":
-            return f"{float(value):+,.0f}" if value else "0"
-        case "decimal":
-            return f"{float(value):,.2f}"
-    return str(value)
+    return _WAYS.get(form, str)(value)
+
+
+def _change(value: float) -> str:
+    return f"{value:+,.0f}".replace("-", "−") if round(value) else "0"
+
+
+_WAYS: dict[str, Callable[[Any], str]] = {
+    "count": lambda value: f"{float(value):,.0f}",
+    "money": lambda value: f"{float(value):,.0f}".replace("-", "−"),
+    "share": lambda value: f"{100 * float(value):.1f} %",
+    "bar": lambda value: f"{100 * float(value):.1f} %",
+    "change": lambda value: _change(float(value)),
+    "decimal": lambda value: f"{float(value):,.2f}",
+    "times": lambda value: f"{float(value):,.1f} ×",
+}
+
+
+def sort_value(value: Any) -> Any:
+    """What a cell is sorted and exported by: the number where there is one."""
+    if value is None:
+        return ""
+    if isinstance(value, Shown):
+        return value.sort
+    return value[-1] if isinstance(value, list) else value
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """A line of 84 × 22 pixels from zero, with a dot at its end, as SVG."""
+    top = max(values) or 1
+    step = 76 / max(len(values) - 1, 1)
+    points = [(round(3 + step * i, 1), round(19 - 15 * v / top, 1)) for i, v in enumerate(values)]
+    path = " ".join(f"{x},{y}" for x, y in points)
+    x, y = points[-1]
+    return (
+        f'<svg class="spark" width="84" height="22" viewBox="0 0 84 22" role="img" '
+        f'aria-label="from {values[0]:,.0f} to {values[-1]:,.0f}">'
+        f'<polyline points="{path}" fill="none" stroke="{theme.ACCENT}" stroke-width="1.4"/>'
+        f'<circle cx="{x}" cy="{y}" r="2.2" fill="{theme.ACCENT}"/></svg>'
+    )

@@ -1,0 +1,106 @@
+"""Everything that a report says, as frames: gathered from the store once, and drawn without it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+
+    from shoal.customers.quality import QualityReport
+    from shoal.insight.lifecycle import Cycle
+    from shoal.insight.rfm import CutPoints
+    from shoal.insight.segments import Quality
+    from shoal.shapes import RevenueRule
+    from shoal.views.charts.lines import Grain
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The facts of a report.
+
+    Args:
+        name: the workspace's display name.
+        at: the instant that the report is of.
+        compare: the earlier instant of the migration, and the start of the period at a glance.
+        zone: IANA name of the time zone in which days begin.
+        rule: what counts as revenue, as an order and as cost; names the currency.
+        span: the instants of the first and last line of revenue, None without any.
+        customers: how many exist at ``at``.
+        period: the KPIs since ``compare``, as of ``insight.metrics.overall``.
+        before: the same over as long a time before, None where the data doesn't reach back so far.
+        kpis: the KPIs over time, as of ``insight.metrics.kpis``.
+        grain: the length of their periods.
+        concentration: as of ``insight.metrics.concentration``.
+        data: how good the loaded rows were.
+        quarantine: rows put aside, by ``source`` and ``code``: ``rows``, ``example``.
+        segments: as of ``insight.segments.segment_table``.
+        sentences: what each segment means, by slug, in plain words.
+        quality: how good the segments are, each and together.
+        sizes: sizes of all segments at some dates: ``slug``, ``at`` (instant), ``size``.
+        segment_flows: as of ``insight.migration.flows``.
+        cuts: the RFM cut points in force, None before there were enough buyers.
+        rfm: as of ``insight.standing.rfm_cells``.
+        cycle: the repurchase cycle in force, None before the first computation.
+        lifecycle: as of ``insight.standing.lifecycle_now``.
+        months: as of ``insight.lifecycle.over_time``.
+        cohorts: as of ``insight.cohorts.retention``.
+        rfm_moves: as of ``insight.migration.of_rfm``.
+        lifecycle_moves: as of ``insight.migration.of_lifecycle``.
+        feedback: as of ``insight.feedback.feedback``.
+        purposes: the purposes that the workspace knows, with their basis in words.
+    """
+
+    name: str
+    at: int
+    compare: int
+    zone: str
+    rule: RevenueRule
+    span: tuple[int, int] | None
+    customers: int
+    period: pa.Table
+    before: pa.Table | None
+    kpis: pa.Table
+    grain: Grain
+    concentration: pa.Table
+    data: QualityReport
+    quarantine: Sequence[Mapping[str, Any]]
+    segments: pa.Table
+    sentences: Mapping[str, str]
+    quality: Quality
+    sizes: Sequence[Mapping[str, Any]]
+    segment_flows: pa.Table
+    cuts: CutPoints | None
+    rfm: pa.Table | None
+    cycle: Cycle | None
+    lifecycle: pa.Table | None
+    months: pa.Table
+    cohorts: pa.Table
+    rfm_moves: pa.Table | None
+    lifecycle_moves: pa.Table | None
+    feedback: pa.Table
+    purposes: Mapping[str, str]
+
+    @property
+    def currency(self) -> str:
+        """The currency of all money."""
+        return self.rule.currency
+
+    @property
+    def has_orders(self) -> bool:
+        """Whether there is any order or refund at all."""
+        return self.span is not None
+
+    def days(self) -> int:
+        """The whole days between the two instants."""
+        from shoal.clock import DAY
+
+        return max(1, round((self.at - self.compare) / DAY))
+
+
+def by_kpi(table: pa.Table) -> dict[str, dict[str, Any]]:
+    """The rows of a table of one period by the KPI's name; churn under ``churn``."""
+    return {row["kpi"].split(",")[0]: row for row in table.to_pylist()}

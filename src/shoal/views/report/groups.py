@@ -1,0 +1,323 @@
+"""Segments: the table, what makes each different, overlap, reach and feedback."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import TYPE_CHECKING, Any
+
+from shoal.clock import from_instant
+from shoal.insight.sales import NO_COST
+from shoal.views import charts
+from shoal.views.report import words as w
+from shoal.views.report.page import Column, Figure, Hint, Section, Shown, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shoal.insight.distinct import Difference
+    from shoal.views.report.facts import Facts
+
+_NONE = "No segment is defined yet. See ready ones that fit this data with: shoal library"
+_MOST_ROWS, _MOST_LINES, _NARROW_GRID, _WIDE_GRID = 40, 6, 12, 40
+
+
+def segments(facts: Facts) -> Section:
+    """The table that people manage segments by, their sizes over time, and what sets each apart."""
+    rows = facts.segments.to_pylist()
+    if not rows:
+        return Section("segments", "Segments", "", (Hint(_NONE),))
+    blocks: list[Any] = [_table(facts, rows)]
+    lines = _sizes(facts, rows)
+    if lines is not None:
+        blocks.append(lines)
+    blocks += [f"To mend: {warning}" for warning in _shortened(facts.quality.warnings)]
+    return Section("segments", "Segments", _lead(facts, rows), tuple(blocks))
+
+
+def _shortened(warnings: tuple[str, ...], most: int = 5) -> list[str]:
+    if len(warnings) <= most:
+        return list(warnings)
+    return [*warnings[:most], f"{len(warnings) - most} more warnings; see them all with: shoal overlap"]
+
+
+def _lead(facts: Facts, rows: list[dict[str, Any]]) -> str:
+    found = facts.quality.overlaps
+    if facts.has_orders and any(row["revenue"] > 0 for row in rows):
+        top = max(rows, key=lambda row: row["revenue"])
+        first = (
+            f"{top['name']} brings most: {w.share(top['revenue_share'])} of revenue from {w.share(top['share'])} of "
+            "customers. "
+        )
+    else:
+        first = ""
+    return (
+        f"{first}{w.share(found.coverage)} of {w.many(facts.customers, 'customer')} are in at least one segment, and a "
+        "customer can be in several, so shares don't add up to 100."
+    )
+
+
+def _table(facts: Facts, rows: list[dict[str, Any]]) -> Table:
+    trends: dict[str, list[float]] = {}
+    for point in facts.sizes:
+        trends.setdefault(point["slug"], []).append(point["size"])
+    moves = {row["slug"]: row for row in facts.segment_flows.to_pylist()}
+    margin = bool(facts.rule.cost)
+    shown = [
+        row
+        | {
+            "said": facts.sentences.get(row["slug"], ""),
+            "trend": trends.get(row["slug"]) or None,
+            "margin": row["margin"] if margin else None,
+            "entered": moves.get(row["slug"], {}).get("entered"),
+            "left": moves.get(row["slug"], {}).get("left"),
+        }
+        for row in rows
+    ]
+    since = w.day(facts.compare, facts.zone)
+    columns = [
+        Column("name", "Segment", note="said"),
+        Column("size", "Customers", "count"),
+        Column("share", "Share", "share", "Of all customers."),
+        Column("revenue", f"Revenue, {facts.currency}", "money", "Net of refunds, since each customer's first order."),
+        Column("revenue_share", "Of revenue", "bar", "Of the revenue of all customers."),
+    ]
+    if margin:
+        columns.append(Column("margin", f"Margin, {facts.currency}", "money", "Revenue less cost, where cost is known."))
+    columns += [
+        Column("entered", "Entered", "count", f"Customers who came in since {since}."),
+        Column("left", "Left", "count", f"Customers who went out since {since}."),
+        Column("change", "Change", "change", f"Of the size since {since}."),
+    ]
+    if any(row["trend"] for row in shown):
+        columns.append(Column("trend", "Size", "spark", "The size over the last year, by today's definition."))
+    note = "" if margin else f"Margin: {NO_COST}. Name the events that bear cost under revenue: cost: in shoal.yaml."
+    return Table("segment-table", tuple(columns), shown, _NONE, note=note)
+
+
+def _sizes(facts: Facts, rows: list[dict[str, Any]]) -> Figure | None:
+    if len({point["at"] for point in facts.sizes}) < 3:
+        return None
+    largest = sorted(rows, key=lambda row: -row["size"])[:_MOST_LINES]
+    names = {row["slug"]: row["name"] for row in largest}
+    drawn = [
+        {"segment": names[p["slug"]], "at": f"{from_instant(p['at']):%Y-%m-%d}", "size": p["size"]}
+        for p in facts.sizes
+        if p["slug"] in names
+    ]
+    every = [
+        {"segment": facts.quality.names[p["slug"]], "at": f"{from_instant(p['at']):%Y-%m-%d}", "size": p["size"]}
+        for p in facts.sizes
+    ]
+    title = _moved(facts, names)
+    which = f"The {len(names)} largest segments" if len(rows) > len(names) else "Segments"
+    subtitle = f"{which}, customers, at each date by today's definition"
+    return Figure(
+        "segment-sizes", lambda width: charts.size_lines(drawn, title=title, subtitle=subtitle, width=width), every, title,
+        "The CSV holds all segments." if len(rows) > len(names) else "",
+    )  # fmt: skip
+
+
+def _moved(facts: Facts, names: dict[str, str]) -> str:
+    ends: dict[str, list[int]] = {slug: [] for slug in names}
+    for point in facts.sizes:
+        if point["slug"] in ends:
+            ends[point["slug"]].append(point["size"])
+    # A segment that begins near nothing would win with a percentage that means nothing.
+    moves = {slug: w.change(s[0], s[-1]) for slug, s in ends.items() if s[0] >= 30}
+    known = {slug: by for slug, by in moves.items() if by is not None}
+    if not known:
+        return "Sizes of the segments over time"
+    slug = max(known, key=lambda s: abs(known[s]))
+    since = w.day(min(p["at"] for p in facts.sizes), facts.zone)
+    if abs(known[slug]) < w.STEADY:
+        return f"No segment moved by more than {w.share(w.STEADY)} since {since}"
+    return f"{names[slug]} {'grew' if known[slug] > 0 else 'shrank'} most since {since}: {w.signed(known[slug])}"
+
+
+# ------------------------------------------------------------ what sets them apart
+
+
+def differences(facts: Facts) -> Section:
+    """What makes each segment different, on variables not used to build it."""
+    title = "What makes each segment different"
+    rows = [
+        row for slug, found in facts.quality.differences.items() for row in _difference_rows(facts.quality.names[slug], found)
+    ]
+    if not facts.segments.num_rows:
+        return Section("different", title, "", (Hint(_NONE),))
+    hint = (
+        "Nothing sets these segments apart beyond chance, on the traits at hand. Load traits of customers, as country, "
+        "age or sign-up date, to learn who they are."
+    )
+    if not rows:
+        return Section("different", title, "", (Hint(hint),))
+    columns = (
+        Column("segment", "Segment"),
+        Column("what", "What differs"),
+        Column("inside", "In the segment", "figure", "The share of customers, or the mean."),
+        Column("outside", "All others", "figure"),
+        Column("times", "Against others", "figure", "How many times as common, or the difference, with its 95 % interval."),
+        Column("n", "n", "count", "Customers of the segment whose value is known."),
+    )
+    lead = (
+        "The largest differences from all other customers, on traits that the definition doesn't rest on, and that "
+        "chance doesn't explain. They describe; they don't say why."
+    )
+    silent = [name for slug, name in facts.quality.names.items() if not facts.quality.differences.get(slug)]
+    note = f"No difference beyond chance was found for {w.listed(silent[:8])}." if silent else ""
+    return Section("different", title, lead, (Table("differences", columns, rows, note=note),))
+
+
+def _difference_rows(name: str, found: list[Difference]) -> Iterator[dict[str, Any]]:
+    for d in found:
+        variable = d.variable.replace("_", " ")
+        gap = d.lift if d.lift is not None else d.difference
+        ends = f"({w.plain(gap.low)} to {w.plain(gap.high)})"
+        if d.level is None:
+            inside, outside = w.plain(d.inside), w.plain(d.outside)
+            shown = f"{'+' if gap.value > 0 else ''}{w.plain(gap.value)} {ends}"
+        else:
+            inside, outside = w.share(d.inside), w.share(d.outside)
+            shown = f"{w.plain(gap.value)} × {ends}"
+        yield {
+            "segment": name, "what": variable if d.level is None else f"{variable}: {d.level}",
+            "inside": Shown(inside, d.inside), "outside": Shown(outside, d.outside), "times": Shown(shown, gap.value),
+            "n": d.n,
+        }  # fmt: skip
+
+
+# ------------------------------------------------------------ overlap
+
+
+def overlap(facts: Facts) -> Section:
+    """Every pair, near-duplicates and coverage."""
+    found = facts.quality.overlaps
+    if len(found.sizes) < 2:
+        hint = _NONE if not found.sizes else "One segment overlaps with none. Add another to compare them."
+        return Section("overlap", "Overlap", "", (Hint(hint),))
+    names = facts.quality.names
+    both = {(p.a, p.b): p for p in found.pairs}
+    slugs = [slug for slug in found.sizes if found.sizes[slug]]
+    rows = []
+    for a, b in permutations(slugs, 2):
+        pair = both.get((a, b)) or both[(b, a)]
+        share = pair.share_of_a if pair.a == a else pair.share_of_b
+        rows.append({"a": names[a], "b": names[b], "both": pair.both, "share": share})
+    title = _overlap_title(facts)
+    subtitle = "Of the customers in the row's segment, the share in the column's, per cent"
+    grid = Figure(
+        "overlap-grid",
+        lambda width: charts.overlap_grid(_largest(facts, rows, width), title=title, subtitle=subtitle, width=width),
+        rows, title, f"{_NARROW_GRID} largest segments on a phone" if len(slugs) > _NARROW_GRID else "",
+    )  # fmt: skip
+    twins = [f"{names[d.a]} and {names[d.b]} are nearly the same: {d.reason}" for d in facts.quality.duplicates]
+    blocks: list[Any] = [grid] if len(slugs) > 1 else []
+    blocks += [*twins[:5], _pairs(facts)]
+    many = {n: c for n, c in found.in_many.items() if n > 1}
+    lead = (
+        f"{w.share(found.in_none / found.base)} of customers are in no segment, {w.share(found.in_many.get(1, 0) / found.base)} "
+        f"in exactly one, {w.share(sum(many.values()) / found.base)} in several."
+        if found.base
+        else ""
+    )
+    return Section("overlap", "Overlap", lead, tuple(blocks))
+
+
+def _largest(facts: Facts, rows: list[dict[str, Any]], width: int) -> list[dict[str, Any]]:
+    from shoal.views import theme
+
+    most = _NARROW_GRID if width <= theme.NARROW else _WIDE_GRID
+    sizes = facts.quality.overlaps.sizes
+    kept = {facts.quality.names[slug] for slug in sorted(sizes, key=lambda s: -sizes[s])[:most]}
+    return [row for row in rows if row["a"] in kept and row["b"] in kept]
+
+
+def _overlap_title(facts: Facts) -> str:
+    pairs = [p for p in facts.quality.overlaps.pairs if p.both]
+    if not pairs:
+        return "The segments share no customer"
+    top, names = pairs[0], facts.quality.names
+    return f"{names[top.a]} and {names[top.b]} overlap most: {w.share(top.jaccard)} of the customers in either are in both"
+
+
+def _pairs(facts: Facts) -> Table:
+    names = facts.quality.names
+    columns = (
+        Column("a", "Segment"), Column("b", "And"), Column("both", "In both", "count"),
+        Column("of_a", "Of the first", "share"), Column("of_b", "Of the second", "share"),
+        Column("lift", "Against chance", "times", "How many times as many as if the two had nothing to do with each other."),
+    )  # fmt: skip
+    rows = [
+        {"a": names[p.a], "b": names[p.b], "both": p.both, "of_a": p.share_of_a, "of_b": p.share_of_b, "lift": p.lift}
+        for p in facts.quality.overlaps.pairs
+        if p.both
+    ][:10]
+    return Table("pairs", columns, rows, "No customer is in two segments.")
+
+
+# ------------------------------------------------------------ reach and feedback
+
+
+def reach(facts: Facts) -> Section:
+    """How many of each segment can be written to, by channel and by consent."""
+    title = "Reach and consent"
+    ways = list(dict.fromkeys((r.by, r.name) for found in facts.quality.reach.values() for r in found))
+    if not ways:
+        hint = (
+            "No address and no consent is known. Map an e-mail column as a trait and a file of consents under "
+            "sources:, and name the purpose under purposes: in shoal.yaml."
+        )
+        return Section("reach", title, "", (Hint(hint),))
+    columns = [Column("name", "Segment"), Column("size", "Customers", "count")]
+    columns += [
+        Column(f"{by} {name}", name.replace("_", " ").capitalize() if by == "purpose" else f"{name.capitalize()} known", "bar",
+               f"Consent allows {name} ({facts.purposes.get(name, '')})." if by == "purpose" else f"The {name} address is known.")
+        for by, name in ways
+    ]  # fmt: skip
+    rows = [
+        {"name": facts.quality.names[slug], "size": facts.quality.contributions[slug].size}
+        | {f"{r.by} {r.name}": r.share for r in found}
+        for slug, found in facts.quality.reach.items()
+    ]
+    lead = (
+        "The share of each segment that an address or consent reaches. Consent is asked again at the moment that "
+        "members are handed out."
+    )
+    return Section("reach", title, lead, (Table("reach-table", tuple(columns), rows, _NONE),))
+
+
+def feedback(facts: Facts) -> Section | None:
+    """NPS and CSAT by segment, with intervals; None where nobody was asked."""
+    rows = facts.feedback.to_pylist()
+    if not rows:
+        return None
+    blocks = []
+    for measure in dict.fromkeys(row["measure"] for row in rows):
+        blocks.append(_scores(facts, measure, [row for row in rows if row["measure"] == measure]))
+    lead = "The newest answer of each customer. An interval that spans the dashed line can't be told from everyone."
+    return Section("feedback", "Feedback", lead, tuple(blocks))
+
+
+def _scores(facts: Facts, measure: str, rows: list[dict[str, Any]]) -> Figure:
+    shown = [
+        {"name": "Everyone" if r["slug"] is None else facts.quality.names[r["slug"]], "value": r["value"],
+         "low": r["low"], "high": r["high"], "n": r["n"], "all": r["slug"] is None}
+        for r in rows
+    ]  # fmt: skip
+    shown = sorted(shown, key=lambda r: (not r["all"], -r["value"]))[:_MOST_ROWS]
+    everyone = next(row for row in shown if row["all"])
+    apart = [r for r in shown if not r["all"] and not r["low"] <= everyone["value"] <= r["high"]]
+    short = {"nps": "NPS", "csat": "CSAT"}[measure]
+    value = f"{everyone['value']:+.0f}" if measure == "nps" else w.share(everyone["value"])
+    title = f"{short} is {value}; " + (
+        f"{w.listed([r['name'] for r in apart[:3]])} {'differs' if len(apart) == 1 else 'differ'} from it"
+        if apart
+        else "no segment can be told from everyone"
+    )
+    unit, domain = ("share", (0.0, 1.0)) if measure == "csat" else ("", (-100.0, 100.0))
+    subtitle = f"{short} with its 95 % interval, by segment"
+    return Figure(
+        f"feedback-{measure}",
+        lambda width: charts.interval_dots(shown, title=title, subtitle=subtitle, domain=domain, unit=unit, width=width),
+        shown, title, rows[0]["definition"],
+    )  # fmt: skip

@@ -1,0 +1,282 @@
+"""The report of a workspace, and its charts for notebooks."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shoal.clock import DAY
+from shoal.errors import DefinitionError, ShoalError, UnknownName
+from shoal.insight import migration, standing
+from shoal.views import theme
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import altair as alt
+
+    from shoal.insight.lifecycle import Cycle
+    from shoal.insight.rfm import CutPoints
+    from shoal.insight.sales import Sales
+    from shoal.sql.engine import Evaluation
+    from shoal.views.charts.lines import Grain
+    from shoal.views.report import Facts, Figure
+    from shoal.workspace.opening import Workspace
+
+    Step = Callable[[str, int, int], None]
+
+COMPARE_OVER = 90 * DAY
+_PARTS = 7
+_SIZES, _SIZES_OVER = 12, 360 * DAY
+
+
+class Reports:
+    """The report and the charts of an open workspace."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._ws = workspace
+
+    def write(
+        self,
+        path: str | Path,
+        *,
+        as_of: str | int | None = None,
+        compare: str | int | None = None,
+        progress: Step | None = None,
+    ) -> Path:
+        """Write the report as one self-contained HTML file; an older one is replaced whole, or not at all.
+
+        Args:
+            path: of the file.
+            as_of: the instant of the report; now by default.
+            compare: the earlier date of the migration, and the start of the period at a glance; 90 days before by
+                default.
+            progress: is called with (what, done, total).
+
+        Raises:
+            DefinitionError: if ``compare`` isn't before ``as_of``.
+            ShoalError: if the file can't be written.
+        """
+        text = self.html(as_of=as_of, compare=compare, progress=progress)
+        return _replace(Path(path), text)
+
+    def html(
+        self, *, as_of: str | int | None = None, compare: str | int | None = None, progress: Step | None = None
+    ) -> str:
+        """The text of the report's HTML; arguments as of ``write``."""
+        from shoal.views.report import compose, render
+
+        return render(compose(self.facts(as_of=as_of, compare=compare, progress=progress)), progress)
+
+    def chart(
+        self, name: str, *, as_of: str | int | None = None, compare: str | int | None = None, width: int = theme.WIDE
+    ) -> alt.Chart:
+        """One chart of the report, for a notebook.
+
+        Args:
+            name: one of ``names()``.
+            as_of: the instant; now by default.
+            compare: the earlier date of the migration.
+            width: in pixels.
+
+        Raises:
+            UnknownName: if the report has no such chart, or the data doesn't bear it yet.
+        """
+        figures = self._figures(as_of, compare)
+        if name not in figures:
+            raise UnknownName("chart", name, figures)
+        return figures[name].draw(width)
+
+    def names(self, *, as_of: str | int | None = None) -> list[str]:
+        """The names of the charts that this data bears."""
+        return list(self._figures(as_of, None))
+
+    def _figures(self, as_of: str | int | None, compare: str | int | None) -> dict[str, Figure]:
+        from shoal.views.report import Figure
+        from shoal.views.report.compose import sections
+
+        blocks = (b for s in sections(self.facts(as_of=as_of, compare=compare)) for b in s.blocks)
+        return {block.id: block for block in blocks if isinstance(block, Figure)}
+
+    # ------------------------------------------------------------ gathering
+
+    def facts(
+        self, *, as_of: str | int | None = None, compare: str | int | None = None, progress: Step | None = None
+    ) -> Facts:
+        """Everything that the report says, as frames; arguments as of ``write``."""
+        at = self._ws.instant(as_of)
+        earlier = at - COMPARE_OVER if compare is None else self._ws.instant(compare)
+        if earlier >= at:
+            raise DefinitionError(
+                "The report compares with a date that isn't before its own.", fix="Give --compare an earlier date."
+            )
+        return _Gathering(self._ws, at, earlier, progress or _silent).facts()
+
+
+class _Gathering:
+    """One gathering: opens the sales and the evaluations once, and asks everything of them."""
+
+    def __init__(self, workspace: Workspace, at: int, earlier: int, progress: Step) -> None:
+        self._ws, self.at, self.earlier, self._progress = workspace, at, earlier, progress
+        self._done = 0
+
+    def facts(self) -> Facts:
+        from shoal.insight.sales import open_sales
+
+        ws = self._ws
+        with ExitStack() as stack:
+            self._step("orders")
+            sales = stack.enter_context(open_sales(ws.store, ws.config.revenue, self.at))
+            self._step("segments now")
+            now = ws.engine.evaluate(ws.definitions, self.at)
+            stack.callback(now.close)
+            self._step("segments then")
+            then = ws.engine.evaluate(ws.definitions, self.earlier)
+            stack.callback(then.close)
+            return self._of(sales, now, then)
+
+    def _of(self, sales: Sales, now: Evaluation, then: Evaluation) -> Facts:
+        from shoal.customers.quality import read_report
+        from shoal.insight.feedback import feedback
+        from shoal.insight.segments import quality, segment_table
+        from shoal.views.report import Facts
+
+        ws, rule = self._ws, self._ws.config.revenue
+        self._step("sizes over time")
+        sizes = list(self._sizes(sales, now))
+        self._step("quality of segments")
+        judged = quality(ws.store, now, ws.definitions, ws.schema, rule)
+        self._step("customers")
+        return Facts(
+            name=ws.config.name,
+            at=self.at,
+            compare=self.earlier,
+            zone=ws.config.zone,
+            rule=rule,
+            customers=now.base(),
+            data=read_report(ws.store),
+            quarantine=ws.data.quarantine_counts(),
+            segments=segment_table(ws.store, now, ws.definitions, rule, previous=then),
+            sentences=dict(self._sentences()),
+            quality=judged,
+            sizes=sizes,
+            segment_flows=migration.flows(ws.store, then, now),
+            feedback=feedback(ws.store, now),
+            purposes={name: basis.value.replace("-", " ") for name, basis in ws.config.purposes.items()},
+            **self._of_orders(sales),
+        )
+
+    def _of_orders(self, sales: Sales) -> dict[str, Any]:
+        """The facts that rest on orders alone."""
+        from shoal.insight import lifecycle
+        from shoal.insight.cohorts import retention
+        from shoal.insight.metrics import concentration, kpis, overall
+
+        cuts, cycle = self._calibration(sales)
+        silence = cycle.lapse if cycle else 90
+        span = standing.span(sales)
+        grain = _grain(span)
+        return {
+            "span": span,
+            "period": overall(standing.window(sales, self.earlier, self.at), silence),
+            "before": self._before(sales, span, silence),
+            "kpis": kpis(sales, silence, grain=grain),
+            "grain": grain,
+            "concentration": concentration(sales),
+            "cuts": cuts,
+            "rfm": standing.rfm_cells(sales, cuts) if cuts else None,
+            "cycle": cycle,
+            "lifecycle": standing.lifecycle_now(sales, cycle) if cycle else None,
+            "months": lifecycle.over_time(sales),
+            "cohorts": retention(sales),
+            "rfm_moves": migration.of_rfm(sales, cuts, self.earlier) if cuts else None,
+            "lifecycle_moves": migration.of_lifecycle(sales, cycle, self.earlier) if cycle else None,
+        }
+
+    def _before(self, sales: Sales, span: tuple[int, int] | None, silence: int) -> Any:
+        """The KPIs of as long a time before; None where the data doesn't reach back so far."""
+        from shoal.insight.metrics import overall
+
+        start = 2 * self.earlier - self.at
+        # A day of grace: the first day of the data is rarely a whole one.
+        if span is None or span[0] > start + DAY:
+            return None
+        return overall(standing.window(sales, start, self.earlier), silence)
+
+    def _calibration(self, sales: Sales) -> tuple[CutPoints | None, Cycle | None]:
+        """The cut points and the cycle in force; where none was recorded yet, those of the data at hand."""
+        from shoal.errors import Unsupported
+        from shoal.insight import lifecycle, rfm
+        from shoal.insight.traits import cut_points, cycle
+
+        cuts = cut_points(self._ws.store)
+        if cuts is None:
+            try:
+                cuts = rfm.calibrate(sales)
+            except Unsupported:
+                cuts = None
+        return cuts, cycle(self._ws.store) or lifecycle.measure_cycle(sales)
+
+    def _sizes(self, sales: Sales, now: Evaluation) -> Iterator[Mapping[str, Any]]:
+        """Sizes at about monthly dates of the last year, from when there is data; nothing without segments."""
+        span = standing.span(sales)
+        if not now.columns or span is None:
+            return
+        over = min(_SIZES_OVER, self.at - span[0])
+        steps = min(_SIZES, over // (7 * DAY))
+        for index in range(1, steps):
+            then = self.at - over + index * over // steps
+            evaluation = self._ws.engine.evaluate(self._ws.definitions, then)
+            try:
+                yield from ({"slug": s, "at": then, "size": n} for s, n in evaluation.sizes().items())
+            finally:
+                evaluation.close()
+        yield from ({"slug": s, "at": self.at, "size": n} for s, n in now.sizes().items())
+
+    def _sentences(self) -> Iterator[tuple[str, str]]:
+        from shoal.lang.say import say
+
+        schema = self._ws.schema
+        for slug, definition in self._ws.definitions.items():
+            yield slug, f"{say(definition.where, schema)}."
+
+    def _step(self, what: str) -> None:
+        self._done += 1
+        self._progress("facts: " + what, self._done, _PARTS)
+
+
+def _grain(span: tuple[int, int] | None) -> Grain:
+    """The period that gives a line enough points and not too many."""
+    days = 0 if span is None else (span[1] - span[0]) // DAY
+    return "day" if days < 21 else "week" if days < 92 else "month" if days < 6 * 365 else "quarter"
+
+
+def _replace(path: Path, text: str) -> Path:
+    """Write beside and rename, so that a reader never sees half a file.
+
+    Raises:
+        ShoalError: if it can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            Path(beside).chmod(0o644)
+            Path(beside).replace(path)
+        except BaseException:
+            Path(beside).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise ShoalError(
+            f"The report can't be written: {error.strerror or error}.", place=str(path), fix="Choose another place."
+        ) from None
+    return path
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Tell nobody."""
