@@ -70,7 +70,8 @@ def read_definition(text: str, *, slug: str, place: str) -> Definition:
     if not fields["name"].strip():
         raise sheet.fault("The name is empty.", entries["name"], "Write the name that people should see.")
     fields |= {key: sheet.text(entries[key]) for key in _TEXTS if key in entries}
-    fields |= {key: sheet.text(entries[key]) for key in _NAMES if key in entries and not sheet.is_null(entries[key])}
+    # An empty name is no name: the key may stand there to be filled in.
+    fields |= {key: sheet.text(entries[key]) or None for key in _NAMES if key in entries}
     if "tags" in entries:
         fields["tags"] = sheet.texts(entries["tags"])
     return Definition(slug=slug, where=_where(sheet, entries["where"]), **fields)
@@ -99,7 +100,7 @@ def write_definition(definition: Definition) -> str:
     lines.append(_block("where", "|", show(definition.where, width=_WIDTH)))
     for key in ("purpose", "owner", "always", "never"):
         value = getattr(definition, key)
-        if value is not None and (value or key in _NAMES):
+        if value:
             lines.append(_entry(key, value))
     if definition.tags:
         lines.append(f"tags: [{', '.join(map(_scalar, definition.tags))}]")
@@ -158,7 +159,7 @@ def definition_from_document(document: object) -> Definition:
     hold_slug(fields["slug"])
     if not fields["name"].strip():
         raise DefinitionError("The name is empty.", place="name", fix="Write the name that people should see.")
-    optional = {key: _text_field(document, key) for key in (*_TEXTS, *_NAMES) if document.get(key) is not None}
+    optional = {key: _text_field(document, key) for key in (*_TEXTS, *_NAMES) if document.get(key) not in (None, "")}
     return Definition(**fields, **optional, where=_where_field(document), tags=_tags(document.get("tags")))
 
 

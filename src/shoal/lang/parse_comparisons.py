@@ -21,19 +21,7 @@ SIGNS = ("=", "!=", "<", "<=", ">", ">=")
 _LITERALS = (n.Number, n.Text, n.YesNo, n.Date, n.Instant)
 COMPARERS = (*SIGNS, "between", "in", "not", "is", "contains", "starts", "ends", "matches", "since")
 _WORDS = tuple(w for w in COMPARERS if w not in SIGNS)
-_STARTS = (
-    "not",
-    "did",
-    "held",
-    "changed",
-    "member",
-    "listed",
-    "entered",
-    "left",
-    "consents",
-    "anniversary",
-    "distance",
-)
+_STARTS = ("not", "did", "held", "changed", "member", "listed", "entered", "left", "consents", "anniversary")
 _KNOWN = {"known": True, "missing": False}
 _SAME_AS_MISSING = ("null", "none", "empty", "unknown", "unset", "blank", "nothing")
 

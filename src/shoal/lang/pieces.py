@@ -159,9 +159,10 @@ class _Printer:
         self.put("bucket ", quoted(node.salt))
 
     def negative(self, node: n.Negative) -> None:
-        # A sign directly before digits is part of the number, so what isn't a number of its own keeps its parentheses.
+        # A sign before digits is part of the number; parentheses keep the two apart.
+        positive = isinstance(node.value, n.Number) and node.value.micro >= 0
         self.put("-")
-        self.operand(node.value, isinstance(node.value, n.Number | n.Negative | n.Arithmetic))
+        self.operand(node.value, positive or isinstance(node.value, n.Arithmetic))
 
     def arithmetic(self, node: n.Arithmetic) -> None:
         binds = _BINDS[node.op]

@@ -81,8 +81,9 @@ def _noted(node: Node) -> bool:
 def _notes(node: Node) -> Iterator[str]:
     """The comment lines before a condition: its own, and those of the parts that have no line of their own."""
     if node.note is not None:
-        for line in node.note.splitlines() or [""]:
-            yield f"// {line.strip()}".rstrip()
+        for line in node.note.split("\n"):
+            # A comment ends with its line, so no other kind of line break may stand in it.
+            yield f"// {' '.join(line.splitlines()).strip()}".rstrip()
     if not isinstance(node, _GROUPS):
         for child in children(node):
             if not _has_lines(node, child):
