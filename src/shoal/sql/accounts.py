@@ -46,10 +46,10 @@ def _at_moments(plan: Plan, accounts: Provider, trait: Trait) -> exp.Select:
     key = s.column("owner", "e")
     changes, who = frame.survivor(s.select([], s.table(trait.table, "e")), key)
     columns = [s.named(who, "other"), s.column("ts", "e"), s.named(message_id("e"), "mid"), s.column("value", "e")]
-    changes = changes.select(*columns).where(frame.in_force("e"))
+    changes = changes.select(*columns, copy=False).where(frame.in_force("e"), copy=False)
     ever = s.compared(s.column("value", "c"), "=", accounts.column("value"))
     pairs = s.select([accounts.column("k"), s.column("other", "c")], with_time(plan, accounts))
-    pairs = s.joins(pairs, s.sub(changes, "c"), ever).distinct()
+    pairs = s.joins(pairs, s.sub(changes, "c"), ever).distinct(copy=False)
     order = s.call("row", s.column("ts", "c"), s.column("mid", "c"))
     newest = s.named(s.call("arg_max_null", s.column("value", "c"), order), "value")
     pair: list[Sql] = [s.column("k", "p"), s.column("other", "p")]
@@ -59,7 +59,7 @@ def _at_moments(plan: Plan, accounts: Provider, trait: Trait) -> exp.Select:
         s.compared(s.column("other", "c"), "=", s.column("other", "p")),
         s.compared(s.column("ts", "c"), "<=", s.column("t", "m")),
     ]
-    each = s.joins(each, s.sub(changes, "c"), s.all_of(past)).group_by(*pair)
+    each = s.joins(each, s.sub(changes, "c"), s.all_of(past)).group_by(*pair, copy=False)
     on = s.all_of(
         [
             s.compared(s.column("k", "d"), "=", accounts.column("k")),
@@ -74,12 +74,12 @@ def rows_of_colleagues(plan: Plan, table: str, columns: list[exp.Alias], where: 
     """The events in a table of all customers of the account, as ``Frame.rows`` gives those of the customer."""
     frame, pairs = plan.frame, colleagues(plan)
     query, who = frame.survivor(s.select([], s.table(table, "e")), s.column("customer", "e"))
-    events = s.sub(query.select(s.named(who, "who"), *columns).where(where), "e")
+    events = s.sub(query.select(s.named(who, "who"), *columns, copy=False).where(where, copy=False), "e")
     names: list[Sql] = [s.column(c.alias, "e") for c in columns]
     on = s.compared(s.column("who", "e"), "=", pairs.column("other"))
     if not frame.moments:
         found = s.joins(s.select([pairs.column("k"), *names], with_time(plan, pairs)), events, on)
-        return found.where(s.compared(s.column("ts", "e"), "<=", s.integer(frame.start)))
+        return found.where(s.compared(s.column("ts", "e"), "<=", s.integer(frame.start)), copy=False)
     subjects = s.compared(s.column("k", "m"), "=", pairs.column("k"))
     found = s.joins(
         s.select([*frame.carried("m"), *names], with_time(plan, pairs)), s.table(frame.subjects, "m"), subjects

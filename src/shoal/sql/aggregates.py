@@ -90,7 +90,7 @@ class Grouped(OverEvents):
         self.prune()
         key = s.column("k", ROW)
         columns = [s.named(measure, name) for name, measure in self._measures.values()]
-        return self.rows.query([key, *columns], self.where).group_by(key)
+        return self.rows.query([key, *columns], self.where).group_by(key, copy=False)
 
 
 class GroupedTwice(OverEvents):
@@ -123,9 +123,11 @@ class GroupedTwice(OverEvents):
         names = [name for name, _ in self._windows.values()]
         seen = [s.named(s.call("bool_or", s.column(name, "a")), name) for name in names]
         once = s.select([s.column("k", "a"), s.column("value", "a"), *seen], s.sub(each, "a"))
-        once = once.where(s.is_known(s.column("value", "a"))).group_by(s.column("k", "a"), s.column("value", "a"))
+        once = once.where(s.is_known(s.column("value", "a")), copy=False).group_by(
+            s.column("k", "a"), s.column("value", "a"), copy=False
+        )
         counts = [s.named(s.call("count", s.when(s.column(name, "b"), s.integer(1))), name) for name in names]
-        return s.select([s.column("k", "b"), *counts], s.sub(once, "b")).group_by(s.column("k", "b"))
+        return s.select([s.column("k", "b"), *counts], s.sub(once, "b")).group_by(s.column("k", "b"), copy=False)
 
 
 class MostFrequent(OverEvents):
@@ -148,10 +150,10 @@ class MostFrequent(OverEvents):
         each = self.rows.query([s.column("k", ROW), s.named(self._value, "value"), self.rows.ts], where)
         key = [s.column("k", "a"), s.column("value", "a")]
         counted = [s.named(s.call("count", exp.Star()), "times"), s.named(s.call("max", s.column("ts", "a")), "latest")]
-        once = s.select([*key, *counted], s.sub(each, "a")).group_by(*key)
+        once = s.select([*key, *counted], s.sub(each, "a")).group_by(*key, copy=False)
         order = s.call("row", s.column("times", "b"), s.column("latest", "b"), s.column("value", "b"))
         most = s.named(s.call("arg_max", s.column("value", "b"), order), "value")
-        return s.select([s.column("k", "b"), most], s.sub(once, "b")).group_by(s.column("k", "b"))
+        return s.select([s.column("k", "b"), most], s.sub(once, "b")).group_by(s.column("k", "b"), copy=False)
 
 
 class InPeriods(OverEvents):
@@ -172,6 +174,6 @@ class InPeriods(OverEvents):
         each = self.rows.query([s.column("k", ROW), s.named(period, "period")], s.all_of([self.where, within]))
         key = [s.column("k", "a"), s.column("period", "a")]
         enough = s.compared(s.call("count", exp.Star()), ">=", s.integer(self._node.times))
-        once = s.select(key, s.sub(each, "a")).group_by(*key).having(enough)
+        once = s.select(key, s.sub(each, "a")).group_by(*key, copy=False).having(enough, copy=False)
         count = s.named(s.call("count", exp.Star()), "periods")
-        return s.select([s.column("k", "b"), count], s.sub(once, "b")).group_by(s.column("k", "b"))
+        return s.select([s.column("k", "b"), count], s.sub(once, "b")).group_by(s.column("k", "b"), copy=False)

@@ -42,7 +42,7 @@ class Chain(Provider):
             else:
                 ends = self._followed(ends, step, ahead)
         hits = s.select([s.column("k", "z"), s.named(s.true(), "hit")], s.sub(ends, "z"))
-        self._built = hits.distinct()
+        self._built = hits.distinct(copy=False)
 
     def query(self) -> exp.Select:
         """The chains that hold."""
@@ -64,7 +64,7 @@ class Chain(Provider):
             none = [s.is_null(s.column("ts", "x")), s.compared(s.column("ts", "x"), "<=", s.column("ts", "a"))]
             conditions.append(s.any_of(none))
         where = s.all_of(conditions)
-        return query if where == s.true() else query.where(where)
+        return query if where == s.true() else query.where(where, copy=False)
 
     def _unanswered(self, ends: exp.Select, step: n.Step) -> exp.Select:
         """The ends whose deadline has passed without an answer."""
@@ -76,7 +76,7 @@ class Chain(Provider):
         query = s.joins(s.select([s.column("k", "a")], s.sub(ends, "a")), s.sub(events, "b"), on, left=True, as_of=True)
         deadline = s.joined("+", s.column("ts", "a"), s.integer(step.within.micros))
         none = [s.is_null(s.column("ts", "b")), s.compared(s.column("ts", "b"), ">", deadline)]
-        return query.where(s.all_of([s.compared(deadline, "<=", self.plan.frame.t("a")), s.any_of(none)]))
+        return query.where(s.all_of([s.compared(deadline, "<=", self.plan.frame.t("a")), s.any_of(none)]), copy=False)
 
 
 class NotAfter(Provider):
@@ -91,7 +91,7 @@ class NotAfter(Provider):
         query = s.joins(chosen, s.sub(before, "b"), on, left=True, as_of=True)
         since = s.joined("-", s.column("ts", "a"), s.integer(node.within.micros))
         none = [s.is_null(s.column("ts", "b")), s.compared(s.column("ts", "b"), "<", since)]
-        self._built = query.where(s.any_of(none)).distinct()
+        self._built = query.where(s.any_of(none), copy=False).distinct(copy=False)
 
     def query(self) -> exp.Select:
         """Those for whom there is such an A."""

@@ -10,9 +10,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
 
-from sqlglot import exp
-
-from shoal.sql import terms as s
+from shoal.sql.batch import memberships
 from shoal.sql.execute import Run
 from shoal.sql.explain import Explanation, Parts, Words
 from shoal.sql.facts import Facts
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
     from shoal.lang.schema import Schema
     from shoal.sql.explain import Part
     from shoal.sql.store import Store
-    from shoal.sql.trees import Segment
     from shoal.sql.until import Answer
 
 __all__ = ["Evaluation", "Explanation", "SqlEngine"]
@@ -43,13 +40,13 @@ _NUMBERS = count()
 
 
 class Evaluation:
-    """Who was in which segment: a temporary table of the store until ``close``.
+    """Who was in which segment: a temporary view of the store until ``close``.
 
     Args:
-        store: where the table is.
+        store: where the view is.
         at: the instant.
         known_at: what was known, or None for all.
-        table: the table's name: ``customer`` (the key) and one BOOLEAN a segment.
+        table: the view's name: ``customer`` (the key) and one BOOLEAN a segment.
         columns: the column of each slug.
     """
 
@@ -79,8 +76,9 @@ class Evaluation:
         )
 
     def close(self) -> None:
-        """Drop the table."""
-        self._store.execute(f"DROP TABLE IF EXISTS {self.table}")
+        """Drop it."""
+        self._store.execute(f"DROP VIEW IF EXISTS {self.table}")
+        self._store.execute(f"DROP TABLE IF EXISTS {self.table}_bits")
 
 
 class SqlEngine:
@@ -112,10 +110,9 @@ class SqlEngine:
         with self._asking(at, known_at) as (plan, run):
             run.create(plan.frame.subjects, self._customers(plan))
             segments = [segment(plan, definition) for definition in ordered.values()]
-            query = _memberships(plan, segments, run.leaves())
             table = f"{plan.prefix}_result"
-            self.store.execute(f"CREATE TEMP TABLE {table} AS {s.sql_of(query, self.store)}")
-        return Evaluation(self.store, at, known_at, table, {slug: plan.segments[slug] for slug in definitions})
+            columns = memberships(plan, run, segments, table)
+        return Evaluation(self.store, at, known_at, table, {slug: columns[slug] for slug in definitions})
 
     def refresh_thresholds(self, definitions: Mapping[str, Definition], at: int, received: int) -> int:
         """Work out the thresholds of all ranks in the definitions and record them.
@@ -210,28 +207,3 @@ class SqlEngine:
         plan.lookups.close()
         if plan.frame.merged is not None:
             self.store.unregister(plan.frame.merged)
-
-
-def _memberships(plan: Plan, segments: list[Segment], tables: dict[str, list[str]]) -> exp.Select:
-    """One query over the leaves; a segment that others need stands in a query below theirs."""
-    query = s.select([s.named(s.column("k", "m"), "k")], s.table(plan.frame.subjects, "m"))
-    for index, (table, leaves) in enumerate(tables.items()):
-        alias = f"x{index}"
-        on = s.compared(s.column("k", alias), "=", s.column("k", "m"))
-        query = s.joins(query, s.table(table, alias), on).select(*(s.column(leaf, alias) for leaf in leaves))
-    for level in _levels(segments):
-        truths = [s.named(each.truth, plan.segments[each.slug]) for each in level]
-        query = s.select([exp.Star(), *truths], s.sub(query, "d"))
-    columns = [s.column(plan.segments[each.slug]) for each in segments]
-    return s.select([s.named(s.column("k", "d"), "customer"), *columns], s.sub(query, "d"))
-
-
-def _levels(segments: list[Segment]) -> list[list[Segment]]:
-    """The segments in levels, each needing only those of the levels before."""
-    level_of: dict[str, int] = {}
-    for each in segments:
-        level_of[each.slug] = 1 + max((level_of[slug] for slug in each.needs), default=-1)
-    levels: list[list[Segment]] = [[] for _ in range(1 + max(level_of.values(), default=-1))]
-    for each in segments:
-        levels[level_of[each.slug]].append(each)
-    return levels

@@ -138,11 +138,13 @@ class Frame:
         key = s.column(owner, "e")
         if not self.moments:
             query, who = self.survivor(s.select([], s.table(table, "e")), key)
-            query = query.select(s.named(who, "k"), *columns)
-            return query.where(s.all_of([where, s.compared(s.column("ts", "e"), "<=", s.integer(self.start))]))
+            query = query.select(s.named(who, "k"), *columns, copy=False)
+            return query.where(
+                s.all_of([where, s.compared(s.column("ts", "e"), "<=", s.integer(self.start))]), copy=False
+            )
         query, who = self.survivor(s.select([], s.table(table, "e")), key)
-        query = query.select(s.named(who, "who"), *columns)
-        query = query if where is None else query.where(where)
+        query = query.select(s.named(who, "who"), *columns, copy=False)
+        query = query if where is None else query.where(where, copy=False)
         names = [s.column(c.alias, "e") for c in columns]
         on = s.all_of(
             [

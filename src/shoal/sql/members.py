@@ -39,10 +39,12 @@ class Listed(Provider):
         order = s.call("row", *(s.column(c, "c") for c in ("ts", "received", "added")))
         newest = s.named(s.call("arg_max", s.column("added", "c"), order), "added")
         rows = s.sub(frame.rows("list_changes", "customer", columns, where), "c")
-        each = s.select([s.column("k", "c"), newest], rows).group_by(s.column("k", "c"), s.column("one", "c"))
+        each = s.select([s.column("k", "c"), newest], rows).group_by(
+            s.column("k", "c"), s.column("one", "c"), copy=False
+        )
         return s.select(
             [s.column("k", "d"), s.named(s.true(), "hit")], s.sub(each, "d"), s.column("added", "d")
-        ).distinct()
+        ).distinct(copy=False)
 
 
 class Consent(Provider):
@@ -65,9 +67,11 @@ class Consent(Provider):
         order = s.call("row", s.column("ts", "c"), s.column("mid", "c"))
         newest = s.named(s.call("arg_max", s.column("granted", "c"), order), "granted")
         rows = s.sub(frame.rows("consents", "customer", columns, where), "c")
-        each = s.select([s.column("k", "c"), newest], rows).group_by(s.column("k", "c"), s.column("one", "c"))
+        each = s.select([s.column("k", "c"), newest], rows).group_by(
+            s.column("k", "c"), s.column("one", "c"), copy=False
+        )
         agreed = s.named(s.call("bool_and", s.column("granted", "d")), "granted")
-        return s.select([s.column("k", "d"), agreed], s.sub(each, "d")).group_by(s.column("k", "d"))
+        return s.select([s.column("k", "d"), agreed], s.sub(each, "d")).group_by(s.column("k", "d"), copy=False)
 
 
 class Published(Provider):
@@ -84,4 +88,4 @@ class Published(Provider):
         where = s.all_of([_of("segment", "e", self._segment), _of("change", "e", self._change), frame.received("e")])
         rows = s.sub(frame.rows("membership_changes", "customer", [s.named(s.column("ts", "e"), "ts")], where), "r")
         inside = s.within(s.column("ts", "r"), *self._bounds)
-        return s.select([s.column("k", "r"), s.named(s.true(), "hit")], rows, inside).distinct()
+        return s.select([s.column("k", "r"), s.named(s.true(), "hit")], rows, inside).distinct(copy=False)

@@ -53,7 +53,7 @@ def _record(
 ) -> int:
     store = plan.store
     source = _values(columns, tables)
-    known = source.where(s.all_of(s.is_known(s.column(c)) for c in columns))
+    known = source.where(s.all_of(s.is_known(s.column(c)) for c in columns), copy=False)
     (count,) = store.rows(f"SELECT count(*) FROM ({s.sql_of(known, store)}) v")[0]
     if not count:
         return 0
@@ -72,7 +72,7 @@ def _values(columns: list[str], tables: dict[str, str]) -> exp.Select:
     query = s.select([s.column(c) for c in columns], s.table(first, "a"))
     for column in columns[1:]:
         if tables[column] != first:
-            query = query.join(s.table(tables[column]), using=["k"], join_type="INNER")
+            query = query.join(s.table(tables[column]), using=["k"], join_type="INNER", copy=False)
     return query
 
 

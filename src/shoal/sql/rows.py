@@ -119,7 +119,7 @@ class EventRows:
         for provider in self._traits.values():
             on = s.compared(provider.column("k"), "=", s.column("k", ROW))
             query = s.joins(query, s.table(self.plan.table_of(provider), provider.name), on, left=True)
-        return query if where is None or where == s.true() else query.where(where)
+        return query if where is None or where == s.true() else query.where(where, copy=False)
 
     def since(self, low: int | None) -> None:
         """Promise that no row before ``low`` matters (batch only)."""

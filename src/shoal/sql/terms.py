@@ -201,7 +201,7 @@ def floor_div(value: Sql, by: int) -> Sql:
 
 def named(value: Sql, name: str) -> exp.Alias:
     """``value AS name``."""
-    return exp.alias_(value, name)
+    return exp.alias_(value, name, copy=False)
 
 
 def table(name: str, alias: str | None = None) -> exp.Table:
@@ -212,19 +212,19 @@ def table(name: str, alias: str | None = None) -> exp.Table:
 
 def sub(query: exp.Query, alias: str) -> exp.Subquery:
     """``(SELECT …) AS alias``, to stand in FROM."""
-    return query.subquery(alias)
+    return query.subquery(alias, copy=False)
 
 
 def select(columns: Iterable[Sql], source: exp.Expression, where: Sql | None = None) -> exp.Select:
     """``SELECT columns FROM source WHERE …``."""
-    query = exp.Select(expressions=list(columns)).from_(source)
-    return query if where is None or where == true() else query.where(where)
+    query = exp.Select(expressions=list(columns)).from_(source, copy=False)
+    return query if where is None or where == true() else query.where(where, copy=False)
 
 
 def joins(query: exp.Select, source: exp.Expression, on: Sql, *, left: bool = False, as_of: bool = False) -> exp.Select:
     """The query with one more table joined; ``as_of`` takes only the nearest match in the order of the last part."""
     kind = "ASOF LEFT" if as_of and left else "ASOF" if as_of else "LEFT" if left else "INNER"
-    return query.join(source, on=on, join_type=kind)
+    return query.join(source, on=on, join_type=kind, copy=False)
 
 
 def tables_in(expression: Sql) -> set[str]:

@@ -132,7 +132,7 @@ class HeldSince(Provider):
                 s.named(s.call("min", s.column("ts", "h")), "first"),
             ],
             s.sub(judged, "h"),
-        ).group_by(s.column("k", "h"))
+        ).group_by(s.column("k", "h"), copy=False)
 
 
 class Changes(Provider):
@@ -165,7 +165,7 @@ class Changes(Provider):
             on = s.compared(s.column("k", "m"), "=", s.column("k", "c"))
             query = s.joins(query, s.table(plan.frame.subjects, "m"), on)
         inside = s.within(s.column("ts", "c"), *self._bounds)
-        return query.where(s.all_of([self._wanted, inside])).distinct()
+        return query.where(s.all_of([self._wanted, inside]), copy=False).distinct(copy=False)
 
 
 def _distinct(one: Sql, other: Sql) -> Sql:

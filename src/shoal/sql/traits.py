@@ -83,14 +83,16 @@ def _change_columns() -> list[exp.Alias]:
 def _newest(changes: exp.Select) -> exp.Select:
     order = s.call("row", s.column("ts", "c"), s.column("mid", "c"))
     value = s.call("arg_max_null", s.column("value", "c"), order)
-    return s.select([s.column("k", "c"), s.named(value, "value")], s.sub(changes, "c")).group_by(s.column("k", "c"))
+    return s.select([s.column("k", "c"), s.named(value, "value")], s.sub(changes, "c")).group_by(
+        s.column("k", "c"), copy=False
+    )
 
 
 def newest_at_each_instant(changes: exp.Select, *key: str) -> exp.Select:
     """The value after all changes of each ts: the key's columns, ``ts``, ``value``."""
     columns = [s.column(name, "c") for name in (*key, "ts")]
     value = s.call("arg_max_null", s.column("value", "c"), s.column("mid", "c"))
-    return s.select([*columns, s.named(value, "value")], s.sub(changes, "c")).group_by(*columns)
+    return s.select([*columns, s.named(value, "value")], s.sub(changes, "c")).group_by(*columns, copy=False)
 
 
 # ---------------------------------------------------------------- of the account
@@ -109,7 +111,7 @@ def account_changes(plan: Plan, trait: Trait, *, until_now: bool) -> exp.Select:
     limit = None
     if until_now and not frame.moments:
         limit = s.compared(s.column("ts", "e"), "<=", s.integer(frame.start))
-    return query.where(s.all_of([frame.in_force("e"), limit]))
+    return query.where(s.all_of([frame.in_force("e"), limit]), copy=False)
 
 
 def account_trait_provider(plan: Plan, trait: Trait, alias: str) -> Provider:
@@ -126,7 +128,7 @@ def account_trait_provider(plan: Plan, trait: Trait, alias: str) -> Provider:
         if plan.frame.moments:
             found = s.joins(found, s.table(plan.frame.subjects, "m"), s.compared(s.column("k", "m"), "=", key))
             on.append(s.compared(s.column("ts", "v"), "<=", s.column("t", "m")))
-        return s.joins(found, s.sub(changes, "v"), s.all_of(on)).group_by(key)
+        return s.joins(found, s.sub(changes, "v"), s.all_of(on)).group_by(key, copy=False)
 
     provider = Provider(alias, query)
     provider.needs[accounts.name] = accounts
