@@ -137,12 +137,16 @@ def _used(rows: Rows, map_: EventMap) -> list[Column]:
 
 
 def _message(rows: Rows, map_: EventMap) -> str:
-    """The message id is source:value. A second event of the same row takes its own name along, to stay apart."""
+    """The message id is source:value.
+
+    Where two events of other names may come from the same row (one of them takes all rows), the later one takes its name
+    along, to stay apart.
+    """
     column = map_.id or map_.group
     if column is None:
         return "NULL"
     earlier = rows.spec.events[: rows.spec.events.index(map_)]
-    shared = any((e.id or e.group) == column and e.event != map_.event for e in earlier)
+    shared = any((e.id or e.group) == column and e.event != map_.event and not (e.when and map_.when) for e in earlier)
     tail = f" || {quoted('#' + map_.event)}" if shared else ""
     return f"{quoted(rows.spec.name + ':')} || {rows.find(column, map_.place).id}{tail}"
 
