@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from orders import instant, load_orders, order
 
@@ -56,6 +56,9 @@ def naive_state(orders: list[int], at: int, cycle: Cycle) -> str:
     day=st.integers(0, 70),
     micro=st.sampled_from([-1, 0, 1]),
 )
+@example(histories=[[0, 20]], active=5, longer=5, day=25, micro=0)
+@example(histories=[[0, 20]], active=5, longer=5, day=25, micro=-1)
+@example(histories=[[0, 10]], active=5, longer=5, day=10, micro=0)
 def test_states_equal_their_definitions_to_the_microsecond(
     histories: list[list[int]], active: int, longer: int, day: int, micro: int
 ) -> None:

@@ -117,10 +117,11 @@ def test_equal_values_get_equal_scores_on_cdnow(store: DuckStore, real_data: Pat
     )
     with open_sales(store, RevenueRule(), instant("1998-07-01")) as sales:
         cuts = rfm.calibrate(sales)
-        rows = store.rows(f"SELECT recency, r, frequency, f, monetary, m FROM {rfm.scores(sales, cuts)}")
+        rows = store.rows(f"SELECT recency, r, frequency, f, monetary, m, fm FROM {rfm.scores(sales, cuts)}")
     assert len(rows) == 23_570
     for value, score in ((0, 1), (2, 3), (4, 5)):
         assert len({row[value] for row in rows}) == len({(row[value], row[score]) for row in rows})
+    assert all(row[6] == -(-(row[3] + row[5]) // 2) for row in rows), "FM is the mean of F and M, rounded up"
     used = {row[3] for row in rows}
     assert used == set(range(1, 6)) - set(cuts.empty_scores()["frequency"])
     assert len(used) == 4

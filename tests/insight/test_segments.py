@@ -125,10 +125,13 @@ def test_differences_leave_out_what_the_segment_is_built_of(store: DuckStore) ->
     """Buyers differ in orders by construction, which says nothing; so does what is computed from orders."""
     buyers = town(store)
     traits.compute_traits(store, RULE, AT, received=AT)
-    now = Memberships(store, AT, {"buyers": buyers, "oslo": buyers, "twice": buyers})
+    rich = {i for (i,) in store.rows("SELECT id FROM customers JOIN event_1 ON customer = key WHERE p1 > 27000000")}
+    now = Memberships(store, AT, {"buyers": buyers, "oslo": buyers, "twice": buyers, "rich": rich, "red": rich})
     named = {
         "buyers": definition("buyers", 'did "Order Completed"'),
         "oslo": definition("oslo", 'city = "Oslo"'),
+        "rich": definition("rich", 'sum(revenue of "Order Completed") > 27'),
+        "red": definition("red", 'colour = "red"'),
         "twice": definition("twice", 'member of "oslo" and value > 3'),
     }
     found = differences(store, now, named, RULE)
@@ -141,6 +144,8 @@ def test_differences_leave_out_what_the_segment_is_built_of(store: DuckStore) ->
     assert city.lift.excludes(1)
     assert "city" not in {d.variable for d in found["oslo"]}
     assert {d.variable for d in found["twice"]} == {"age"}
+    assert {d.variable for d in found["rich"]} <= {"age", "city", "colour"}
+    assert {"value", "aov"} <= {d.variable for d in found["red"]}, "where orders took no part, spend may differ"
 
 
 def test_a_random_segment_shows_no_difference(store: DuckStore) -> None:
