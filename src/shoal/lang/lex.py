@@ -222,6 +222,7 @@ class _Lexer:
             raise self.odd_number(start)
         if raw.isalpha():
             end = start + len(re.match(r"[\w.]+", self.text[start:]).group())  # type: ignore[union-attr]
+            start -= len(re.search(r"[\w.]*$", self.text[:start]).group())  # type: ignore[union-attr]
             shown = self.text[start:end]
             fix = f"Names with other than the letters A to Z stand in backticks: `{shown}`."
             raise self.fault(f"{shown!r} is not a bare name.", start, end, fix)
@@ -230,6 +231,8 @@ class _Lexer:
     def advice(self, raw: str, start: int) -> str | None:
         if self.text.startswith("==", start):
             return "Write one =."
+        if raw == "." and re.search(r"\w$", self.text[:start]):
+            return "A name goes on after its point."
         return _ADVICE.get(raw, "Write >= or <=." if raw == "=" else None)
 
     def unclosed(self, raw: str, start: int) -> DefinitionError:

@@ -75,6 +75,8 @@ class _Parser(Comparisons):
     def leftover(self) -> DefinitionError:
         if self.token.key == ")":
             return self.fault_here("This parenthesis closes nothing.", "Take it away, or open one before.")
+        if self.token.key == "," and self.tokens[self.index - 1].kind == "number":
+            return self.fault_here("A comma can't stand here.", "Write numbers without commas, as 1000.")
         return self.loose_filter() or self.unexpected("and", "or")
 
     # ------------------------------------------------------------ operators

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, cast
 
 from shoal.errors import did_you_mean, nearest
@@ -46,7 +47,8 @@ class Comparisons(Conditions):
         near = nearest(self.token.key, _WORDS, most=2) if self.token.kind == "word" else []
         if near:
             raise self.fault_here(f"Expected a comparison of {shown} here, not {self.shown()}.", did_you_mean(near))
-        meant = nearest(value.name, _STARTS) if isinstance(value, n.Trait) else []
+        joined = self.token.key in ("and", "or")
+        meant = get_close_matches(value.name, _STARTS, 1, 0.75) if isinstance(value, n.Trait) and not joined else []
         if meant and self.token.kind in ("word", "text"):
             raise self.fault(f"{shown} begins no condition.", start, end, did_you_mean(meant))
         if self.token.key not in ("", "and", "or", ")", ",") or self.token.kind in ("text", "number", "name"):
@@ -115,6 +117,9 @@ class Comparisons(Conditions):
         opening = self.advance().start
         if self.at("("):
             return n.In(left, self.options(), span=self.span(start))
+        if self.token.kind in ("text", "date", "instant"):
+            fix = f"Write in ({self.text[self.token.start : self.token.end]}, …), or = for a single value."
+            raise self.fault_here("A list of values stands in parentheses.", fix)
         if self.at("top", "bottom"):
             return self.ranked(left, start)
         trait = self.dated(left, opening)
@@ -135,9 +140,6 @@ class Comparisons(Conditions):
         """What may stand before a window: a trait."""
         if isinstance(value, n.Trait) and not self.in_filter:
             return value
-        if self.token.kind in ("text", "date", "instant"):
-            fix = f"Write in ({self.text[self.token.start : self.token.end]}, …)."
-            raise self.fault_here("A list of values stands in parentheses.", fix)
         problem = "A window stands after an event, or after a trait that holds a date."
         raise self.fault(problem, start, self.token.end, "Write signed_up in last 30 days.")
 
@@ -177,17 +179,28 @@ class Comparisons(Conditions):
         self.advance()
         key = self.token.key
         if key == "not":
-            wrong = self.peek().key
-            missing = wrong in ("missing", *_SAME_AS_MISSING)
-            fix = "Write is known." if missing else "Write is missing, or not before it all."
-            raise self.fault(f"'is not {wrong}' is not a comparison.", self.token.start, self.peek().end, fix)
+            raise self.is_not()
         if key in _SAME_AS_MISSING:
             raise self.fault_here(f"'is {key}' is not a comparison.", "Write is missing.")
+        if key in COMPARERS:
+            raise self.fault_here(f"'is {key}' is not a comparison.", "Leave 'is' out.")
         if not self.at("known", "missing"):
             error = self.unexpected()
             raise self.fault_here(error.problem, error.fix or "To compare with a value, write =.")
         self.advance()
         return n.Known(left, _KNOWN[key], span=self.span(start))
+
+    def is_not(self) -> DefinitionError:
+        wrong = self.peek()
+        fix = "Write !=."
+        if wrong.key in ("missing", *_SAME_AS_MISSING):
+            fix = "Write is known."
+        elif wrong.key == "known":
+            fix = "Write is missing."
+        elif wrong.key == "in":
+            fix = "Write not in."
+        shown = self.text[wrong.start : wrong.end]
+        return self.fault(f"'is not {shown}' is not a comparison.", self.token.start, wrong.end, fix)
 
     def contains(self, left: Value) -> n.Match:
         start = left.span[0] if left.span else self.token.start

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shoal.lang.nodes import Condition, Literal_, Value
 
 _LITERALS = (n.Number, n.Text, n.YesNo, n.Date, n.Instant)
+_TIMES = {"once": "1 time", "twice": "2 times"}
 _UNITS = ("m", "km", "mi")
 Plain: TypeAlias = n.Compare | n.Between | n.In | n.Match | n.Known
 """What ``held`` may speak of."""
@@ -66,6 +67,8 @@ class Conditions(Values):
             op = self.advance().key
         else:
             return None
+        if self.token.key in _TIMES:
+            raise self.fault_here("Expected a number of times here.", f"Write {op} {_TIMES[self.token.key]}.")
         count = self.need_whole("a number of times", 0)
         if not self.take("times"):
             self.need("time")
@@ -148,14 +151,22 @@ class Conditions(Values):
         if not step.absent:
             return
         if step.within is None:
-            missing = "'then not' needs 'within': after how long without it?"
-            raise self.loose_filter() or self.fault(missing, start, self.span(start)[1], "Add within 1 hour, say.")
+            stop = self.span(start)[1]
+            if self.loose_filter_goes_on():
+                wider = self.wider_filter()
+                if self.token.key in ("within", "with"):
+                    raise wider
+            problem = "'then not' needs 'within': after how long without it?"
+            raise self.fault(problem, start, stop, "Add within 1 hour, say.")
         if step.without is not None:
             problem = "'without' doesn't go with 'then not'."
             raise self.fault(problem, start, self.span(start)[1], "Join a second condition with and.")
 
     def hold_order(self, windowed: bool) -> None:
-        """Refuse what belongs before the window."""
+        """Refuse what belongs before the window, and what belongs to a step."""
+        if self.at("within", "without", "with") and not windowed and not self.loose:
+            fix = "For a window write in last 7 days; for a second event add then."
+            raise self.fault_here(f"'{self.token.key}' follows a step, as in then \"B\" within 1 day.", fix)
         if windowed and self.at("at", "exactly", "then", "where", "within", "without", "with"):
             raise self.fault_here(f"'{self.token.key}' stands before the window.", "Move the window to the end.")
 
@@ -220,17 +231,23 @@ class Conditions(Values):
 
     def entered(self) -> n.Entered:
         """``entered "vip" in last 14 days``."""
-        start = self.advance().start
+        start = self.segment_word()
         name = self.need_text("the name of a segment")
         window = self.window()
         return n.Entered(name, window, span=self.span(start))
 
     def left(self) -> n.Left:
         """``left "trial" in last 30 days``."""
-        start = self.advance().start
+        start = self.segment_word()
         name = self.need_text("the name of a segment")
         window = self.window()
         return n.Left(name, window, span=self.span(start))
+
+    def segment_word(self) -> int:
+        """``entered`` or ``left``, which the name of a segment follows."""
+        if self.peek().kind in ("sign", "end") or self.peek().key in ("is", "in"):
+            raise self.reserved(self.token)
+        return self.advance().start
 
     # ------------------------------------------------------------ dates and places
 
@@ -266,7 +283,11 @@ class Conditions(Values):
 
     def degrees(self, what: str, most: int) -> int:
         sign = -1 if self.take("-") else 1
-        return sign * self.need_number(what, 0, most * MICRO)
+        token = self.token
+        micro = self.need_number(what)
+        if micro > most * MICRO:
+            raise self.fault(f"Expected {what} here: from -{most} to {most}.", token.start, token.end)
+        return sign * micro
 
 
 def is_plain(condition: Condition) -> TypeIs[Plain]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, TypeAlias, cast, get_args
 
-from shoal.errors import did_you_mean, nearest
+from shoal.errors import DefinitionError, did_you_mean, nearest
 from shoal.lang import nodes as n
 from shoal.lang.lex import FUNCTIONS, LOCAL_TIME, RESERVED
 from shoal.lang.nodes import Condition, Value
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeIs
 
-    from shoal.errors import DefinitionError
     from shoal.lang.lex import Token
     from shoal.lang.nodes import AggregateFn
 
@@ -141,6 +140,26 @@ class Values(Windows):
         end = self.tokens[self.index - 1].end
         return self.second_comparison(start, end)
 
+    def loose_filter_goes_on(self) -> bool:
+        """Whether ``and`` or ``or`` follows a filter without parentheses."""
+        return self.loose is not None and self.loose[1] == self.index and self.token.key in ("and", "or")
+
+    def wider_filter(self) -> DefinitionError:
+        """The fault of a filter that goes on where nothing but a filter can: read it to its end to show it whole."""
+        start, self.in_filter = (self.loose or (0, 0))[0], True
+        end = self.token.end
+        try:
+            while self.token.key in ("and", "or"):
+                self.advance()
+                part = self.expression(COMPARE)
+                if not is_condition(part):
+                    self.comparison(part)
+                end = self.span(start)[1]
+        except DefinitionError:
+            # What follows has a fault of its own; the first one is enough.
+            return self.fault("Without parentheses, 'where' takes one comparison.", start, end, "Write where (…).")
+        return self.second_comparison(start, end)
+
     def second_comparison(self, start: int, end: int) -> DefinitionError:
         inner = " ".join(self.text[start:end].split())
         problem = "Without parentheses, 'where' takes one comparison."
@@ -189,6 +208,8 @@ class Values(Windows):
         self.need("(")
         of = self.property_of(name)
         events = self.events()
+        if self.loose_filter_goes_on():
+            raise self.wider_filter()
         window = self.window()
         self.close()
         return n.Aggregate(cast("AggregateFn", name), events, of, window, span=self.span(start))

@@ -84,7 +84,9 @@ class Windows(Cursor):
             return self.in_next(start, of_trait=of_trait)
         if self.describes("number"):
             length = self.duration("a duration")
-            self.need("before")
+            if not self.take("before"):
+                said = " ".join(self.text[length.span[0] : length.span[1]].split()) if length.span else "…"
+                raise self.fault_here(f"Expected 'before' here, not {self.shown()}.", f"Write in last {said}.")
             if not self.at("last"):
                 raise self.unexpected()
             self.advance()
