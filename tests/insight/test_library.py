@@ -56,7 +56,8 @@ def full_shop(store: DuckStore) -> None:
             "gender": dice.choice(["f", "m"]), "age": 20 + i, "country": dice.choice(["KE", "UG"]),
             "birth_date": instant_date(born), "email": f"{who}@example.com", "has_children": i % 3 == 0,
             "location": Point(-1.28 + i / 1000, 36.8), "income": 1000 * i, "attitude": dice.choice(["careful", "bold"]),
-            "account_id": f"firm{i % 6}",
+            "account_id": f"firm{i % 6}", "kids_at_home": i % 3, "contract": dice.choice(["yearly", "monthly"]),
+            "MntWines": 10 * i, "segment": dice.choice(["Consumer", "Corporate"]),
         }  # fmt: skip
         records += [TraitChange(who, name, value, instant("2020-01-01")) for name, value in about.items()]
         for day in sorted(dice.sample(range(400), 1 + i % 6)):
@@ -98,9 +99,12 @@ def test_every_kind_of_segmentation_is_offered_where_the_data_is_there(store: Du
         "near-the-middle", "promoters", "passives", "detractors", "unhappy", "abandoned-cart", "browsed-not-bought",
         "reachable-by-email", "agreed-news", "favourite-channel-web", "fans-shoes", "deal-seekers", "returners",
         "spend-falling", "has-children-yes", "attitude-bold", "high-income",
+        "with-kids-at-home", "contract-yearly", "high-mntwines", "segment-corporate",
     } <= set(fits) | {slug for slug, reason in missing.items() if reason.startswith("Nobody")}  # fmt: skip
     assert fits["promoters"].size == sum(1 for i in range(60) if i % 11 >= 9)
     assert fits["agreed-news"].size == 30
+    assert fits["without-kids-at-home"].size == 20
+    assert fits["high-mntwines"].name == "High mnt wines (from 470)"
     assert fits["gender-f"].where == 'gender = "f"'
 
 
@@ -133,11 +137,14 @@ def test_a_workspace_without_orders_is_told_so(store: DuckStore) -> None:
 
 
 def test_a_name_of_another_type_is_no_crash(store: DuckStore) -> None:
-    """The source's own rfm_r is text: RFM templates are left out with the checker's reason."""
-    write_records(store, [order("a", "2021-02-01"), TraitChange("a", "rfm_r", "high", 1)], zone="UTC", received=0)
+    """The source's own rfm_r is text, its value is no money, and its surveys answer in words."""
+    own = {"rfm_r": "high", "value": 3, "nps": "great"}
+    records = [TraitChange("a", name, value, 1) for name, value in own.items()]
+    write_records(store, [order("a", "2021-02-01"), *records], zone="UTC", received=0)
     traits.compute_traits(store, RULE, AT, received=AT)
-    _, missing = offered(store, AT)
-    assert "rfm_r" in missing["rfm-champions"]
+    fits, missing = offered(store, AT)
+    assert {"rfm", "top-spenders", "promoters"} <= set(missing)
+    assert "large-baskets" in fits
 
 
 def test_values_with_quotes_and_odd_names_are_written_right(store: DuckStore) -> None:

@@ -10,12 +10,16 @@ from shoal.insight.purchases import CATEGORY
 from shoal.lang.document import date_text
 from shoal.lang.lex import quoted
 from shoal.lang.schema import Kind
-from shoal.shapes import ORDER_REFUNDED
+from shoal.shapes import ACCOUNT_PREFIX, ORDER_REFUNDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from shoal.insight.library.facts import Facts
+
+
+_HELD = ("contract", "plan", "subscription", "product", "service", "membership", "payment")
+"""Words in the names of traits that say what a customer holds."""
 
 
 def lifecycle_states(facts: Facts) -> Iterator[Draft | Lack]:
@@ -30,8 +34,8 @@ def lifecycle_states(facts: Facts) -> Iterator[Draft | Lack]:
 
 def rfm_groups(facts: Facts) -> Iterator[Draft | Lack]:
     """The eleven groups."""
-    if facts.trait("rfm_r") is None:
-        yield Lack("rfm", "There are no RFM scores yet: too few buyers, or traits weren't computed.")
+    if not facts.computed("rfm_r", "rfm_fm"):
+        yield Lack("rfm", "There are no RFM scores: too few buyers, or traits weren't computed.")
         return
     for group in rfm.GROUPS:
         yield Draft(f"rfm-{slug_of(group)}", group, rfm.MEANING[group], rfm.where(group))
@@ -55,7 +59,7 @@ def purchase_history(facts: Facts) -> Iterator[Draft | Lack]:
 def _anniversary(facts: Facts) -> Iterator[Draft]:
     """A year since the first order; whoever ordered right when the data begins may have been a customer for long."""
     begins = facts.begins
-    if begins is None or not facts.trait("first_order_at", kind=Kind.INSTANT):
+    if begins is None or not facts.computed("first_order_at", "tenure_days"):
         return
     since = date_text(begins + facts.cycle.lapse)
     where = f"anniversary of first_order_at in next 7 days and first_order_at >= {since} and tenure_days >= 300"
@@ -77,7 +81,7 @@ def _counts(facts: Facts) -> Iterator[Draft]:
     )
     weekend = f'count({order} where weekday in ("Saturday", "Sunday")) > 0.5 * count({order})'
     yield Draft("weekend-buyers", "Weekend buyers", "Send on Friday.", f"count({order}) >= 2 and {weekend}")
-    if facts.trait("favourite_hour", kind=Kind.NUMBER):
+    if facts.computed("favourite_hour"):
         yield Draft("evening-buyers", "Evening buyers", "Send after work.", "favourite_hour >= 18")
         yield Draft("morning-buyers", "Morning buyers", "Send before breakfast.", "favourite_hour between 5 and 10")
 
@@ -94,7 +98,7 @@ def _amounts(facts: Facts) -> Iterator[Draft | Lack]:
         ("long-standing", "Customers for longest", "tenure_days", 0.9, ">=", "Loyalty deserves a word."),
     )
     for slug, label, trait, share, operator, why in wanted:
-        bound = facts.quantile(trait, share) if facts.trait(trait, kind=Kind.NUMBER) else None
+        bound = facts.quantile(trait, share) if facts.computed(trait) else None
         if bound is None:
             yield Lack(slug, f"The trait {trait} isn't computed.")
         else:
@@ -117,7 +121,8 @@ def _trend(facts: Facts) -> Iterator[Draft | Lack]:
     yield Draft(
         "spend-rising", "Spend up by half", f"Half as much again as in the {days} days before: reward it.", rising
     )
-    lapsed = f"sum({name(revenue)} of {facts.order}) > {facts.quantile('value', 0.8) or 500}"
+    high = facts.quantile("value", 0.8) if facts.computed("value") else None
+    lapsed = f"sum({name(revenue)} of {facts.order}) > {high or 500}"
     where = f"{lapsed} and not did {facts.order} in last {facts.cycle.lapse} days"
     yield Draft("lapsed-vips", "Lapsed VIPs", "The best fifth by spend, silent for long: win them back.", where)
 
@@ -149,12 +154,14 @@ def _products(facts: Facts) -> Iterator[Draft | Lack]:
 
 
 def needs(facts: Facts) -> Iterator[Draft | Lack]:
-    """What customers seem to need, from how they buy."""
+    """What customers seem to need, from what they hold and how they buy."""
+    held = [t for t in facts.traits_about(*_HELD, kind=Kind.TEXT) if not t.startswith(ACCOUNT_PREFIX)]
+    yield from by_value(facts, held[:4], "They chose this {label}: offer what goes with it.")
     if not facts.has_orders:
         yield Lack("needs", _no_orders(facts))
         return
     order = facts.order
-    if facts.trait("order_gap_days", kind=Kind.NUMBER):
+    if facts.computed("order_gap_days", "aov"):
         due = f"days since last {order} >= 0.8 * order_gap_days and days since last {order} <= 1.2 * order_gap_days"
         yield Draft(
             "due-to-reorder",
@@ -172,7 +179,7 @@ def needs(facts: Facts) -> Iterator[Draft | Lack]:
         yield from _missions(facts)
     else:
         yield Lack("due-to-reorder", "Nobody ordered on three days yet.")
-    if facts.trait("discount_share", kind=Kind.NUMBER):
+    if facts.computed("discount_share", "orders"):
         deal = "discount_share >= 0.5 and orders >= 2"
         yield Draft(
             "deal-seekers",

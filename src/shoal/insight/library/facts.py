@@ -100,6 +100,11 @@ class Facts:
         folded = {t.casefold(): t for t, k in self.schema.traits.items() if kind is None or k is kind}
         return next((folded[name] for name in names if name in folded), None)
 
+    def computed(self, *names: str) -> bool:
+        """Whether all these traits are there, and were computed rather than brought by the data with its own meaning."""
+        registry = Registry.load(self.store)
+        return all((known := registry.trait(name)) is not None and known.score for name in names)
+
     def traits_about(self, *words: str, kind: Kind) -> Iterator[str]:
         """The traits of a kind with one of these words in their name, in the order of the words."""
         wanted = {word: index for index, word in enumerate(words)}

@@ -19,6 +19,8 @@ _DEMOGRAPHIC = (
 )  # fmt: skip
 _PLACES = ("country", "state", "region", "province", "county", "city", "market", "district")
 _FIRM = ("industry", "sector", "company", "plan", "tier", "segment", "country", "size")
+_OWN_FIRM = ("industry", "sector", "company size", "company type", "customer segment", "segment", "business type")
+"""Traits of customers themselves that speak of a company."""
 _BANDS = ((0, 25), (25, 35), (35, 50), (50, 65), (65, None))
 MOST_TRAITS = 8
 _UNITS = 10**9
@@ -36,12 +38,24 @@ def demographic(facts: Facts) -> Iterator[Draft | Lack]:
         yield Draft(
             slug_of(trait, "yes"), f"{label}: yes", f"Speak to people by {label.lower()}.", f"{name(trait)} = yes"
         )
+    yield from _children(facts)
     income = next(facts.traits_about("income", "salary", kind=Kind.NUMBER), None)
     if income is not None and (bound := facts.quantile(income, 0.8)) is not None:
         why = "The fifth with the highest income: room for premium offers."
         yield Draft("high-income", f"High income (from {bound})", why, f"{name(income)} >= {bound}")
     if not own and income is None and facts.trait("age") is None:
         yield Lack("demographic", "No trait tells age, gender, income, household or the like.")
+
+
+def _children(facts: Facts) -> Iterator[Draft]:
+    for trait in list(facts.traits_about("kids", "children", "dependents", "kidhome", "teenhome", kind=Kind.NUMBER))[
+        :2
+    ]:
+        label = spoken(trait).capitalize()
+        yield Draft(
+            slug_of("with", trait), f"{label}: one or more", "Families need other things.", f"{name(trait)} >= 1"
+        )
+        yield Draft(slug_of("without", trait), f"{label}: none", "Households without them.", f"{name(trait)} = 0")
 
 
 def _age(facts: Facts) -> Iterator[Draft | Lack]:
@@ -98,7 +112,7 @@ def firmographic(facts: Facts) -> Iterator[Draft | Lack]:
     """Industries, sizes and plans of the companies that customers belong to."""
     texts = [
         t for t, kind in facts.schema.traits.items()
-        if kind is Kind.TEXT and (t.startswith(ACCOUNT_PREFIX) or spoken(t) in ("industry", "sector", "company size"))
+        if kind is Kind.TEXT and (t.startswith(ACCOUNT_PREFIX) or spoken(t) in _OWN_FIRM)
     ]  # fmt: skip
     about = [t for t in texts if set(spoken(t).split()) & set(_FIRM)]
     yield from by_value(facts, about[:4], "Speak to companies by their {label}.")

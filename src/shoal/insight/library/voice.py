@@ -18,6 +18,8 @@ _ATTITUDE = (
     "interest", "interests", "hobby", "attitude", "lifestyle", "style", "preference", "opinion", "values", "motivation",
     "how", "do", "would", "is", "often", "favorite", "favourite",
 )  # fmt: skip
+_SPENT = ("spend", "spent", "spending", "mnt")
+"""Words in the names of traits that are amounts spent on something."""
 _COMPLAINT = ("Complaint Received", "Complaint Filed", "Ticket Opened", "Support Requested")
 
 
@@ -35,6 +37,12 @@ def psychographic(facts: Facts) -> Iterator[Draft | Lack]:
         yield Lack("interests", "No order names a category, so there are no interest scores.")
     brands = [t for t in ("favourite_brand",) if facts.trait(t, kind=Kind.TEXT)]
     yield from by_value(facts, brands, "They choose this brand.")
+    for trait in list(facts.traits_about(*_SPENT, kind=Kind.NUMBER))[:6]:
+        bound = facts.quantile(trait, 0.8)
+        if bound is not None and float(bound) > 0:
+            label = spoken(trait)
+            why = f"The fifth with the highest {label}."
+            yield Draft(slug_of("high", trait), f"High {label} (from {bound})", why, f"{name(trait)} >= {bound}")
     attitudes = [t for t in facts.traits_about(*_ATTITUDE, kind=Kind.TEXT) if not t.startswith(ACCOUNT_PREFIX)]
     yield from by_value(facts, attitudes[:4], "They said so themselves.")
 
