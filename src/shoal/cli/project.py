@@ -61,8 +61,8 @@ def _print_loaded(done: Loaded) -> None:
     for line in done.lines():
         click.echo(line)
     if done.quality_rows:
-        head = ["Source", "Score", "Rows", "Complete", "Valid", "Duplicates", "Quarantined", "Verdict"]
-        table(head, done.quality_rows, right=(1, 2, 3, 4, 5, 6))
+        head = ["Source", "Score", "Rows", "Quarantined", "Repeated", "Newest row", "Verdict"]
+        table(head, done.quality_rows, right=(1, 2, 3, 4, 5))
     for note in done.notes:
         click.echo(f"Note: {note}")
     click.echo(f"As of {when(done.at)}. Next: shoal segments, or shoal library for ready ones.")
@@ -74,6 +74,8 @@ def _print_loaded(done: Loaded) -> None:
 @click.pass_context
 def quality(ctx: click.Context, source: str | None, json_: bool) -> None:
     """Show how good the loaded data is: per source, and with --source per column."""
+    from shoal.workspace.data import figure
+
     with opened(ctx) as ws:
         card = ws.data.quality(source)
         if json_:
@@ -82,14 +84,9 @@ def quality(ctx: click.Context, source: str | None, json_: bool) -> None:
         if not card:
             click.echo("Nothing was loaded yet. Begin with: shoal load")
             return
-        rows = [[str(r["source"]), str(r["column"] or ""), str(r["measure"]), _figure(r), str(r["verdict"]), r["note"] or ""]
+        rows = [[str(r["source"]), str(r["column"] or ""), str(r["measure"]), figure(str(r["measure"]), r["value"]), str(r["verdict"]), r["note"] or ""]
                 for r in card]  # fmt: skip
         table(["Source", "Column", "Measure", "Value", "Verdict", "Note"], rows, right=(3,))
-
-
-def _figure(row: dict[str, Any]) -> str:
-    value = row["value"]
-    return "–" if value is None else f"{value:,.0f}" if value == int(value) and value > 1 else f"{value:.3f}"
 
 
 @click.group()

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     Step = Callable[[str, int, int], None]
 
 
+COUNTED = {"rows", "gaps"}
+"""The measures of quality that are counts; freshness is in days, all others are shares."""
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """What a load did, down to the memberships that changed."""
@@ -173,7 +177,7 @@ class Data:
         return [dict(zip(head, row, strict=True)) for row in rows]
 
     def quality_table(self) -> tuple[tuple[str, ...], ...]:
-        """A line a source: score, rows, completeness, validity, duplicates, quarantined, verdict."""
+        """A line a source: score, rows, quarantined, repeated rows, newest row, verdict."""
         sources: dict[str, dict[str, dict[str, Any]]] = {}
         for row in self.quality():
             sources.setdefault(row["source"], {})[row["measure"]] = row
@@ -227,21 +231,26 @@ class Data:
 
 
 def _quality_line(name: str, measures: dict[str, dict[str, Any]]) -> tuple[str, ...]:
-    def share(measure: str) -> str:
+    def said(measure: str) -> str:
         row = measures.get(measure)
-        return "–" if row is None or row["value"] is None else f"{100 * row['value']:.1f} %"
+        return "–" if row is None else figure(measure, row["value"])
 
-    def count(measure: str) -> str:
-        row = measures.get(measure)
-        return "–" if row is None or row["value"] is None else f"{row['value']:,.0f}"
+    verdicts = [row["verdict"] for row in measures.values() if row["verdict"] != "ok"]
+    figures = (said(m) for m in ("score", "rows", "quarantined", "duplicates", "freshness"))
+    return (name, *figures, verdicts[0] if verdicts else "ok")
 
-    worst = [row["verdict"] for row in measures.values() if row["verdict"] != "ok"]
-    score = measures.get("score", {"n": 0})
-    shares = [share(m) for m in ("score", "completeness", "validity")]
-    return (
-        name, shares[0], f"{score['n']:,}", shares[1], shares[2], count("duplicates"), count("quarantined"),
-        worst[0] if worst else "ok",
-    )  # fmt: skip
+
+def figure(measure: str, value: float | None) -> str:
+    """A measure of quality as people read it.
+
+    >>> figure("rows", 1234.0), figure("completeness", 0.5), figure("freshness", 2.25), figure("score", None)
+    ('1,234', '50.0 %', '2.2 days ago', '–')
+    """
+    if value is None:
+        return "–"
+    if measure in COUNTED:
+        return f"{value:,.0f}"
+    return f"{value:,.1f} days ago" if measure == "freshness" else f"{100 * value:.1f} %"
 
 
 def _silent(what: str, done: int, total: int) -> None:

@@ -146,7 +146,8 @@ class _Gathering:
 
         ws, rule = self._ws, self._ws.config.revenue
         self._step("sizes over time")
-        sizes = list(self._sizes(sales, now))
+        known = standing.known_since(ws.store, ws.definitions)
+        sizes = [point for point in self._sizes(sales, now) if point["at"] >= known.get(point["slug"], 0)]
         self._step("quality of segments")
         judged = quality(ws.store, now, ws.definitions, ws.schema, rule)
         self._step("customers")
@@ -163,6 +164,7 @@ class _Gathering:
             sentences=dict(self._sentences()),
             quality=judged,
             sizes=sizes,
+            known_since=known,
             segment_flows=migration.flows(ws.store, then, now),
             feedback=feedback(ws.store, now),
             purposes={name: basis.value.replace("-", " ") for name, basis in ws.config.purposes.items()},
