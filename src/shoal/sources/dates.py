@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -87,11 +87,17 @@ _DAYS = {
 
 
 def day_of(text: str, order: str | None) -> date | None:
-    """The date in a text that ``describe`` knows; None elsewhere, and where the order of its numbers isn't told.
+    """The date in a text that ``describe`` knows, or in seconds and their parts since 1970; None elsewhere.
+
+    Args:
+        text: the date.
+        order: ``day-first`` or ``month-first``, for numbers that don't tell it themselves.
 
     >>> day_of("31/01/2020 10:15", "day-first")
     datetime.date(2020, 1, 31)
     """
+    if re.fullmatch(r"1\d{9}|1\d{12}|1\d{15}", text):
+        return datetime.fromtimestamp(int(text[:10]), UTC).date()
     style = describe(text)
     if style is None:
         return None

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -57,6 +58,6 @@ def _batches(reading: Reading) -> Iterator[pa.RecordBatch]:
     schema, line = reading.schema, 1
     with _opened(reading.file) as parquet:
         for batch in parquet.iter_batches(batch_size=BATCH):
-            lines = pa.array(range(line, line + batch.num_rows), pa.int64())
+            lines = pa.array(np.arange(line, line + batch.num_rows, dtype=np.int64))
             yield pa.RecordBatch.from_arrays([*batch.columns, lines], schema=schema)
             line += batch.num_rows

@@ -121,7 +121,7 @@ def is_description(look: Look, column: str) -> bool:
 def _new_name(column: str, parent: Look, taken: Iterable[str]) -> str:
     """The name of a looked-up column: ``Name`` of tracks becomes ``track_name``."""
     table = singular(parent.name)
-    vague = words(column) in ("name", "title", "type", "description", "category", "class", "group")
+    vague = words(column) in ("name", "title", "type", "description", "category", "class", "group", "company name")
     name = f"{table}_{words(column).replace(' ', '_')}" if vague else column
     number = 2
     while name.casefold() in taken:

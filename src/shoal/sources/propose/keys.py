@@ -111,6 +111,14 @@ class Keys:
         alike: int = pc.sum(pc.equal(several.column(f"{column}_count_distinct"), 1)).as_py()
         return float(alike / several.num_rows)
 
+    def patchy(self, look: Look, column: str, on: str) -> bool:
+        """Whether a column is known in some rows of a group (equal in ``on``) and missing in others."""
+        if column == on or not look.columns[column].missing:
+            return False
+        groups = look.sample.select([on, column]).group_by(on).aggregate([(column, "count"), ([], "count_all")])
+        known = groups.column(f"{column}_count")
+        return bool(pc.any(pc.and_(pc.greater(known, 0), pc.less(known, groups.column("count_all")))).as_py())
+
     def repeats(self, look: Look) -> float:
         """The share of the sample's rows that are exact copies of earlier ones."""
         names = [n for n in look.columns if not pa.types.is_nested(look.sample.schema.field(n).type)]

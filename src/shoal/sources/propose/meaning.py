@@ -151,7 +151,7 @@ def meanings(columns: Mapping[str, ColumnGuess]) -> Meanings:
         if _moment(guess):
             if not re.search(_NOT_WHEN, text):
                 rank = next((i for i, pattern in enumerate(_WHEN) if re.fullmatch(pattern, text)), len(_WHEN))
-                ranked.append((rank, name))
+                ranked.append((rank + len(_WHEN) * (guess.missing > 0.02), name))
             if re.fullmatch(_SIGNED_UP, text):
                 signed.append(name)
             continue

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from shoal.lang.schema import Kind
 from shoal.shapes import ORDER_COMPLETED, ORDER_REFUNDED
 from shoal.sources.propose.draft import Draft, named, sql_name, sql_text
-from shoal.sources.propose.meaning import words
+from shoal.sources.propose.meaning import snake, words
 
 if TYPE_CHECKING:
     from shoal.sources.propose.context import Context
@@ -72,11 +72,11 @@ class _Order:
 
 def draft_orders(context: Context) -> None:
     """Make orders of the tables that hold them; lines before headers, which are then only looked up."""
-    for look in list(context.open):
+    for look in [look for look in context.open if not names_events(context, look)]:
         number = order_column(look)
         if number and not context.keys.unique(look, number) and _has_goods(look):
             _draft_lines(context, look, number)
-    for look in list(context.open):
+    for look in [look for look in context.open if not names_events(context, look)]:
         number = order_column(look)
         customer = context.customer(look)
         if number and customer and number != customer and look.means.when and context.keys.unique(look, number):
@@ -85,8 +85,16 @@ def draft_orders(context: Context) -> None:
         if _is_purchase_log(context, look):
             customer = context.customer(look)
             assert customer is not None
-            _draft_rows(context, look, None, customer, "a purchase")
+            order = _draft_rows(context, look, None, customer, "a purchase")
             context.ask(f"{look.shown} has no order number, so each of its rows counts as one order. Is that right?")
+            _copies(context, order)
+
+
+def names_events(context: Context, look: Look) -> bool:
+    """Whether the rows are events of several kinds, purchases perhaps among them."""
+    column = look.means.first("event")
+    several = column is not None and len(pc.unique(look.known(column))) > 1
+    return several and context.customer(look) is not None and bool(look.means.when)
 
 
 def order_column(look: Look) -> str | None:
@@ -156,7 +164,7 @@ def _use_header(context: Context, order: _Order, join: Join) -> None:
     context.look_up(order.draft, join, take)
 
 
-def _draft_rows(context: Context, look: Look, number: str | None, customer: str, row: str) -> None:
+def _draft_rows(context: Context, look: Look, number: str | None, customer: str, row: str) -> _Order:
     draft = Draft(look, f"a row is {row}")
     context.drafts[look.name] = draft
     order = _Order(look, draft, number, customer, look.means.when[0], grouped=False)
@@ -167,6 +175,7 @@ def _draft_rows(context: Context, look: Look, number: str | None, customer: str,
         items = _items(context, order)
     _others(context, order, items)
     _finish(context, order, items)
+    return order
 
 
 def _amounts(context: Context, order: _Order) -> None:
@@ -277,8 +286,11 @@ def _extras(context: Context, order: _Order) -> None:
 
 
 def _is_fraction(look: Look, column: str) -> bool:
+    """Whether a discount is a share of the price, not an amount."""
     guess = look.columns[column]
-    return guess.high is not None and guess.low is not None and guess.low >= 0 and guess.high <= 1 and guess.looks == ""
+    return (
+        guess.high is not None and guess.low is not None and guess.low >= 0 and 0 < guess.high <= 1 and not guess.looks
+    )
 
 
 def _items(context: Context, order: _Order) -> dict[str, str]:
@@ -310,6 +322,7 @@ def _others(context: Context, order: _Order, items: dict[str, str]) -> None:
     look = order.look
     traits: list[str] = []
     properties: list[str] = []
+    order.used |= set(look.means.all("currency"))
     for column, guess in look.columns.items():
         if column in order.used or column in look.means.all("line") or _is_constant(look, column):
             continue
@@ -329,11 +342,10 @@ def _others(context: Context, order: _Order, items: dict[str, str]) -> None:
         properties += [
             n for n, c in order.fetched.items() if n not in (order.customer, order.at) and n not in order.used
         ]
-    currency = look.means.first("currency")
-    properties = [c for c in properties if c != currency]
     order.properties |= named(properties[:_MOST_PROPERTIES], {*order.properties, "products", "order_id"})
     if traits:
-        order.draft.traits.append({"customer": order.customer, "at": order.at, "take": named(traits)})
+        owner = {"customer": order.customer, "at": order.at}
+        order.draft.traits.append(owner | {"take": named(traits)})
 
 
 def _comes_back(order: _Order) -> bool:
@@ -357,14 +369,15 @@ def _finish(context: Context, order: _Order, items: dict[str, str]) -> None:
     """The events: completed orders, and refunds where there are any."""
     properties = ({"order_id": order.order} if order.order else {}) | order.properties
     event: dict[str, Any] = {"event": ORDER_COMPLETED}
-    event |= {"customer": order.customer, "at": order.at}
+    customer, at = (_in_all_rows(context, order, column) for column in (order.customer, order.at))
+    event |= {"customer": customer, "at": at}
     if order.order:
         event["id"] = order.order
     if order.grouped:
         event["group"] = order.order
     currency = order.look.means.first("currency")
     if currency and order.money:
-        event["currency"] = currency
+        event["currency"] = _in_all_rows(context, order, currency)
     if order.money:
         event["money"] = order.money
     event["properties"] = properties
@@ -376,33 +389,58 @@ def _finish(context: Context, order: _Order, items: dict[str, str]) -> None:
 
 
 def _with_refunds(context: Context, order: _Order, event: dict[str, Any]) -> list[dict[str, Any]]:
-    undone = _undone_status(order)
-    if undone:
-        status, words_ = undone
-        sql = f"{sql_name(status)} NOT IN ({', '.join(sql_text(w) for w in words_)})"
-        sql = f"{sql} OR {sql_name(status)} IS NULL"
-        context.ask(
-            f"Orders of {order.look.shown} with {status} {', '.join(words_)} don't count as orders. Is that right?"
-        )
-        return [_placed(event, sql)]
+    """The event of completed orders, and that of refunds where a column, a prefix or a sign tells them."""
+    done = _done(context, order)
+    completed = _placed(event, done) if done else event
     refunded = order.look.means.first("refunded")
     if refunded:
-        return [event, _refund_column(order, event, refunded)]
-    negative = _negative_rows(order)
+        condition = f"{sql_name(refunded)} > 0" + (f" AND ({done})" if done else "")
+        return [completed, _placed(_refund_column(order, event, refunded), condition)]
+    negative = _negative_rows(order) if not done else []
     if not negative:
-        return [event]
+        return [completed]
     prefix = _prefix(order, negative)
-    if prefix:
-        like = f"{sql_name(order.order or '')} LIKE {sql_text(prefix + '%')}"
-        rest = like.replace(" LIKE ", " NOT LIKE ")
-        if order.order in order.look.columns:
-            order.draft.types[order.order or ""] = "text"
-        context.ask(
-            f"{len(negative):,} rows of the sample of {order.look.shown} have a negative amount, and their {order.order} "
-            f"begins with {prefix}: they became refunds, which reduce revenue and don't count as orders. Is that right?"
-        )
-        return [_placed(event, rest), _placed({**event, "event": ORDER_REFUNDED}, like)]
-    return _refund_by_sign(context, order, event, len(negative))
+    return (
+        _refund_by_prefix(context, order, event, prefix, len(negative))
+        if prefix
+        else _refund_by_sign(context, order, event, len(negative))
+    )
+
+
+def _in_all_rows(context: Context, order: _Order, column: str) -> str:
+    """A column, spread over all rows of its order where the export writes it in the first one only."""
+    if not (order.grouped and order.order and column in order.look.columns):
+        return column
+    if not context.keys.patchy(order.look, column, order.order):
+        return column
+    name = f"order_{snake(column).removeprefix('order_')}"
+    order.draft.derive[name] = f"max({sql_name(column)}) OVER (PARTITION BY {sql_name(order.order)})"
+    return name
+
+
+def _done(context: Context, order: _Order) -> str | None:
+    """The condition that leaves out orders whose status says that nothing came of them; None if there is none."""
+    undone = _undone_status(order)
+    if undone is None:
+        return None
+    status, words_ = undone
+    column = sql_name(_in_all_rows(context, order, status))
+    context.ask(f"Orders of {order.look.shown} with {status} {', '.join(words_)} don't count as orders. Is that right?")
+    return f"{column} NOT IN ({', '.join(sql_text(w) for w in words_)}) OR {column} IS NULL"
+
+
+def _refund_by_prefix(
+    context: Context, order: _Order, event: dict[str, Any], prefix: str, many: int
+) -> list[dict[str, Any]]:
+    like = f"{sql_name(order.order or '')} LIKE {sql_text(prefix + '%')}"
+    if order.order in order.look.columns:
+        order.draft.types[order.order or ""] = "text"
+    context.ask(
+        f"{many:,} rows of the sample of {order.look.shown} have a negative amount, and their {order.order} "
+        f"begins with {prefix}: they became refunds, which reduce revenue and don't count as orders. Is that right?"
+    )
+    refund = {**event, "event": ORDER_REFUNDED}
+    return [_placed(event, like.replace(" LIKE ", " NOT LIKE ")), _placed(refund, like)]
 
 
 def _refund_by_sign(context: Context, order: _Order, event: dict[str, Any], many: int) -> list[dict[str, Any]]:
@@ -427,7 +465,7 @@ def _refund_column(order: _Order, event: dict[str, Any], refunded: str) -> dict[
     take = {"min": "refund"} if order.grouped else "refund"
     refund |= {"money": ["revenue"], "properties": {"order_id": order.order, "revenue": take}}
     order.draft.types[refunded] = "number"
-    return _placed(refund, f"{sql_name(refunded)} > 0")
+    return refund
 
 
 def _placed(event: dict[str, Any], when: str) -> dict[str, Any]:
@@ -488,7 +526,7 @@ def _prefix(order: _Order, negative: list[int]) -> str | None:
 
 
 def _copies(context: Context, order: _Order) -> None:
-    """Keep exact copies of order lines, since two equal lines can be two products; and ask."""
+    """Keep exact copies of rows, since two equal lines can be two products; and ask."""
     look = order.look
     if any(context.keys.unique(look, c) for c in look.columns):
         return
@@ -496,6 +534,6 @@ def _copies(context: Context, order: _Order) -> None:
     share = context.keys.repeats(look)
     if share:
         context.ask(
-            f"{share:.1%} of the rows of {look.shown} are exact copies of others and count as products of their own. "
+            f"{share:.1%} of the rows of {look.shown} are exact copies of others and count like any other. "
             "If they are faults of the export, write duplicates: drop."
         )

@@ -24,36 +24,39 @@ _CHANNELS = (
     (r"\b(profil\w*|personali\w*)\b", "personalization"),
 )
 _NOT_CUSTOMERS = r"\b(employee|staff|supplier|vendor|seller|agent|sales ?(person|rep)|shipper|courier|driver)s?\b"
+_PEOPLE = r"customer|client|people|person|contact|user|member|household|survey|respond|campaign"
 
 
-def people_key(context: Context, look: Look) -> str | None:
-    """The column that tells people apart in a table of people, one row each; None if it is no such table."""
+def people_keys(context: Context, look: Look) -> list[str]:
+    """The columns that tell people apart in a table of people, one row each; empty if it is no such table."""
     table = words(look.name)
     if re.search(_NOT_CUSTOMERS, table):
-        return None
-    for column in [*look.means.all("customer"), *look.means.all("email")]:
-        if context.keys.unique(look, column):
-            return column
-    personal = re.search(r"customer|client|people|person|contact|user|member|household|survey|respond|campaign", table)
-    bare = next((c for c in look.columns if words(c) in ("id", "uid", "key", "record id", "hs object id")), None)
-    referenced = bare is not None and any(
-        j.parent is look and j.key == bare and j.column in other.means.all("customer")
+        return []
+    named_so = [c for c in look.means.all("customer") if context.keys.unique(look, c)]
+    emails = [c for c in look.means.all("email") if context.keys.unique(look, c)]
+    bare = [c for c in look.columns if words(c) in ("id", "uid", "key", "record id", "hs object id")]
+    personal = emails or re.search(_PEOPLE, table) or _referenced(context, look)
+    return named_so + [c for c in bare if personal and context.keys.unique(look, c) and c not in named_so] + emails
+
+
+def _referenced(context: Context, look: Look) -> bool:
+    """Whether the customers of other tables are looked up here."""
+    return any(
+        join.parent is look and join.column in other.means.all("customer")
         for other in context.looks
-        for j in context.keys.joins(other)
+        for join in context.keys.joins(other)
     )
-    if bare and (personal or referenced) and context.keys.unique(look, bare):
-        return bare
-    return None
 
 
 def draft_people(context: Context, look: Look) -> bool:
     """A table of people: traits, consent, and when they signed up."""
-    key = people_key(context, look)
-    if key is None:
+    keys = people_keys(context, look)
+    if not keys:
         return False
-    if not _known_elsewhere(context, look, key):
+    key = next((k for k in keys if _known_elsewhere(context, look, k)), None)
+    if key is None:
         context.ask(
-            f"{look.shown} seems to hold people, but its {key} is not found among the customers of the other tables, so it "
+            f"{look.shown} seems to hold people, but its {keys[0]} is not found among the customers of the other tables, so it "
             "was left out. Map it if they are the same people."
         )
         return False
