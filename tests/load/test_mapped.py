@@ -271,6 +271,13 @@ c:
     assert shop.quarantine() == [("c.csv", 4, "bad-consent")]
 
 
+def test_the_purpose_may_stand_in_a_column(shop: Shop) -> None:
+    shop.write("c.csv", "who,purpose,email,at\na,email,yes,2017-01-01\nb,,no,2017-01-02\n")
+    shop.load("c: {from: c.csv, consent: {customer: who, purpose: {column: purpose}, granted: email, at: at}}")
+    assert shop.store.rows("SELECT purpose, granted FROM consents") == [("email", True)]
+    assert shop.quarantine() == [("c.csv", 3, "no-purpose")]
+
+
 def test_spend_has_its_own_table(shop: Shop) -> None:
     shop.write("s.csv", "day,cost,channel,views\n2017-01-01,10.5,search,1000\n2017-01-02,oops,search,5\n")
     report = shop.load("s: {from: s.csv, spend: {day: day, amount: cost, channel: channel, impressions: views}}")

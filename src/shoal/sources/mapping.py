@@ -1,7 +1,7 @@
 """``sources:`` of ``shoal.yaml``: where data comes from and what its rows mean, as typed records.
 
 Columns are named as in the file, whatever their case; expressions are DuckDB SQL over them. Where both a column and a
-fixed text make sense (``currency``, ``purpose``), the name of a column is the column and anything else the text.
+fixed text make sense (``currency``), the name of a column is the column and anything else the text.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class TraitMap:
 
 @dataclass(frozen=True, slots=True)
 class ConsentMap:
-    """How rows become consent; ``purpose`` is a column or the purpose itself, ``granted`` a yes/no column."""
+    """How rows become consent; ``granted`` is a yes/no column. The purpose is one for all rows, or in a column."""
 
     customer: str
     purpose: str
@@ -114,6 +114,7 @@ class ConsentMap:
     at: str | None = None
     when: str | None = None
     place: str = ""
+    purpose_column: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,13 +400,17 @@ def _traits(part: Section) -> TraitMap:
 
 
 def _consent(part: Section) -> ConsentMap:
+    purpose, column = part.values.get("purpose"), None
+    if isinstance(purpose, dict):
+        column = Section.of(purpose, part.at("purpose"), {"column"}).needed("column", "As purpose: {column: Purpose}")
     return ConsentMap(
         customer=part.needed("customer", "Name the column of the customer's id."),
-        purpose=part.needed("purpose", "Name the purpose, as purpose: email_marketing"),
+        purpose="" if column else part.needed("purpose", "Name the purpose, as purpose: email_marketing"),
         granted=part.needed("granted", "Name the yes/no column, as granted: opted_in"),
         at=part.text("at"),
         when=part.text("when"),
         place=part.path,
+        purpose_column=column,
     )
 
 

@@ -87,8 +87,8 @@ def judge_consent(store: Store, rows: Rows, map_: ConsentMap) -> ConsentPlan:
     condition = f"({rows.condition(store, map_.when, f'{map_.place}.when')} AND coalesce({granted.known}, false))"
     tests = [faults.needs(customer, "no-customer"), *_time(rows, map_.at, map_.place)]
     tests.append(Test(f"({granted.as_kind(Kind.YESNO)}) IS NULL", "bad-consent", granted.name))
-    if rows.has(map_.purpose):
-        tests.append(faults.needs(rows.find(map_.purpose, map_.place), "no-purpose"))
+    if map_.purpose_column:
+        tests.append(faults.needs(rows.find(map_.purpose_column, f"{map_.place}.purpose"), "no-purpose"))
     return ConsentPlan(map_, rows, faults.sift(store, rows, rows.relation, condition, tests))
 
 
@@ -180,7 +180,8 @@ def build_consents(store: Store, plans: Sequence[ConsentPlan], relation: str) ->
     """
     parts = []
     for map_, rows, condition in ((p.map, p.rows, p.condition) for p in plans):
-        purpose = rows.find(map_.purpose, map_.place).id if rows.has(map_.purpose) else quoted(map_.purpose)
+        column = map_.purpose_column
+        purpose = rows.find(column, map_.place).id if column else quoted(map_.purpose)
         granted = rows.find(map_.granted, map_.place).as_kind(Kind.YESNO)
         parts.append(
             f"SELECT {rows.find(map_.customer, map_.place).id} AS customer_id, {purpose} AS purpose, "

@@ -1,0 +1,104 @@
+"""Rows put aside: with their code, reason, file, line and content; tried again after a fix.
+
+Breaks when a bad row is lost without trace, stays in quarantine after it was mended, or is stored twice.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Shop
+
+MAPPING = """
+o:
+  from: o.csv
+  types: {n: number}
+  events: [{event: O, customer: who, at: day, id: id, properties: {n: n}}]
+"""
+HEAD = "id,who,day,n\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        ("1,,2017-01-01,1", "no-customer"),
+        ("1,  ,2017-01-01,1", "no-customer"),
+        ("1,a,,1", "no-time"),
+        ("1,a,2017-13-01,1", "bad-time"),
+        ("1,a,1816-01-01,1", "impossible-date"),
+        ("1,a,2816-01-01,1", "impossible-date"),
+        (",a,2017-01-01,1", "no-id"),
+        ("1,a,2017-01-01,1000000000001", "out-of-range"),
+        ("1,a,2017-01-01,1,2", "ragged"),
+    ],
+)
+def test_a_bad_row_is_put_aside_with_its_code(shop: Shop, row: str, code: str) -> None:
+    shop.write("o.csv", f"{HEAD}0,a,2017-01-01,0\n{row}\n9,b,2017-01-02,9\n")
+    report = shop.load(MAPPING)
+    assert [e["id"] for e in shop.events("O")] == ["o:0", "o:9"]
+    assert shop.quarantine() == [("o.csv", 3, code)]
+    assert report.sources["o"].quarantined == {code: 1}
+
+
+def test_reason_and_content_tell_what_to_mend(shop: Shop) -> None:
+    shop.write("o.csv", HEAD + "1,a,soon,5\n2,b,2017-01-01,7\n")
+    shop.load(MAPPING)
+    ((reason, content),) = shop.store.rows("SELECT reason, content FROM quarantine")
+    assert "day" in reason
+    assert "dates:" in reason
+    assert json.loads(content) == {"id": "1", "who": "a", "day": "soon", "n": "5"}
+
+
+def test_a_row_whose_group_names_another_customer_is_put_aside(shop: Shop) -> None:
+    shop.write("o.csv", HEAD + "1,a,2017-01-01,1\n1,b,2017-01-01,2\n1,a,2017-01-01,4\n")
+    shop.load(MAPPING.replace("id: id, properties: {n: n}", "group: id, properties: {n: {sum: n}}"))
+    assert [(e["customer"], e["n"]) for e in shop.events("O")] == [("a", 5)]
+    assert shop.quarantine() == [("o.csv", 3, "mixed-group")]
+
+
+def test_a_mended_file_resolves_its_rows(shop: Shop) -> None:
+    shop.write("o.csv", HEAD + "1,,2017-01-01,1\n2,b,never,2\n")
+    shop.load(MAPPING)
+    shop.write("o.csv", HEAD + "1,a,2017-01-01,1\n2,b,never,2\n")
+    report = shop.retry()
+    assert [e["id"] for e in shop.events("O")] == ["o:1"]
+    assert report.resolved == 1
+    assert shop.quarantine() == [("o.csv", 3, "bad-time")]
+    assert shop.quarantine("resolved IS NOT NULL") == [("o.csv", 2, "no-customer")]
+
+
+def test_a_mended_mapping_resolves_rows_and_leaves_the_good_ones_alone(shop: Shop) -> None:
+    shop.write("o.csv", HEAD + "1,a,2017-01-01,1\n2,b,13/01/2017,2\n3,b,14/01/2017,2\n")
+    first = shop.load(MAPPING.replace("types:", "format: {dates: iso}\n  types:"))
+    assert len(shop.quarantine()) == 2
+    shop.retry(MAPPING.replace("types:", "format: {dates: day-first}\n  types:"))
+    assert shop.quarantine() == []
+    assert [(e["id"], e["received"] == first.now) for e in shop.events("O")] == [
+        ("o:1", True),
+        ("o:2", False),
+        ("o:3", False),
+    ]
+
+
+def test_trying_again_without_a_fix_changes_nothing(shop: Shop) -> None:
+    shop.write("o.csv", HEAD + "1,,2017-01-01,1\n")
+    shop.load(MAPPING)
+    before = shop.dump()
+    assert shop.retry().load is None
+    assert shop.dump() == before
+
+
+def test_with_an_empty_quarantine_there_is_nothing_to_try(shop: Shop) -> None:
+    shop.write("o.csv", HEAD + "1,a,2017-01-01,1\n")
+    shop.load(MAPPING)
+    assert shop.retry().load is None
+
+
+def test_a_row_that_feeds_several_things_is_put_aside_once_for_each_code(shop: Shop) -> None:
+    shop.write("o.csv", HEAD + "1,,2017-01-01,1\n")
+    shop.load(MAPPING + "  traits: {customer: who, at: day, take: {n: n}}\n")
+    assert shop.quarantine() == [("o.csv", 2, "no-customer")]
