@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from shoal.cli.output import as_json, as_of_option, opened, print_json, table, when
+from shoal.cli.output import as_json, as_of_option, opened, plain, print_json, table, when
 from shoal.clock import iso
 
 
@@ -38,12 +38,15 @@ def customer(ctx: click.Context, customer_id: str, as_of: str | None, newest: in
         if found.lists:
             click.echo(f"On the lists: {', '.join(found.lists)}.")
         rows = [[m.name, when(m.until) + (" unless rescored" if m.unless_rescored else "")] for m in memberships]
-        table(["In the segment", "Until"], rows)
+        if rows:
+            table(["In the segment", "Until"], rows)
+        else:
+            click.echo("In no segment.")
         table(["Event", "When", "What"], [[e.event, when(e.ts), _properties(e.properties)] for e in found.timeline])
 
 
 def _properties(properties: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in properties.items())
+    return ", ".join(f"{name} {plain(value)}" for name, value in properties.items())
 
 
 def _document(found: Any, memberships: list[Any]) -> dict[str, Any]:

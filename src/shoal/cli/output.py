@@ -55,6 +55,13 @@ def when(instant: int | None) -> str:
     return "–" if instant is None else f"{from_instant(instant):%Y-%m-%d %H:%M} UTC"
 
 
+def plain(value: object) -> str:
+    """A value as people write it: no trailing zeros, instants to the minute."""
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f")
+    return f"{value:%Y-%m-%d %H:%M} UTC" if isinstance(value, datetime) else str(value)
+
+
 def money(value: Any, currency: str) -> str:
     """``1,234,567 USD``; a dash where there is none."""
     return "–" if value is None else f"{float(value):,.0f} {currency}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -84,8 +84,17 @@ def quality(ctx: click.Context, source: str | None, json_: bool) -> None:
         if not card:
             click.echo("Nothing was loaded yet. Begin with: shoal load")
             return
-        rows = [[str(r["source"]), str(r["column"] or ""), str(r["measure"]), figure(str(r["measure"]), r["value"]), str(r["verdict"]), r["note"] or ""]
-                for r in card]  # fmt: skip
+        rows = [
+            [
+                r["source"],
+                r["column"] or "",
+                r["measure"],
+                figure(r["measure"], r["value"]),
+                r["verdict"],
+                r["note"] or "",
+            ]
+            for r in card
+        ]
         table(["Source", "Column", "Measure", "Value", "Verdict", "Note"], rows, right=(3,))
 
 

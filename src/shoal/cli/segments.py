@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shoal.cli.output import as_json, as_of_option, money, opened, print_json, share, signed, table, when
+from shoal.cli.output import as_json, as_of_option, money, opened, plain, print_json, share, signed, table, when
 from shoal.clock import iso
 
 if TYPE_CHECKING:
@@ -274,7 +274,7 @@ def members(
         if output:
             click.echo(f"Wrote {done.rows:,} rows to {output}.")
         elif rows:
-            table(list(rows[0]), [["" if v is None else str(v) for v in row.values()] for row in rows[:limit]])
+            table(list(rows[0]), [["" if v is None else plain(v) for v in row.values()] for row in rows[:limit]])
         click.echo(f"{done.reach.sentence()}. As of {when(done.at)}.")
 
 

@@ -26,7 +26,7 @@ _FILE_BITS = 40
 
 @dataclass(frozen=True, slots=True)
 class TraitValue:
-    """A trait's value at an instant, since when, and where it came from (file and line, or the API)."""
+    """A trait's value at an instant, since when, and where it came from: file and line, ``api`` or ``computed``."""
 
     name: str
     value: Any
@@ -168,11 +168,12 @@ class _Origins:
 
 
 def _traits(store: Store, key: int, at: int, origins: _Origins) -> Iterable[TraitValue]:
-    for number, name, kind in store.rows("SELECT id, name, kind FROM traits WHERE scope = 'customer' ORDER BY name"):
+    known = store.rows("SELECT id, name, kind, score FROM traits WHERE scope = 'customer' ORDER BY name")
+    for number, name, kind, score in known:
         rows = store.rows(f"SELECT value, ts, origin FROM ({current_values(store, number, at)}) WHERE owner = {key}")
         for value, ts, origin in rows:
             if value is not None:
-                yield TraitValue(name, decoded(kind, value), ts, origins.name(origin))
+                yield TraitValue(name, decoded(kind, value), ts, "computed" if score else origins.name(origin))
 
 
 def _consents(store: Store, inside: str, at: int) -> dict[str, tuple[bool, int]]:

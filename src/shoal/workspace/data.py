@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Step = Callable[[str, int, int], None]
 
 
-COUNTED = {"rows", "gaps"}
+COUNTED = {"rows", "gaps", "distinct"}
 """The measures of quality that are counts; freshness is in days, all others are shares."""
 
 

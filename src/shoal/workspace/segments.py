@@ -114,12 +114,10 @@ class Segments:
         Raises:
             DefinitionError: if the condition isn't accepted.
         """
-        from shoal.lang.check import check
         from shoal.lang.say import say
 
-        condition = parse(where) if isinstance(where, str) else where
+        condition = self._accepted(where)
         schema = self._ws.schema
-        check(condition, schema, text=where if isinstance(where, str) else None)
         draft = Definition("preview", "preview", condition)
         at = self._ws.instant(as_of)
         found = self._ws.engine.evaluate({"preview": draft}, at)
@@ -241,7 +239,7 @@ class Segments:
         Raises:
             DefinitionError: if it isn't accepted; nothing is written then.
         """
-        condition = parse(where) if isinstance(where, str) else where
+        condition = self._accepted(where)
         details.setdefault("purpose", self._ws.config.default_purpose)
         definition = Definition(slug or slug_of(name), name, condition, **details)
         return self._save(definition, base=None, new=True, because="segment added")
@@ -253,9 +251,17 @@ class Segments:
             DefinitionError: if it isn't accepted; the file stays as it was then.
         """
         old = self[name]
-        condition = parse(where) if isinstance(where, str) else where or old.where
+        condition = old.where if where is None else self._accepted(where)
         base = self._ws.catalogue.hashes.get(old.slug)
         return self._save(replace(old, where=condition, **details), base=base, new=False, because="definition changed")
+
+    def _accepted(self, where: str | Condition) -> Condition:
+        """A condition that the data can answer; a fault shows its place in the text."""
+        from shoal.lang.check import check
+
+        condition = parse(where) if isinstance(where, str) else where
+        check(condition, self._ws.schema, text=where if isinstance(where, str) else None)
+        return condition
 
     def _save(self, definition: Definition, *, base: str | None, new: bool, because: str) -> Definition:
         ws = self._ws
