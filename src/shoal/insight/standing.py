@@ -6,12 +6,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shoal.insight import lifecycle, rfm
+from shoal.insight.overlap import named_segments
 from shoal.insight.sales import base
+from shoal.lang import nodes as n
+from shoal.lang.references import references
+from shoal.lang.tree import walk
+from shoal.sql.registry import CUSTOMER, Registry
+from shoal.sql.thresholds import ranks_of, recorded, value_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     import pyarrow as pa
 
     from shoal.insight.sales import Sales
+    from shoal.lang.nodes import Definition
+    from shoal.sql.store import Store
 
 
 def window(sales: Sales, after: int, until: int) -> Sales:
@@ -53,3 +63,30 @@ def span(sales: Sales) -> tuple[int, int] | None:
     """The instants of the first and the last line; None without any."""
     first, last = sales.store.rows(f"SELECT min(ts), max(ts) FROM {sales.table}")[0]
     return None if first is None else (int(first), int(last))
+
+
+NEVER = 1 << 62
+
+
+def known_since(store: Store, definitions: Mapping[str, Definition]) -> dict[str, int]:
+    """For the segments that rest on computed traits or on thresholds, the instant from which all of these are known.
+
+    Before it nobody is in such a segment, which says nothing about customers. ``NEVER`` where one isn't known yet.
+    """
+    scored = {t.name: t for t in Registry.load(store).traits.values() if t.score and t.scope == CUSTOMER}
+    first_of: dict[str, list[int]] = {}
+    for slug, definition in definitions.items():
+        used = [scored[name] for name in references(definition).traits if name in scored]
+        traits = [store.rows(f"SELECT min(ts) FROM {trait.table} WHERE retired IS NULL")[0][0] for trait in used]
+        first_of[slug] = [NEVER if ts is None else ts for ts in traits] + list(_ranked_since(store, definition))
+    rests_on = named_segments(definitions.values(), list(definitions))
+    found = {slug: [ts for other in slugs for ts in first_of.get(other, [])] for slug, slugs in rests_on.items()}
+    return {slug: max(instants) for slug, instants in found.items() if instants}
+
+
+def _ranked_since(store: Store, definition: Definition) -> Iterator[int]:
+    for node in walk(definition.where):
+        if isinstance(node, n.Ranked | n.Percentile):
+            for rank in ranks_of(node):
+                refreshed = recorded(store, value_text(node.value), rank, None)
+                yield refreshed[0].ts if refreshed else NEVER

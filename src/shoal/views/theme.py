@@ -14,13 +14,14 @@ ACCENT, BASE = "#0b6e75", "#a8b1ba"
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d1f", "#6b4c9a", "#999999")
 GROUPS = {
     "Champions": "#00695c", "Loyal": "#009e73", "Potential Loyalist": "#56b4e9", "New": "#0072b2",
-    "Promising": "#88c5e8", "Need Attention": "#f0c24b", "About To Sleep": "#e69f00", "At Risk": "#d55e00", "Can't Lose": "#a8321a",
-    "Hibernating": "#b9a7c9", "Lost": "#8f98a1",
+    "Promising": "#88c5e8", "Need Attention": "#f0c24b", "About To Sleep": "#e69f00", "At Risk": "#d55e00",
+    "Can't Lose": "#a8321a", "Hibernating": "#b9a7c9", "Lost": "#8f98a1",
 }  # fmt: skip
 """The same colour for the same RFM group on every page."""
 STATES = {
     "New": "#0072b2", "Active": "#009e73", "Retained": "#009e73", "Won back": "#56b4e9", "Resurrected": "#56b4e9",
     "At risk": "#e69f00", "Lapsed": "#d55e00", "Dormant": "#d55e00", "Prospect": "#a8b1ba",
+    "Not yet a customer": "#c9d0d6", "Never ordered": "#c9d0d6", "In none": "#c9d0d6",
 }  # fmt: skip
 """The same colour for the same lifecycle state."""
 SEQUENTIAL = ("#f1f7f7", "#c5e0e1", "#8dc3c5", "#4a9da2", "#0b6e75", "#064a50")
@@ -41,18 +42,18 @@ def config() -> dict[str, Any]:
     axis = {
         "labelFont": FONT, "titleFont": FONT, "labelColor": MUTED, "titleColor": MUTED, "labelFontSize": 11,
         "titleFontSize": 11, "titleFontWeight": "normal", "gridColor": "#eceff2", "domainColor": HAIRLINE,
-        "tickColor": HAIRLINE, "labelPadding": 6, "titlePadding": 10,
+        "tickColor": HAIRLINE, "labelPadding": 6, "titlePadding": 10, "labelSeparation": 8,
     }  # fmt: skip
     title = {
         "font": FONT, "subtitleFont": FONT, "fontSize": 15, "fontWeight": 600, "color": INK, "subtitleColor": MUTED,
-        "subtitleFontSize": 12, "anchor": "start", "frame": "group", "offset": 14, "subtitlePadding": 5,
+        "subtitleFontSize": 12, "anchor": "start", "frame": "bounds", "offset": 14, "subtitlePadding": 5,
     }  # fmt: skip
     return {
         "font": FONT,
         "background": PAPER,
         # The picture as a whole has its description; names on each of its marks would be read out one by one.
         "aria": False,
-        "padding": {"left": 4, "right": 8, "top": 4, "bottom": 4},
+        "padding": {"left": 0, "right": 8, "top": 4, "bottom": 4},
         "view": {"stroke": None},
         "axis": axis,
         "axisX": {"grid": False},
@@ -80,7 +81,7 @@ def dressed(chart: Any, title: str, subtitle: str | list[str], width: int) -> al
 
     said = [subtitle] if isinstance(subtitle, str) else subtitle
     heads = alt.TitleParams(
-        text=wrapped(title, width, 15), subtitle=[line for text in said for line in wrapped(text, width, 12)]
+        text=wrapped(title, width, 16), subtitle=[line for text in said for line in wrapped(text, width, 12)]
     )
     fit = alt.AutoSizeParams(type="fit-x", contains="padding")
     return chart.properties(title=heads, width=width, autosize=fit).configure(**config())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from shoal.views import theme
@@ -124,7 +125,9 @@ def migration_flows(
                 tooltip=["flow:N", alt.Tooltip("customers:Q", format=","), alt.Tooltip("revenue:Q", format=",.0f")])
     )  # fmt: skip
     blocks = _blocks(rows, names, tops, 22 if wide else 11)
-    bars = alt.Chart(alt.Data(values=blocks)).mark_rect().encode(x=blank_x, x2="x2:Q", y=blank_y, y2="y1:Q", color=colour)
+    bars = (
+        alt.Chart(alt.Data(values=blocks)).mark_rect().encode(x=blank_x, x2="x2:Q", y=blank_y, y2="y1:Q", color=colour)
+    )
     step = (13 if wide else 12) * depth / _HEIGHT
     layers = ribbons + bars
     for side, align in (("before", "right"), ("after", "left")):
@@ -172,7 +175,7 @@ def _blocks(
 def _spread(blocks: list[dict[str, Any]], step: float, depth: float) -> list[dict[str, Any]]:
     """The labels of one side beside their blocks, moved down where two would touch, and back up from the bottom."""
     placed = [dict(b) | {"middle": (b["y0"] + b["y1"]) / 2} for b in blocks if b["customers"]]
-    for above, below in zip(placed, placed[1:], strict=False):
+    for above, below in pairwise(placed):
         below["middle"] = max(below["middle"], above["middle"] + step)
     floor = depth
     for label in reversed(placed):

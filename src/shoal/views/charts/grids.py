@@ -30,11 +30,11 @@ def rfm_grid(rows: Sequence[dict[str, Any]], *, title: str, subtitle: str, width
     names = [name for name in theme.GROUPS if any(row["group"] == name for row in rows)]
     colours = alt.Scale(domain=names, range=[theme.GROUPS[name] for name in names])
     steps = len({row["r"] for row in rows}) or 5
-    shown = [
-        dict(row) | {"label": row["group"].replace(" ", "\n"), "dark": row["group"] in _DARK_TEXT} for row in rows
-    ]
+    shown = [dict(row) | {"label": _label(row["group"], width), "dark": row["group"] in _DARK_TEXT} for row in rows]
     base = alt.Chart(alt.Data(values=shown)).encode(
-        x=alt.X("fm:O", axis=alt.Axis(title="frequency and money, 5 is most →", labelAngle=0, domain=False, ticks=False)),
+        x=alt.X(
+            "fm:O", axis=alt.Axis(title="frequency and money, 5 is most →", labelAngle=0, domain=False, ticks=False)
+        ),
         y=alt.Y("r:O", sort="descending", axis=alt.Axis(title="recency, 5 is latest →", domain=False, ticks=False)),
     )
     cells = base.mark_rect(stroke=theme.PAPER, strokeWidth=3, cornerRadius=3).encode(
@@ -49,6 +49,11 @@ def rfm_grid(rows: Sequence[dict[str, Any]], *, title: str, subtitle: str, width
     groups = base.mark_text(fontSize=10.5 if wide else 7.5, dy=8, lineBreak="\n").encode(text="label:N", color=ink)
     plot = (cells + counts + groups).properties(height=(76 if wide else 58) * steps)
     return theme.dressed(plot, title, subtitle, width)
+
+
+def _label(group: str, width: int) -> str:
+    """The group's name, broken at its last space where cells are narrow."""
+    return group if width > theme.NARROW else "\n".join(group.rsplit(" ", 1))
 
 
 def cohort_heatmap(rows: Sequence[dict[str, Any]], *, title: str, subtitle: str, width: int = theme.WIDE) -> alt.Chart:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 Grain: TypeAlias = Literal["day", "week", "month", "quarter", "year"]
 
+_LARGE = ((" bn", 1e9), (" M", 1e6))
 _DATES: dict[str, str] = {"day": "%-d %b", "week": "%-d %b", "month": "%b %y", "quarter": "%b %y", "year": "%Y"}
-_NUMBERS = "datum.value >= 1e9 || datum.value <= -1e9 ? format(datum.value / 1e9, '.3~f') + ' bn' : abs(datum.value) >= 1e6 ? format(datum.value / 1e6, '.3~f') + ' M' : format(datum.value, ',.3~f')"  # fmt: skip  # noqa: E501
 
 
 def date_axis(grain: str = "month", width: int = theme.WIDE) -> dict[str, Any]:
@@ -25,9 +25,18 @@ def date_axis(grain: str = "month", width: int = theme.WIDE) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def number_axis(unit: str = "") -> dict[str, Any]:
-    """The axis of a measure: whole numbers with separators, millions as M, shares in per cent."""
-    form: dict[str, Any] = {"format": ".0%"} if unit == "share" else {"labelExpr": _NUMBERS}
+def number_axis(unit: str = "", most: float = 0.0) -> dict[str, Any]:
+    """The axis of a measure: shares in per cent, else numbers with separators, and in millions where they are large.
+
+    Args:
+        unit: ``share`` for shares.
+        most: the largest value drawn.
+    """
+    if unit == "share":
+        form: dict[str, Any] = {"format": ".0%"}
+    else:
+        name, size = next(((name, size) for name, size in _LARGE if most >= size), ("", 1.0))
+        form = {"labelExpr": f"datum.value === 0 ? '0' : format(datum.value / {size}, ',.3~f') + '{name}'"}
     return {"title": None, "tickCount": 4, **form}
 
 
@@ -54,7 +63,10 @@ def kpi_lines(
     import altair as alt
 
     filled = [{"low": None, "high": None} | dict(row) for row in rows]
-    y = alt.Y("value:Q", axis=alt.Axis(**number_axis(unit)), scale=alt.Scale(zero=True))
+    axis = alt.Axis(
+        **number_axis(unit, max((abs(row["value"]) for row in rows if row["value"] is not None), default=0.0))
+    )
+    y = alt.Y("value:Q", axis=axis, scale=alt.Scale(zero=True))
     base = alt.Chart(alt.Data(values=filled)).encode(
         x=alt.X("month:T", axis=alt.Axis(**date_axis(grain, width))),
         tooltip=[alt.Tooltip("month:T", format="%-d %B %Y"), alt.Tooltip("value:Q", format=",.3~f")],
@@ -65,7 +77,7 @@ def kpi_lines(
     line = base.mark_line(color=theme.ACCENT).encode(y=y)
     dots = base.mark_point(size=26, filled=True, opacity=1).transform_filter("datum.complete").encode(y=y)
     hollow = base.mark_point(size=38, filled=False, fill=theme.PAPER).transform_filter("!datum.complete").encode(y=y)
-    layers = band.encode(y=alt.Y("low:Q", axis=alt.Axis(**number_axis(unit))), y2="high:Q") + line + dots + hollow
+    layers = band.encode(y=alt.Y("low:Q", axis=axis), y2="high:Q") + line + dots + hollow
     return theme.dressed(layers.properties(height=150 if width < theme.WIDE else 220), title, subtitle, width)
 
 
@@ -86,7 +98,7 @@ def size_lines(rows: Sequence[dict[str, Any]], *, title: str, subtitle: str, wid
         x=alt.X("at:T", axis=alt.Axis(**date_axis("month", width))),
         color=alt.Color("segment:N", scale=colours, legend=None),
     )
-    room = 210 if width > theme.NARROW else 110
+    room = 190 if width > theme.NARROW else 110
     most = max((row["size"] for row in rows), default=1) or 1
     ends = alt.Chart(alt.Data(values=_ends(rows, most * 14 / 260, room // 7))).encode(
         y=alt.Y("place:Q"), color=alt.Color("segment:N", scale=colours, legend=None)

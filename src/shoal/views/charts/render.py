@@ -9,14 +9,17 @@ if TYPE_CHECKING:
     import altair as alt
 
 
-def to_spec(chart: alt.Chart) -> dict[str, Any]:
+def to_spec(chart: alt.Chart | dict[str, Any]) -> dict[str, Any]:
     """The Vega-Lite definition, with its data."""
-    spec: dict[str, Any] = chart.to_dict()
+    if isinstance(chart, dict):
+        return chart
+    # Altair validates against the whole schema here, which takes longer than drawing; the tests validate each chart.
+    spec: dict[str, Any] = chart.to_dict(validate=False)
     return spec
 
 
-def to_svg(chart: alt.Chart) -> str:
-    """The chart as SVG text with a viewBox, so that a page can scale it."""
+def to_svg(chart: alt.Chart | dict[str, Any]) -> str:
+    """The chart, or its definition, as SVG text with a viewBox, so that a page can scale it."""
     import vl_convert
 
     text: str = vl_convert.vegalite_to_svg(json.dumps(to_spec(chart)))

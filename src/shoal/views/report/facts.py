@@ -41,6 +41,7 @@ class Facts:
         sentences: what each segment means, by slug, in plain words.
         quality: how good the segments are, each and together.
         sizes: sizes of all segments at some dates: ``slug``, ``at`` (instant), ``size``.
+        known_since: for segments that rest on scores or thresholds, the instant from which these are known.
         segment_flows: as of ``insight.migration.flows``.
         cuts: the RFM cut points in force, None before there were enough buyers.
         rfm: as of ``insight.standing.rfm_cells``.
@@ -72,6 +73,7 @@ class Facts:
     sentences: Mapping[str, str]
     quality: Quality
     sizes: Sequence[Mapping[str, Any]]
+    known_since: Mapping[str, int]
     segment_flows: pa.Table
     cuts: CutPoints | None
     rfm: pa.Table | None

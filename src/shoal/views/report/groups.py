@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
-from shoal.clock import from_instant
+from shoal.clock import DAY, from_instant
 from shoal.insight.sales import NO_COST
+from shoal.insight.segments import SUBSTANTIAL
 from shoal.views import charts
 from shoal.views.report import words as w
 from shoal.views.report.page import Column, Figure, Hint, Section, Shown, Table
@@ -19,11 +21,12 @@ if TYPE_CHECKING:
 
 _NONE = "No segment is defined yet. See ready ones that fit this data with: shoal library"
 _MOST_ROWS, _MOST_LINES, _NARROW_GRID, _WIDE_GRID = 40, 6, 12, 40
+_LEAST_POINTS = 3
 
 
 def segments(facts: Facts) -> Section:
     """The table that people manage segments by, their sizes over time, and what sets each apart."""
-    rows = facts.segments.to_pylist()
+    rows = sorted(facts.segments.to_pylist(), key=lambda row: -row["size"])
     if not rows:
         return Section("segments", "Segments", "", (Hint(_NONE),))
     blocks: list[Any] = [_table(facts, rows)]
@@ -66,13 +69,17 @@ def _table(facts: Facts, rows: list[dict[str, Any]]) -> Table:
         row
         | {
             "said": facts.sentences.get(row["slug"], ""),
-            "trend": trends.get(row["slug"]) or None,
+            "trend": trend if len(trend := trends.get(row["slug"], [])) >= 3 else None,
             "margin": row["margin"] if margin else None,
             "entered": moves.get(row["slug"], {}).get("entered"),
             "left": moves.get(row["slug"], {}).get("left"),
         }
         for row in rows
     ]
+    # Before a score or threshold was first computed, nobody was in its segments; that is no movement.
+    for row in shown:
+        if facts.known_since.get(row["slug"], facts.compare) > facts.compare:
+            row |= {"entered": None, "left": None, "change": None}
     since = w.day(facts.compare, facts.zone)
     columns = [
         Column("name", "Segment", note="said"),
@@ -82,7 +89,9 @@ def _table(facts: Facts, rows: list[dict[str, Any]]) -> Table:
         Column("revenue_share", "Of revenue", "bar", "Of the revenue of all customers."),
     ]
     if margin:
-        columns.append(Column("margin", f"Margin, {facts.currency}", "money", "Revenue less cost, where cost is known."))
+        columns.append(
+            Column("margin", f"Margin, {facts.currency}", "money", "Revenue less cost, where cost is known.")
+        )
     columns += [
         Column("entered", "Entered", "count", f"Customers who came in since {since}."),
         Column("left", "Left", "count", f"Customers who went out since {since}."),
@@ -95,56 +104,63 @@ def _table(facts: Facts, rows: list[dict[str, Any]]) -> Table:
 
 
 def _sizes(facts: Facts, rows: list[dict[str, Any]]) -> Figure | None:
-    if len({point["at"] for point in facts.sizes}) < 3:
+    counts = Counter(point["slug"] for point in facts.sizes)
+    names = {row["slug"]: row["name"] for row in rows if counts[row["slug"]] >= _LEAST_POINTS}
+    if not names:
         return None
-    largest = sorted(rows, key=lambda row: -row["size"])[:_MOST_LINES]
-    names = {row["slug"]: row["name"] for row in largest}
-    drawn = [
+    every = [
         {"segment": names[p["slug"]], "at": f"{from_instant(p['at']):%Y-%m-%d}", "size": p["size"]}
         for p in facts.sizes
         if p["slug"] in names
     ]
-    every = [
-        {"segment": facts.quality.names[p["slug"]], "at": f"{from_instant(p['at']):%Y-%m-%d}", "size": p["size"]}
-        for p in facts.sizes
-    ]
-    title = _moved(facts, names)
-    which = f"The {len(names)} largest segments" if len(rows) > len(names) else "Segments"
+    largest = list(names.values())[:_MOST_LINES]
+    drawn = [row for row in every if row["segment"] in largest]
+    title = _moved(facts, rows)
+    which = f"The {len(largest)} largest segments" if len(names) > len(largest) else "Segments"
     subtitle = f"{which}, customers, at each date by today's definition"
+    notes = ["The CSV holds all segments."] if len(names) > len(largest) else []
+    if facts.span and min(p["at"] for p in facts.sizes) < facts.span[0] + 365 * DAY:
+        notes.append("Early sizes can be too small: windows reach back to before the data begins.")
     return Figure(
         "segment-sizes", lambda width: charts.size_lines(drawn, title=title, subtitle=subtitle, width=width), every, title,
-        "The CSV holds all segments." if len(rows) > len(names) else "",
+        " ".join(notes),
     )  # fmt: skip
 
 
-def _moved(facts: Facts, names: dict[str, str]) -> str:
-    ends: dict[str, list[int]] = {slug: [] for slug in names}
-    for point in facts.sizes:
-        if point["slug"] in ends:
-            ends[point["slug"]].append(point["size"])
-    # A segment that begins near nothing would win with a percentage that means nothing.
-    moves = {slug: w.change(s[0], s[-1]) for slug, s in ends.items() if s[0] >= 30}
-    known = {slug: by for slug, by in moves.items() if by is not None}
-    if not known:
+def _moved(facts: Facts, rows: list[dict[str, Any]]) -> str:
+    """Which segment changed most between the report's two dates."""
+    since = w.day(facts.compare, facts.zone)
+    moves = {}
+    for row in rows:
+        before = row["size"] - (row["change"] or 0)
+        # A segment that was nearly empty would win with a percentage that means nothing.
+        if (
+            row["change"] is not None
+            and before >= SUBSTANTIAL
+            and facts.known_since.get(row["slug"], 0) <= facts.compare
+        ):
+            moves[row["name"]] = row["change"] / before
+    if not moves:
         return "Sizes of the segments over time"
-    slug = max(known, key=lambda s: abs(known[s]))
-    since = w.day(min(p["at"] for p in facts.sizes), facts.zone)
-    if abs(known[slug]) < w.STEADY:
-        return f"No segment moved by more than {w.share(w.STEADY)} since {since}"
-    return f"{names[slug]} {'grew' if known[slug] > 0 else 'shrank'} most since {since}: {w.signed(known[slug])}"
+    name = max(moves, key=lambda n: abs(moves[n]))
+    if abs(moves[name]) < w.STEADY:
+        return f"No segment has moved by {w.share(w.STEADY)} or more since {since}"
+    return f"{name} {'grew' if moves[name] > 0 else 'shrank'} most since {since}: {w.signed(moves[name])}"
 
 
 # ------------------------------------------------------------ what sets them apart
 
 
-def differences(facts: Facts) -> Section:
-    """What makes each segment different, on variables not used to build it."""
+def differences(facts: Facts) -> Section | None:
+    """What makes each segment different, on variables not used to build it; None without segments."""
     title = "What makes each segment different"
     rows = [
-        row for slug, found in facts.quality.differences.items() for row in _difference_rows(facts.quality.names[slug], found)
+        row
+        for slug, found in facts.quality.differences.items()
+        for row in _difference_rows(facts.quality.names[slug], found)
     ]
     if not facts.segments.num_rows:
-        return Section("different", title, "", (Hint(_NONE),))
+        return None
     hint = (
         "Nothing sets these segments apart beyond chance, on the traits at hand. Load traits of customers, as country, "
         "age or sign-up date, to learn who they are."
@@ -156,7 +172,9 @@ def differences(facts: Facts) -> Section:
         Column("what", "What differs"),
         Column("inside", "In the segment", "figure", "The share of customers, or the mean."),
         Column("outside", "All others", "figure"),
-        Column("times", "Against others", "figure", "How many times as common, or the difference, with its 95 % interval."),
+        Column(
+            "times", "Against others", "figure", "How many times as common, or the difference, with its 95 % interval."
+        ),
         Column("n", "n", "count", "Customers of the segment whose value is known."),
     )
     lead = (
@@ -172,13 +190,12 @@ def _difference_rows(name: str, found: list[Difference]) -> Iterator[dict[str, A
     for d in found:
         variable = d.variable.replace("_", " ")
         gap = d.lift if d.lift is not None else d.difference
-        ends = f"({w.plain(gap.low)} to {w.plain(gap.high)})"
         if d.level is None:
             inside, outside = w.plain(d.inside), w.plain(d.outside)
-            shown = f"{'+' if gap.value > 0 else ''}{w.plain(gap.value)} {ends}"
+            shown = f"{'+' if gap.value > 0 else ''}{w.plain(gap.value)} ({w.plain(gap.low)} to {w.plain(gap.high)})"
         else:
             inside, outside = w.share(d.inside), w.share(d.outside)
-            shown = f"{w.plain(gap.value)} × {ends}"
+            shown = f"{w.ratio(gap.value)} × ({w.ratio(gap.low)} to {w.ratio(gap.high)})"
         yield {
             "segment": name, "what": variable if d.level is None else f"{variable}: {d.level}",
             "inside": Shown(inside, d.inside), "outside": Shown(outside, d.outside), "times": Shown(shown, gap.value),
@@ -189,11 +206,13 @@ def _difference_rows(name: str, found: list[Difference]) -> Iterator[dict[str, A
 # ------------------------------------------------------------ overlap
 
 
-def overlap(facts: Facts) -> Section:
-    """Every pair, near-duplicates and coverage."""
+def overlap(facts: Facts) -> Section | None:
+    """Every pair, near-duplicates and coverage; None without segments."""
     found = facts.quality.overlaps
+    if not found.sizes:
+        return None
     if len(found.sizes) < 2:
-        hint = _NONE if not found.sizes else "One segment overlaps with none. Add another to compare them."
+        hint = "There is one segment, and nothing to compare it with. Add another: shoal library has ready ones."
         return Section("overlap", "Overlap", "", (Hint(hint),))
     names = facts.quality.names
     both = {(p.a, p.b): p for p in found.pairs}
@@ -237,7 +256,9 @@ def _overlap_title(facts: Facts) -> str:
     if not pairs:
         return "The segments share no customer"
     top, names = pairs[0], facts.quality.names
-    return f"{names[top.a]} and {names[top.b]} overlap most: {w.share(top.jaccard)} of the customers in either are in both"
+    return (
+        f"{names[top.a]} and {names[top.b]} overlap most: {w.share(top.jaccard)} of the customers in either are in both"
+    )
 
 
 def _pairs(facts: Facts) -> Table:
@@ -258,14 +279,16 @@ def _pairs(facts: Facts) -> Table:
 # ------------------------------------------------------------ reach and feedback
 
 
-def reach(facts: Facts) -> Section:
-    """How many of each segment can be written to, by channel and by consent."""
+def reach(facts: Facts) -> Section | None:
+    """How many of each segment can be written to, by channel and by consent; None without segments."""
+    if not facts.segments.num_rows:
+        return None
     title = "Reach and consent"
     ways = list(dict.fromkeys((r.by, r.name) for found in facts.quality.reach.values() for r in found))
     if not ways:
         hint = (
-            "No address and no consent is known. Map an e-mail column as a trait and a file of consents under "
-            "sources:, and name the purpose under purposes: in shoal.yaml."
+            "No address and no consent is known. In shoal.yaml, map an e-mail column as a trait and a file of consents "
+            "as consent, and name the purpose that segments serve."
         )
         return Section("reach", title, "", (Hint(hint),))
     columns = [Column("name", "Segment"), Column("size", "Customers", "count")]
@@ -291,9 +314,10 @@ def feedback(facts: Facts) -> Section | None:
     rows = facts.feedback.to_pylist()
     if not rows:
         return None
-    blocks = []
-    for measure in dict.fromkeys(row["measure"] for row in rows):
-        blocks.append(_scores(facts, measure, [row for row in rows if row["measure"] == measure]))
+    blocks = [
+        _scores(facts, measure, [row for row in rows if row["measure"] == measure])
+        for measure in dict.fromkeys(row["measure"] for row in rows)
+    ]
     lead = "The newest answer of each customer. An interval that spans the dashed line can't be told from everyone."
     return Section("feedback", "Feedback", lead, tuple(blocks))
 

@@ -107,7 +107,8 @@ def _concentration(facts: Facts) -> str | None:
     if 20 not in rows or rows[20]["share"] is None:
         return None
     best = rows[20]
-    rest = "revenue hangs on few customers" if best["share"] >= 0.6 else "revenue is spread rather evenly"
+    words = ((0.6, "revenue hangs on few customers"), (0.4, "a usual spread"), (0.0, "revenue is spread rather evenly"))
+    rest = next(word for least, word in words if best["share"] >= least or least == 0)
     return f"The best fifth of buyers ({best['customers']:,}) bring {w.share(best['share'])} of all revenue: {rest}."
 
 
@@ -160,7 +161,8 @@ def _feedback(facts: Facts) -> str | None:
     if not rows:
         return None
     row = rows[0]
-    return f"The net promoter score is {row['value']:+.0f} (95{w.HARD}%: {row['low']:+.0f} to {row['high']:+.0f}; n = {row['n']:,})."
+    ends = f"{row['low']:+.0f} to {row['high']:+.0f}"
+    return f"The net promoter score is {row['value']:+.0f} (95{w.HARD}%: {ends}; n = {row['n']:,})."
 
 
 def _coverage(facts: Facts) -> str | None:
@@ -199,16 +201,17 @@ def method(facts: Facts) -> list[tuple[str, str]]:
 def revenue_words(facts: Facts) -> str:
     """What of tax, shipping and discount is in revenue; says so where nobody wrote it down."""
     if not facts.rule.includes:
-        return (
-            "shoal.yaml doesn't say what of tax, shipping and discount is in it; write it under revenue: includes:"
-        )
+        return "shoal.yaml doesn't say what of tax, shipping and discount is in it; write it under revenue: includes:"
     return "; ".join(f"{what}: {how}" for what, how in facts.rule.includes.items())
 
 
 def _method(facts: Facts) -> Iterator[tuple[str, str]]:
-    yield "As of", (
-        f"{w.stamp(facts.at, facts.zone)}. Only what happened up to then counts. Days begin in this zone; weeks begin "
-        "on Monday."
+    yield (
+        "As of",
+        (
+            f"{w.stamp(facts.at, facts.zone)}. Only what happened up to then counts. Days begin in this zone; weeks begin "
+            "on Monday."
+        ),
     )
     if facts.span:
         first, last = (w.day(at, facts.zone) for at in facts.span)
@@ -218,39 +221,57 @@ def _method(facts: Facts) -> Iterator[tuple[str, str]]:
         if kpi != "margin" or facts.rule.cost:
             yield kpi[0].upper() + kpi[1:], definition
     if not facts.rule.cost:
-        yield "Margin", f"{NO_COST.capitalize()}: shoal.yaml names no event that bears cost. Margin is never shown as zero."
+        yield (
+            "Margin",
+            f"{NO_COST.capitalize()}: shoal.yaml names no event that bears cost. Margin is never shown as zero.",
+        )
     if not facts.rule.includes:
         yield "Revenue includes", revenue_words(facts)
-    yield "n and 95 %", (
-        "n is the number that a figure rests on. Where a figure is an estimate, the range holds the true value in 95 "
-        "of 100 such samples."
+    yield (
+        "n and 95 %",
+        (
+            "n is the number that a figure rests on. Where a figure is an estimate, the range holds the true value in 95 "
+            "of 100 such samples."
+        ),
     )
     if facts.cycle:
         source = facts.cycle.note or (
             f"Measured on {facts.cycle.gaps:,} gaps between order days of {facts.cycle.returning:,} customers who came "
             "back; every customer has one vote."
         )
-        yield "Repurchase cycle", (
-            f"Four in five returns happen within {facts.cycle.active} days, nineteen in twenty within "
-            f"{facts.cycle.lapse} days. {source}"
+        yield (
+            "Repurchase cycle",
+            (
+                f"Four in five returns happen within {facts.cycle.active} days, nineteen in twenty within "
+                f"{facts.cycle.lapse} days. {source}"
+            ),
         )
     if facts.cuts:
         taken = w.day(facts.cuts.at, facts.zone)
-        yield "RFM", (
-            "Recency, frequency and money, each scored 1 to 5 at the quantiles of all buyers; equal values get equal "
-            f"scores. FM is the mean of F and M, rounded up. The cut points were taken on {taken} from "
-            f"{w.many(facts.cuts.buyers, 'buyer')} and stay until: shoal recalibrate. {facts.cuts.note}".strip()
+        yield (
+            "RFM",
+            (
+                "Recency, frequency and money, each scored 1 to 5 at the quantiles of all buyers; equal values get equal "
+                f"scores. FM is the mean of F and M, rounded up. The cut points were taken on {taken} from "
+                f"{w.many(facts.cuts.buyers, 'buyer')} and stay until: shoal recalibrate. {facts.cuts.note}".strip()
+            ),
         )
     yield "Cohort retention", f"{RETENTION['on']} A cohort is everyone whose first order fell in the month."
     yield "Overlap", "Of the customers in one segment, the share that is in the other too."
-    yield "What makes a segment different", (
-        "Its customers against all others, on variables that its definition doesn't rest on. Shown are differences "
-        "that chance explains in fewer than 5 of 100 cases, over all variables of the segment together (Bonferroni)."
+    yield (
+        "What makes a segment different",
+        (
+            "Its customers against all others, on variables that its definition doesn't rest on. Shown are differences "
+            "that chance explains in fewer than 5 of 100 cases, over all variables of the segment together (Bonferroni)."
+        ),
     )
-    yield "Migration", (
-        f"Each customer's group on {w.day(facts.compare, facts.zone)} and on {w.day(facts.at, facts.zone)}, with the "
-        "same cut points. Revenue during is net and between the two dates; revenue before is that of as long a time "
-        "before. Some movement is chance: extreme groups drift towards the middle by themselves."
+    yield (
+        "Migration",
+        (
+            f"Each customer's place on {w.day(facts.compare, facts.zone)} and on {w.day(facts.at, facts.zone)}, with the "
+            "same cut points. Revenue during is net and between the two dates; revenue before is that of as long a time "
+            "before. Some movement is chance: extreme groups drift towards the middle by themselves."
+        ),
     )
     if facts.feedback.num_rows:
         for measure in dict.fromkeys(facts.feedback.column("measure").to_pylist()):

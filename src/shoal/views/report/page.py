@@ -136,16 +136,16 @@ def render(page: Page, progress: Callable[[str, int, int], None] | None = None) 
         drawn[figure.id] = _drawn(figure)
         if progress:
             progress("charts", index + 1, len(figures))
-    environment = _environment()
-    return environment.get_template("report.html").render(page=page, drawn=drawn, theme=theme)
+    text: str = _environment().get_template("report.html").render(page=page, drawn=drawn, theme=theme)
+    return text
 
 
 def _drawn(figure: Figure) -> dict[str, Any]:
-    wide = figure.draw(theme.HALF if figure.half else theme.WIDE)
+    wide = to_spec(figure.draw(theme.HALF if figure.half else theme.WIDE))
     return {
         "wide": to_svg(wide),
         "narrow": to_svg(figure.draw(theme.NARROW)),
-        "spec": _script_safe(json.dumps(to_spec(wide), ensure_ascii=False)),
+        "spec": _script_safe(json.dumps(wide, ensure_ascii=False, separators=(",", ":"))),
         "csv": _script_safe(json.dumps(csv_text(figure.rows), ensure_ascii=False)),
     }
 
@@ -204,8 +204,8 @@ def _change(value: float) -> str:
 _WAYS: dict[str, Callable[[Any], str]] = {
     "count": lambda value: f"{float(value):,.0f}",
     "money": lambda value: f"{float(value):,.0f}".replace("-", "−"),
-    "share": lambda value: f"{100 * float(value):.1f} %",
-    "bar": lambda value: f"{100 * float(value):.1f} %",
+    "share": lambda value: f"{100 * float(value):.1f} %".replace("-", "−"),
+    "bar": lambda value: f"{100 * float(value):.1f} %".replace("-", "−"),
     "change": lambda value: _change(float(value)),
     "decimal": lambda value: f"{float(value):,.2f}",
     "times": lambda value: f"{float(value):,.1f} ×",

@@ -65,7 +65,9 @@ def _sources(report: QualityReport) -> Table:
         Column("verdict", "Verdict"),
     )
     rows = [_source(report, name) for name in report.sources()]
-    shown = tuple(c for c in columns if c.key in ("source", "score", "verdict") or any(r[c.key] is not None for r in rows))
+    shown = tuple(
+        c for c in columns if c.key in ("source", "score", "verdict") or any(r[c.key] is not None for r in rows)
+    )
     return Table("sources", shown, rows)
 
 

@@ -49,7 +49,10 @@ def rfm(facts: Facts) -> Section:
         ),
         cells, said, facts.cuts.note,
     )  # fmt: skip
-    lead = "Who bought lately, often and for much. The upper right is the best; the lower right is what is being lost."
+    lead = (
+        "Who bought lately, often and for much. The upper right is the best; the lower right is what is being lost. The "
+        "names are relative: they compare the buyers of this data with each other."
+    )
     return Section("rfm", title, lead, (figure, Table("rfm-groups", _rfm_columns(facts.currency), table)))
 
 
@@ -92,7 +95,9 @@ def lifecycle(facts: Facts) -> Section:
     """Where customers stand now, and the months behind."""
     title = "Lifecycle"
     if facts.lifecycle is None or facts.cycle is None or not facts.has_orders:
-        return Section("lifecycle", title, "", (Hint("Load orders, and each customer's place from new to lapsed shows here."),))
+        return Section(
+            "lifecycle", title, "", (Hint("Load orders, and each customer's place from new to lapsed shows here."),)
+        )
     rows = facts.lifecycle.to_pylist()
     revenue = sum(r["revenue"] for r in rows)
     by_state = {r["state"]: r for r in rows}
@@ -129,7 +134,9 @@ def _months(facts: Facts) -> Figure:
     ]  # fmt: skip
     done = [row for row in months if row["finished"]]
     said = _balance(done[-1]) if done else "New, retained and returned customers by month"
-    subtitle = "Customers with an order in the month, by month; below the line: with one in the month before and none in it"
+    subtitle = (
+        "Customers with an order in the month, by month; below the line: with one in the month before and none in it"
+    )
     return Figure(
         "lifecycle-months",
         lambda width: charts.lifecycle_bars(drawn, title=said, subtitle=subtitle, width=width),
@@ -194,11 +201,11 @@ def _curves(drawn: list[dict[str, Any]], pooled: list[dict[str, Any]]) -> Iterat
     """The curves, where there are at least three points to make one."""
     if len(pooled) < 3:
         return
-    first, last = pooled[0], pooled[-1]
-    word = "falls" if last["high"] < first["low"] else "rises" if last["low"] > first["high"] else "stays about level"
-    said = f"Retention {word}: {w.share(first['rate'])} after one month, {w.share(last['rate'])} after {last['period']}"
     whole = [row for row in drawn if row["complete"]]
-    subtitle = "Share of the cohort with an order in the month; thick: all finished cohorts together, with its 95 % interval"
+    said = _course(whole)
+    subtitle = (
+        "Share of the cohort with an order in the month; thick: all finished cohorts together, with its 95 % interval"
+    )
     yield Figure(
         "cohort-curves",
         lambda width: charts.retention_curves([*whole, *pooled], title=said, subtitle=subtitle, width=width),
@@ -206,12 +213,27 @@ def _curves(drawn: list[dict[str, Any]], pooled: list[dict[str, Any]]) -> Iterat
     )  # fmt: skip
 
 
+def _course(whole: list[dict[str, Any]]) -> str:
+    """How retention goes on: the same cohorts at their first month and at the last that several of them reached."""
+    reached = {age: {r["cohort"] for r in whole if r["period"] == age} for age in {r["period"] for r in whole}}
+    several = min(3, len(reached[1]))
+    last = max(age for age, cohorts in reached.items() if len(cohorts) >= several)
+    sides = []
+    for age in (1, last):
+        cells = [r for r in whole if r["period"] == age and r["cohort"] in reached[last]]
+        sides.append(wilson(sum(r["active"] for r in cells), sum(r["size"] for r in cells)))
+    first, later = sides
+    word = "falls" if later.high < first.low else "rises" if later.low > first.high else "stays about level"
+    which = "the same cohort" if several == 1 else f"the same {len(reached[last])} cohorts"
+    return f"Retention {word}: {w.share(first.value)} after one month, {w.share(later.value)} after {last}, in {which}"
+
+
 def _pooled(drawn: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """All finished cells of an age together, while they rest on enough customers."""
     for age in sorted({row["period"] for row in drawn}):
         cells = [row for row in drawn if row["period"] == age and row["complete"]]
         size, active = sum(r["size"] for r in cells), sum(r["active"] for r in cells)
-        if not cells or (age > 1 and size < _LEAST_COHORT):
+        if not cells or (age > 1 and (size < _LEAST_COHORT or len(cells) < 2)):
             return
         rate, low, high = wilson(active, size)
         yield {"cohort": None, "size": size, "period": age, "active": active, "rate": rate, "low": low, "high": high,
@@ -235,7 +257,10 @@ def migration(facts: Facts) -> Section:
     there = [m for m in moves if m["source"] not in _ABSENT]
     stayed = sum(m["customers"] for m in there if m["source"] == m["target"]) / sum(m["customers"] for m in there)
     said = f"{w.share(stayed)} of customers are in the {what} they were in on {dates[0]}"
-    flows = [{"before": m["source"], "after": m["target"], "customers": m["customers"], "revenue": m["revenue"]} for m in moves]
+    flows = [
+        {"before": m["source"], "after": m["target"], "customers": m["customers"], "revenue": m["revenue"]}
+        for m in moves
+    ]
     figure = Figure(
         "migration-flows",
         lambda width: charts.migration_flows(
@@ -257,7 +282,8 @@ def _moves(facts: Facts) -> tuple[list[dict[str, Any]], list[str], str]:
     if facts.rfm_moves is not None and facts.rfm_moves.num_rows:
         return facts.rfm_moves.to_pylist(), [*groups.GROUPS, *_ABSENT], "RFM group"
     if facts.lifecycle_moves is not None:
-        return facts.lifecycle_moves.to_pylist(), ["Active", "New", "Won back", "At risk", "Lapsed", "Prospect", *_ABSENT], "state"
+        order = ["Active", "New", "Won back", "At risk", "Lapsed", "Prospect", *_ABSENT]
+        return facts.lifecycle_moves.to_pylist(), order, "state"
     return [], [], "group"
 
 

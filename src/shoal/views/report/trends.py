@@ -45,16 +45,21 @@ def _figures(facts: Facts) -> Iterator[Figure]:
 
 def _figure(facts: Facts, kpi: str, rows: list[dict[str, Any]]) -> Figure:
     drawn = [
-        {"month": str(r["period"]), "value": r["value"], "low": r["low"], "high": r["high"], "n": r["n"], "complete": r["finished"]}
-        for r in rows
-    ]  # fmt: skip
+        {"month": str(row["period"]), "complete": row["finished"]}
+        | {key: row[key] for key in ("value", "low", "high", "n")}
+        for row in rows
+    ]
     title = finding(kpi, rows, facts.currency, facts.grain)
     name = kpi[0].upper() + kpi[1:]
     unit = facts.currency if rows[0]["unit"] == "money" else "share" if rows[0]["unit"] == "share" else rows[0]["n_is"]
-    subtitle = f"{name}, {unit}, by {facts.grain}" if unit not in (kpi, "active customers") else f"{name}, by {facts.grain}"
+    subtitle = (
+        f"{name}, {unit}, by {facts.grain}" if unit not in (kpi, "active customers") else f"{name}, by {facts.grain}"
+    )
     draw = partial(charts.kpi_lines, drawn, title=title, subtitle=subtitle, unit=rows[0]["unit"], grain=facts.grain)
     note = "" if rows[0]["low"] is None else f"n: {rows[0]['n_is']}"
-    return Figure(f"kpi-{kpi.split(',')[0].replace(' ', '-')}", lambda width: draw(width=width), drawn, title, note, half=True)
+    return Figure(
+        f"kpi-{kpi.split(',')[0].replace(' ', '-')}", lambda width: draw(width=width), drawn, title, note, half=True
+    )
 
 
 def finding(kpi: str, rows: list[dict[str, Any]], currency: str, grain: str) -> str:
@@ -84,7 +89,9 @@ def _estimate(name: str, done: list[dict[str, Any]], currency: str) -> str:
     now, was = figure(last, currency), figure(then, currency)
     if last is then:
         return f"{name}: {now}"
-    if None in (then["low"], then["high"], last["high"]) or (last["low"] <= then["high"] and then["low"] <= last["high"]):
+    if None in (then["low"], then["high"], last["high"]) or (
+        last["low"] <= then["high"] and then["low"] <= last["high"]
+    ):
         return f"{name}: {now}, within the noise of {was} before" if now != was else f"{name} stays at {now}"
     return f"{name} {'rose' if last['value'] > then['value'] else 'fell'} from {was} to {now}"
 
@@ -94,7 +101,8 @@ def concentration(facts: Facts) -> Section:
     title = "Concentration of revenue"
     rows = facts.concentration.to_pylist()
     if len(rows) < 5 or rows[-1]["share"] is None:
-        return Section("concentration", title, "", (Hint("Load orders with revenue of at least five customers to see the curve."),))
+        hint = "Load orders with revenue of at least five customers to see the curve."
+        return Section("concentration", title, "", (Hint(hint),))
     total = rows[-1]["customers"]
     shares = [{"customers": r["customers"] / total, "revenue": r["share"]} for r in rows]
     half = next(row for row in rows if row["share"] >= 0.5)

@@ -120,4 +120,13 @@ def plain(value: float) -> str:
     >>> plain(1234.5), plain(0.01234), plain(12.345)
     ('1,234', '0.0123', '12.3')
     """
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return (f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}").replace("-", "−")
+
+
+def ratio(value: float) -> str:
+    """How many times as many: two digits.
+
+    >>> ratio(0.7321), ratio(2.641), ratio(12.2)
+    ('0.73', '2.6', '12')
+    """
+    return f"{value:.2f}" if value < 1 else f"{value:.1f}" if value < 10 else f"{value:,.0f}"
