@@ -1,0 +1,139 @@
+"""How good the rows are, in numbers, and what thresholds do.
+
+Breaks when a measure counts wrongly, or a threshold lets a load through.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shoal.customers.quality import read_report, read_thresholds
+from shoal.errors import ConfigError, QualityStop
+
+if TYPE_CHECKING:
+    from conftest import Shop
+
+    from shoal.customers.quality import Measure
+
+MAPPING = """
+o:
+  from: o.csv
+  types: {n: number}
+  events: [{event: O, customer: who, at: day, id: id, properties: {n: n, note: note}}]
+"""
+HEAD = "id,who,day,n,note\n"
+ROWS = [
+    "1,a,2017-01-01,10,x",
+    "2,a,2017-01-02,11,",
+    "3,b,2017-01-05,oops,y",
+    "4,b,2017-01-05,12,",
+    "4,b,2017-01-05,12,",
+    "5,,2017-01-06,9,z",
+]
+
+
+def measures(shop: Shop, column: str | None = None, **settings: Any) -> dict[str, Measure]:
+    shop.write("o.csv", HEAD + "\n".join(ROWS) + "\n")
+    return shop.load(MAPPING, **settings).quality.of("o", column)
+
+
+def test_measures_of_a_column(shop: Shop) -> None:
+    found = measures(shop, "n")
+    assert (found["completeness"].value, found["validity"].value, found["validity"].n) == (1, 0.8, 5)
+    assert found["score"].value == pytest.approx(0.8)
+    note = shop.load(MAPPING.replace("types", "duplicates: keep\n  types")).quality.of("o", "note")
+    assert (note["completeness"].value, note["score"].value) == (0.5, 0.75)
+
+
+def test_measures_of_a_source(shop: Shop) -> None:
+    found = measures(shop)
+    assert (found["rows"].value, found["duplicates"].value) == (6, pytest.approx(1 / 6))
+    assert (found["quarantined"].value, found["quarantined"].note) == (pytest.approx(1 / 6), "no-customer: 1")
+    assert (found["gaps"].value, found["gaps"].note) == (2, "The longest are 2 days after 2017-01-02.")
+    # The score is the mean over the columns in use × (1 − quarantined) × (1 − duplicates).
+    columns = (1 + 0.9 + 1 + 0.8 + 0.8) / 5
+    assert found["score"].value == pytest.approx(columns * 5 / 6 * 5 / 6)
+
+
+def test_freshness_is_the_age_of_the_newest_event(shop: Shop) -> None:
+    day = 86_400_000_000
+    found = measures(shop, now=17171 * day + 3 * day)
+    assert found["freshness"].value == 3.0
+
+
+def test_uniqueness_of_ids(shop: Shop) -> None:
+    shop.write("o.csv", HEAD + "1,a,2017-01-01,1,x\n1,a,2017-01-01,2,x\n2,a,2017-01-01,2,x\n")
+    found = shop.load(MAPPING).quality.of("o", "id")["uniqueness"]
+    assert (found.value, found.note) == (pytest.approx(2 / 3), "1 cells repeat a key.")
+
+
+def test_outliers_are_beyond_three_times_the_middle_half(shop: Shop) -> None:
+    rows = "".join(f"{i},a,2017-01-01,{10 + i % 5},x\n" for i in range(99))
+    shop.write("o.csv", HEAD + rows + "99,a,2017-01-01,666666,x\n")
+    found = shop.load(MAPPING).quality.of("o", "n")["outliers"]
+    assert found.value == 0.01
+    assert "666,666" in (found.note or "")
+
+
+def test_impossible_dates_are_shown_but_possible_events_are_kept(shop: Shop) -> None:
+    shop.write("o.csv", "who,day,born\na,2017-01-01,1985-05-05\nb,2017-01-02,1066-10-14\nc,2150-01-01,1985-05-05\n")
+    report = shop.load("o: {from: o.csv, events: [{event: O, customer: who, at: day, properties: {born: born}}]}")
+    assert report.quality.of("o", "born")["impossible"].value == pytest.approx(1 / 3)
+    assert report.quality.of("o", "day")["impossible"].value == pytest.approx(1 / 3)
+    assert len(shop.events("O")) == 3
+
+
+def test_orphans_are_rows_whose_key_is_not_found(shop: Shop) -> None:
+    shop.write("o.csv", HEAD + "\n".join(ROWS[:4]) + "\n")
+    shop.write("p.csv", "note,kind\nx,shoes\n")
+    mapping = MAPPING.replace("types:", "lookup: [{from: p, on: note, take: [kind]}]\n  types:")
+    report = shop.load(mapping + "p: {from: p.csv, reference: true}\n")
+    assert report.quality.of("o")["orphans"].value == 0.5
+    assert report.sources["o"].orphans == {"p": 1}
+
+
+def test_a_threshold_stops_the_load_and_nothing_is_kept(shop: Shop) -> None:
+    shop.write("o.csv", HEAD + "\n".join(ROWS) + "\n")
+    before = shop.dump()
+    with pytest.raises(QualityStop, match=r"quarantined of o is 0\.167") as caught:
+        shop.load(MAPPING, quality={"stop": {"quarantined": 0.1}})
+    assert (caught.value.place, caught.value.exit_code) == ("sources.o", 4)
+    assert shop.dump() == before
+    assert shop.leftovers() == []
+
+
+def test_a_threshold_warns_and_the_load_goes_on(shop: Shop) -> None:
+    shop.write("o.csv", HEAD + "\n".join(ROWS) + "\n")
+    report = shop.load(MAPPING, quality={"warn": {"completeness": 0.9}})
+    assert report.quality.of("o", "note")["completeness"].verdict == "warn"
+    assert any("completeness of the column 'note'" in w for w in report.warnings)
+
+
+def test_a_source_has_thresholds_of_its_own(shop: Shop) -> None:
+    shop.write("o.csv", HEAD + "\n".join(ROWS) + "\n")
+    shop.load(MAPPING + "  quality: {stop: {quarantined: 0.5}}\n", quality={"stop": {"quarantined": 0.1}})
+    assert len(shop.events("O")) == 4
+
+
+def test_measures_are_stored_and_read_back(shop: Shop) -> None:
+    shop.write("o.csv", HEAD + "\n".join(ROWS) + "\n")
+    report = shop.load(MAPPING)
+    assert read_report(shop.store).measures == report.quality.measures
+    assert read_report(shop.store, 1).score == report.quality.score
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ({"halt": {}}, "quality.halt"),
+        ({"stop": 1}, "quality.stop"),
+        ({"stop": {"scor": 1}}, "quality.stop.scor"),
+        ({"warn": {"score": "high"}}, "quality.warn.score"),
+    ],
+)
+def test_a_faulty_threshold_names_its_place(given: dict[str, Any], place: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_thresholds(given, "quality")
+    assert caught.value.place == place
