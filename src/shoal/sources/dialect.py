@@ -21,6 +21,7 @@ _DELIMITERS = (",", ";", "\t", "|", "^", ":")
 _WORDS = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 _HINT = re.compile(r'^"?sep=(.)"?\s*$', re.IGNORECASE)
 _LOOKED_AT = 200
+_SAMPLE = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ def find_dialect(sample: bytes, fmt: Format, place: str, *, complete: bool) -> D
     Raises:
         SourceError: the header isn't there, or two columns have one name.
     """
-    if not complete:
+    if not complete or len(sample) > _SAMPLE:
+        sample = sample[:_SAMPLE]
         sample = sample[: sample.rfind(b"\n") + 1] or sample
     shape = _shape(sample, fmt, place)
     records = split(sample, shape)

@@ -18,6 +18,7 @@ LONGEST_RECORD = 64 << 20
 """The most bytes of one record; a quote that isn't closed by then is taken for a stray one."""
 
 _READ = 1 << 20
+_SOME = 1 << 16
 _BLANK_SEPARATED = re.compile(r'"((?:[^"]|"")*)"|([^ \t\r\n]+)')
 
 
@@ -88,6 +89,16 @@ class Chunks:
                     fix="This doesn't look like a table of text; see what the file is.",
                 )
             size *= 2
+
+    def lines_at(self, offset: int) -> list[bytes]:
+        """The lines that begin ``offset`` bytes ahead, some of them, each with its end; empty at the end of the text."""
+        self._fill(offset + _SOME)
+        begin = self._at + offset
+        end = self._buffer.rfind(b"\n", begin, begin + _SOME) + 1
+        if end <= begin:
+            line = self.line_at(offset)
+            return [line] if line else []
+        return [part + b"\n" for part in self._buffer[begin : end - 1].split(b"\n")]
 
     def _fill(self, size: int) -> None:
         missing = size - (len(self._buffer) - self._at)
@@ -165,12 +176,13 @@ class RecordReader:
         )
 
     def _feed(self) -> Iterator[str]:
-        while raw := self._chunks.line_at(self._taken):
-            self._lines.append(raw)
-            self._taken += len(raw)
-            if self._taken > LONGEST_RECORD:
-                raise _UnclosedError
-            yield raw.decode("utf-8", "surrogateescape")
+        while some := self._chunks.lines_at(self._taken):
+            for raw in some:
+                self._lines.append(raw)
+                self._taken += len(raw)
+                if self._taken > LONGEST_RECORD:
+                    raise _UnclosedError
+                yield raw.decode("utf-8", "surrogateescape")
 
 
 def is_blank(record: Record) -> bool:

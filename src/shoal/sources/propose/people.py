@@ -180,7 +180,8 @@ def draft_consent(context: Context, look: Look) -> bool:
     if len(look.columns) > 8:
         return False
     draft = Draft(look, "a row is a consent given or withdrawn")
-    entry = {"customer": customer, "purpose": named_purpose or purpose(granted), "granted": granted}
+    about: Any = {"column": named_purpose} if named_purpose else purpose(granted)
+    entry = {"customer": customer, "purpose": about, "granted": granted}
     when = look.means.when[:1]
     context.drafts[look.name] = draft
     _granted(context, draft, entry | ({"at": when[0]} if when else {}))
@@ -192,9 +193,9 @@ def purposes(context: Context) -> list[str]:
     found: set[str] = set()
     for draft in context.drafts.values():
         for entry in draft.consent:
-            column = entry["purpose"]
-            if column in draft.look.columns:
-                found |= {str(v) for v in pc.unique(draft.look.known(column)).to_pylist()[:20]}
+            about = entry["purpose"]
+            if isinstance(about, dict):
+                found |= {str(v) for v in pc.unique(draft.look.known(about["column"])).to_pylist()[:20]}
             else:
-                found.add(column)
+                found.add(about)
     return sorted(found)
