@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import random
+from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -124,9 +125,11 @@ def basket(draw: random.Random, who: dict[str, object], order: int, at: datetime
 
 
 def faulty(rows: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Spoil a few rows."""
-    rows[40] = rows[40] | {"customer_id": ""}
-    rows[90] = rows[90] | {"ordered_at": "2025-02-30 10:00:00"}
+    """Spoil a few rows; the first two are orders of one line, so that no other line can say what is missing."""
+    lines_of = Counter(row["order_id"] for row in rows)
+    single = [i for i, row in enumerate(rows) if lines_of[row["order_id"]] == 1 and i > 40]
+    rows[single[0]] = rows[single[0]] | {"customer_id": ""}
+    rows[single[5]] = rows[single[5]] | {"ordered_at": "2025-02-30 10:00:00"}
     rows[300] = rows[300] | {"quantity": "two"}
     return [*rows, rows[120]]
 
