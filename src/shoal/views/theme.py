@@ -53,7 +53,7 @@ def config() -> dict[str, Any]:
         "background": PAPER,
         # The picture as a whole has its description; names on each of its marks would be read out one by one.
         "aria": False,
-        "padding": {"left": 0, "right": 8, "top": 4, "bottom": 4},
+        "padding": {"left": 0, "right": 12, "top": 4, "bottom": 4},
         "view": {"stroke": None},
         "axis": axis,
         "axisX": {"grid": False},

@@ -56,9 +56,7 @@ def lifecycle_bars(rows: Sequence[dict[str, Any]], *, title: str, subtitle: str,
     reach = max((r["to"] for r in stacked), default=1) - min((r["to"] for r in stacked), default=0) or 1
     labels = alt.Chart(alt.Data(values=_labels(stacked, reach * 14 / 260))).mark_text(align="left", dx=6, fontSize=11)
     named = labels.encode(x=alt.value("width"), y="at:Q", text="state:N", color=colour)
-    chart = theme.dressed((bars + zero + named).properties(height=260), title, subtitle, width)
-    chart.padding = {"left": 4, "right": 96, "top": 4, "bottom": 4}
-    return chart
+    return theme.dressed((bars + zero + named).properties(height=260), title, subtitle, width)
 
 
 def _stacked(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -98,16 +98,15 @@ def size_lines(rows: Sequence[dict[str, Any]], *, title: str, subtitle: str, wid
         x=alt.X("at:T", axis=alt.Axis(**date_axis("month", width))),
         color=alt.Color("segment:N", scale=colours, legend=None),
     )
-    room = 190 if width > theme.NARROW else 110
     most = max((row["size"] for row in rows), default=1) or 1
-    ends = alt.Chart(alt.Data(values=_ends(rows, most * 14 / 260, room // 7))).encode(
+    ends = alt.Chart(alt.Data(values=_ends(rows, most * 14 / 260, 28 if width > theme.NARROW else 13))).encode(
         y=alt.Y("place:Q"), color=alt.Color("segment:N", scale=colours, legend=None)
     )
     labels = ends.mark_text(align="left", dx=6, fontSize=11).encode(x=alt.value("width"), text="label:N")
-    lines = base.mark_line().encode(y=alt.Y("size:Q", axis=alt.Axis(**number_axis()), scale=alt.Scale(zero=True)))
-    chart = theme.dressed((lines + labels).properties(height=260), title, subtitle, width)
-    chart.padding = {"left": 4, "right": room, "top": 4, "bottom": 4}
-    return chart
+    lines = base.mark_line().encode(
+        y=alt.Y("size:Q", axis=alt.Axis(**number_axis(most=most)), scale=alt.Scale(zero=True))
+    )
+    return theme.dressed((lines + labels).properties(height=260), title, subtitle, width)
 
 
 def _ends(rows: Sequence[dict[str, Any]], step: float, most: int) -> list[dict[str, Any]]:
@@ -119,7 +118,7 @@ def _ends(rows: Sequence[dict[str, Any]], step: float, most: int) -> list[dict[s
     placed, below = [], float("-inf")
     for row in sorted(last.values(), key=lambda r: r["size"]):
         below = max(row["size"], below + step)
-        name = theme.clipped(row["segment"], most - 7)
+        name = theme.clipped(row["segment"], most)
         placed.append({"segment": row["segment"], "place": below, "label": f"{name}  {row['size']:,}"})
     return placed
 

@@ -115,7 +115,7 @@ def _sizes(facts: Facts, rows: list[dict[str, Any]]) -> Figure | None:
     ]
     largest = list(names.values())[:_MOST_LINES]
     drawn = [row for row in every if row["segment"] in largest]
-    title = _moved(facts, rows)
+    title = _moved(facts, [row for row in rows if row["name"] in largest])
     which = f"The {len(largest)} largest segments" if len(names) > len(largest) else "Segments"
     subtitle = f"{which}, customers, at each date by today's definition"
     notes = ["The CSV holds all segments."] if len(names) > len(largest) else []
