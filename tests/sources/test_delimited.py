@@ -312,9 +312,9 @@ def test_the_fast_way_is_at_least_five_times_faster(write):
     (file,) = discover(path.name, path.parent)
 
     def seconds(*, fast: bool) -> float:
-        began = time.perf_counter()
+        began = time.process_time()
         assert sum(b.num_rows for b in delimited.read(file, Format(), fast=fast).batches()) == 400_000
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     seconds(fast=True)
     quick, slow = min(seconds(fast=True) for _ in range(3)), seconds(fast=False)

@@ -6,6 +6,7 @@ Each would break if a column's meaning, a join, a refund or a format were lost, 
 from __future__ import annotations
 
 import importlib.util
+import json
 import sqlite3
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from shoal.errors import SourceError
 from shoal.sources.propose import Proposal, propose
 from shoal.sql.duck import create_store
 from shoal.sql.views import create_views
+from shoal.workspace.proposing import settings_text
 
 NOW = 1_700_000_000_000_000
 
@@ -24,7 +26,7 @@ NOW = 1_700_000_000_000_000
 def proposed(root: Path, **options):
     """The proposal for a folder, and its sources as the loader understands them."""
     made = propose(root, now=NOW, **options)
-    return made, parse_config(made.document("Test"), root=root).sources
+    return made, parse_config(settings_text(made, "Test"), root=root).sources
 
 
 class Loaded:
@@ -32,7 +34,7 @@ class Loaded:
 
     def __init__(self, root: Path) -> None:
         self.proposal = propose(root, now=NOW)
-        config = parse_config(self.proposal.document("Test"), root=root)
+        config = parse_config(settings_text(self.proposal, "Test"), root=root)
         self.store = create_store(":memory:", zone=config.zone, now=0, threads=2)
         self.report = load(self.store, config.sources, root=root, zone=config.zone, currency=config.currency, now=None)
         create_views(self.store, at=NOW)
@@ -108,6 +110,48 @@ def test_lines_with_headers_products_and_people_in_tables_of_their_own(tmp_path,
     assert data.report.sources["customers"].consents == 20
     fields = sources["order_items"].events[0].items["products"]
     assert {"product_id", "quantity", "price", "amount", "product_title", "brand"} <= set(fields)
+
+
+def test_woocommerce_orders(tmp_path, write, loaded):
+    write("orders.csv", "Order Number,Order Status,Order Date,Email (Billing),Country Code (Billing),Order Total Amount,"
+        "Order Shipping Amount,SKU,Item Name,Quantity (- Refund),Item Cost\n" + "".join(
+        f"{500 + i},{'wc-cancelled' if i % 10 == 0 else 'wc-completed'},2023-03-{i % 28 + 1:02d} 09:30,p{i % 13}@x.com,GB,"
+        f"{10 + i}.00,2.00,S{line},Thing {line},1,{4 + line}.00\n" for i in range(50) for line in (1, 2)
+    ))  # fmt: skip
+    data = loaded(tmp_path)
+    wanted = [10 + i for i in range(50) if i % 10]
+    assert data.one('SELECT count(*), sum(revenue) FROM data."Order Completed"') == (len(wanted), sum(wanted))
+    assert data.one('SELECT sum(shipping) FROM data."Order Completed"') == 2 * len(wanted)
+    assert data.report.customers == 13
+    assert (data.proposal.zone, data.proposal.currency) == ("Europe/London", "GBP")
+
+
+def test_orders_in_json_keep_their_products(tmp_path, write, loaded):
+    orders = [
+        {
+            "id": f"o{i}",
+            "order_number": 1000 + i,
+            "created_at": f"2023-04-{i % 28 + 1:02d}T08:00:00+02:00",
+            "total_price": f"{20 + i}.00",
+            "currency": "EUR",
+            "customer": {"id": 7000 + i % 6, "email": f"c{i % 6}@x.com"},
+            "line_items": [{"sku": "A", "quantity": 2, "price": "5.00"}, {"sku": "B", "quantity": 1, "price": "10.00"}],
+        }
+        for i in range(30)
+    ]
+    write("orders.json", json.dumps({"orders": orders}))
+    data = loaded(tmp_path)
+    assert data.one('SELECT count(*), sum(revenue) FROM data."Order Completed"') == (30, sum(20 + i for i in range(30)))
+    assert data.one('SELECT sum(len(products)) FROM data."Order Completed"') == 60
+    assert data.report.customers == 6
+
+
+def test_a_new_column_does_not_hide_one_of_the_file(tmp_path, write, loaded):
+    write("sales.csv", "receipt_no,member_id,sold_at,article,qty,unit_price,line_total,note\n" + "".join(
+        f"{i // 2},{i // 2 % 7},2023-05-{i // 2 % 28 + 1:02d},a{i},2,1.25,see note,x\n" for i in range(40)
+    ))  # fmt: skip
+    data = loaded(tmp_path)
+    assert data.one('SELECT sum(revenue) FROM data."Order Completed"') == 100
 
 
 def test_refunds_in_the_same_order_by_sign(tmp_path, write, loaded):
@@ -242,7 +286,7 @@ def test_the_clock_follows_the_newest_event(tmp_path, write):
     assert proposed(tmp_path)[0].clock == "now"
     made = propose(tmp_path, now=NOW + 120 * 86_400_000_000)
     assert made.clock == "data-end"
-    assert "clock: data-end" in made.document("x")
+    assert "clock: data-end" in settings_text(made, "x")
 
 
 def test_employees_and_other_peoples_ids_are_no_customers(tmp_path):

@@ -18,7 +18,7 @@ from shoal.sources.dates import day_of
 from shoal.sources.files import ignored
 from shoal.sources.propose import orders, people, places, streams
 from shoal.sources.propose.context import Context
-from shoal.sources.propose.draft import Draft, flow, format_of, scalar
+from shoal.sources.propose.draft import Draft, flow, format_of
 from shoal.sources.propose.keys import Keys
 from shoal.sources.propose.look import Look, drop_copies, look_around, look_at_database, name_all
 from shoal.sources.propose.meaning import words
@@ -68,21 +68,6 @@ class Proposal:
     purposes: tuple[str, ...] = ()
     revenue: str = ""
     left_out: tuple[str, ...] = field(default=())
-
-    def document(self, name: str) -> str:
-        """A whole ``shoal.yaml`` for a workspace of this display name."""
-        zone = f"timezone: {self.zone}" if self.zone else "timezone: UTC  # please set: days begin in this zone"
-        currency = f"currency: {self.currency}" if self.currency else "currency: USD  # please set"
-        purposes = dict.fromkeys(self.purposes or ("email_marketing",), "consent") | {"analysis": "none"}
-        lines = ["shoal: 1", f"name: {scalar(name)}", zone, currency]
-        if self.clock == "data-end":
-            lines.append(
-                "clock: data-end  # the newest event is over 90 days old, so the end of the data is taken for now"
-            )
-        lines += ["purposes:", *(f"  {scalar(p)}: {basis}" for p, basis in purposes.items())]
-        head = "\n".join(lines) + "\n"
-        questions = "".join(f"# Please look at this: {q}\n" for q in self.unsure)
-        return head + self.revenue + "\n" + questions + self.sources
 
 
 def propose(from_: Path | str, *, workspace: Path | None = None, now: int | None = None) -> Proposal:
@@ -166,6 +151,10 @@ def _proposal(
     _ask_for_place(context, country, zone, currency)
     newest = _newest(context)
     instant = Clock().now() if now is None else now
+    for draft in drafts:
+        draft.notes += [
+            f"look: {' '.join(question.split())}" for question in context.unsure if draft.look.shown in question
+        ]
     unsure = [*notes, *context.unsure]
     if left_out:
         unsure.append(f"Nothing was made of: {', '.join(left_out[:20])}.")

@@ -48,6 +48,17 @@ class Draft:
         """The source's name."""
         return self.look.name
 
+    def new_column(self, name: str, sql: str) -> str:
+        """Derive a column; its name, with a number where the table has one of that name."""
+        taken = {column.casefold() for column in self.look.columns} | {
+            n for n, known in self.derive.items() if known != sql
+        }
+        own, number = name, 2
+        while own.casefold() in taken:
+            own, number = f"{name}_{number}", number + 1
+        self.derive[own] = sql
+        return own
+
     def used(self) -> set[str]:
         """The columns of the table that the mapping names."""
         text = json.dumps(

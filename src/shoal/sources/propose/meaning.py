@@ -86,6 +86,7 @@ _RULES: tuple[tuple[str, str, Callable[[ColumnGuess], bool]], ...] = (
     ("survey", r"survey( (id|name|title))?|questionnaire", lambda g: True),
     ("answer", r"(.* )?(comments?|feedback|verbatim|answer|review|remarks?|response text|free text)( text)?", _text),
     ("campaign", rf"(utm )?campaign({_ID}| name)?|mailing( id| name)?|email campaign( name| id)?", lambda g: True),
+    ("email", r".*", lambda g: g.looks == "email"),
     ("channel", r"((utm|marketing|acquisition|traffic|session) )?(channel|medium|source|media|source medium)|platform", _text),
 )  # fmt: skip
 

@@ -39,6 +39,7 @@ class _Order:
         money: properties that are money.
         properties: properties of the event.
         used: columns of the table that have their place.
+        made: the derived amount of a line, if there is one.
     """
 
     look: Look
@@ -52,6 +53,7 @@ class _Order:
     money: list[str] = field(default_factory=list)
     properties: dict[str, Any] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
+    made: str | None = None
 
     def per_line(self, column: str, context: Context) -> bool:
         """Whether a column differs between the lines of an order."""
@@ -173,9 +175,18 @@ def _draft_rows(context: Context, look: Look, number: str | None, customer: str,
     items: dict[str, str] = {}
     if look.means.first("product") and look.means.first("quantity", "price"):
         items = _items(context, order)
+    else:
+        _listed_products(order)
     _others(context, order, items)
     _finish(context, order, items)
     return order
+
+
+def _listed_products(order: _Order) -> None:
+    """Products that stand in the row as a list of objects, as in JSON."""
+    lists = [c for c, guess in order.look.columns.items() if guess.kind is Kind.OBJECTS]
+    goods = next((c for c in lists if re.search(r"\b(line|item|product|article)", words(c))), None)
+    order.properties |= ({"products": goods} if goods else {}) | named([c for c in lists if c != goods], {"products"})
 
 
 def _amounts(context: Context, order: _Order) -> None:
@@ -199,7 +210,7 @@ def _amounts(context: Context, order: _Order) -> None:
         context.ask(f"No amount of money was found in {order.look.shown}, so its orders have no revenue.")
         return
     order.money.append("revenue")
-    order.used |= {c for c in (line, price if line == "line_total" else None) if c}
+    order.used |= {line} if line else set()
     source = _source_of(order.properties["revenue"])
     order.used.add(source)
     context.ask(
@@ -240,9 +251,9 @@ def _line_total(order: _Order, price: str, quantity: str | None) -> str:
             break
     if expression == sql_name(price):
         return price
-    order.draft.derive["line_total"] = expression
-    order.used |= {c for c in (quantity,) if c}
-    return "line_total"
+    order.used |= {c for c in (quantity, price) if c}
+    order.made = order.draft.new_column("line_total", expression)
+    return order.made
 
 
 def _cost(context: Context, order: _Order, line: str | None) -> None:
@@ -252,12 +263,10 @@ def _cost(context: Context, order: _Order, line: str | None) -> None:
     if cost:
         quantity = means.first("quantity")
         unit = "unit" in words(cost) and quantity is not None
-        if unit:
-            order.draft.derive["line_cost"] = f"{sql_name(quantity or '')} * {sql_name(cost)}"
-        source = "line_cost" if unit else cost
+        expression = f"{sql_name(quantity or '')} * {sql_name(cost)}"
+        source = order.draft.new_column("line_cost", expression) if unit else cost
     elif profit and (line or not order.grouped):
-        order.draft.derive["line_cost"] = f"{sql_name(revenue)} - {sql_name(profit)}"
-        source = "line_cost"
+        source = order.draft.new_column("line_cost", f"{sql_name(revenue)} - {sql_name(profit)}")
     else:
         return
     order.used |= {c for c in (cost, profit) if c}
@@ -308,7 +317,7 @@ def _items(context: Context, order: _Order) -> dict[str, str]:
     }  # fmt: skip
     items = {name: column for name, column in fields.items() if column}
     line = _source_of(order.properties.get("revenue", ""))
-    if line and line not in order.fetched and line != price and (order.per_line(line, context) or line == "line_total"):
+    if line and line not in order.fetched and line != price and (order.per_line(line, context) or line == order.made):
         items["amount"] = line
     if goods is not None:
         for name in context.describe(order.draft, goods):
@@ -414,8 +423,7 @@ def _in_all_rows(context: Context, order: _Order, column: str) -> str:
     if not context.keys.patchy(order.look, column, order.order):
         return column
     name = f"order_{snake(column).removeprefix('order_')}"
-    order.draft.derive[name] = f"max({sql_name(column)}) OVER (PARTITION BY {sql_name(order.order)})"
-    return name
+    return order.draft.new_column(name, f"max({sql_name(column)}) OVER (PARTITION BY {sql_name(order.order)})")
 
 
 def _done(context: Context, order: _Order) -> str | None:
@@ -451,18 +459,16 @@ def _refund_by_sign(context: Context, order: _Order, event: dict[str, Any], many
     )
     refund = {**event, "event": ORDER_REFUNDED}
     if order.order:
-        order.draft.derive["refund_id"] = f"{sql_name(order.order)} || '-refund'"
-        refund["id"] = "refund_id"
+        refund["id"] = order.draft.new_column("refund_id", f"{sql_name(order.order)} || '-refund'")
     return [_placed(event, f"{amount} >= 0 OR {amount} IS NULL"), _placed(refund, f"{amount} < 0")]
 
 
 def _refund_column(order: _Order, event: dict[str, Any], refunded: str) -> dict[str, Any]:
-    order.draft.derive["refund"] = f"-{sql_name(refunded)}"
+    amount = order.draft.new_column("refund", f"-{sql_name(refunded)}")
     refund = {k: v for k, v in event.items() if k not in ("items", "money", "properties")} | {"event": ORDER_REFUNDED}
     if order.order:
-        order.draft.derive["refund_id"] = f"{sql_name(order.order)} || '-refund'"
-        refund["id"] = "refund_id"
-    take = {"min": "refund"} if order.grouped else "refund"
+        refund["id"] = order.draft.new_column("refund_id", f"{sql_name(order.order)} || '-refund'")
+    take = {"min": amount} if order.grouped else amount
     refund |= {"money": ["revenue"], "properties": {"order_id": order.order, "revenue": take}}
     order.draft.types[refunded] = "number"
     return refund

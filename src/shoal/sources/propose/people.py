@@ -23,7 +23,10 @@ _CHANNELS = (
     (r"\b(push|app)\b", "push_marketing"),
     (r"\b(profil\w*|personali\w*)\b", "personalization"),
 )
-_NOT_CUSTOMERS = r"\b(employee|staff|supplier|vendor|seller|agent|sales ?(person|rep)|shipper|courier|driver)s?\b"
+_NOT_CUSTOMERS = (
+    r"\b(employee|staff|supplier|vendor|seller|agent|sales ?(person|rep)|shipper|courier|driver|"
+    r"deal|product|item|order|invoice|coupon|store)s?\b"
+)
 _PEOPLE = r"customer|client|people|person|contact|user|member|household|survey|respond|campaign"
 
 
@@ -105,8 +108,7 @@ def _draft_flags(context: Context, draft: Draft, key: str) -> set[str]:
     for column in look.means.all("opt in"):
         _granted(context, draft, {"customer": key, "purpose": purpose(column), "granted": column} | when)
     for column in look.means.all("opt out"):
-        name = f"consents_{words(column).replace(' ', '_')}"
-        draft.derive[name] = f"NOT {sql_name(column)}"
+        name = draft.new_column(f"consents_{words(column).replace(' ', '_')}", f"NOT {sql_name(column)}")
         _granted(context, draft, {"customer": key, "purpose": purpose(column), "granted": name} | when)
         draft.types[column] = "yes/no"
         context.ask(f"{look.shown}: {column} was read as withdrawn consent. Is that right?")

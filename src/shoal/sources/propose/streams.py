@@ -129,8 +129,8 @@ def draft_survey(context: Context, look: Look) -> bool:
     properties: dict[str, Any] = {}
     survey = means.first("survey")
     if survey is None:
-        draft.derive["survey_name"] = sql_text(look.name)
-    properties["survey"] = survey or "survey_name"
+        survey = draft.new_column("survey_name", sql_text(look.name))
+    properties["survey"] = survey
     for name in ("nps", "csat", "answer"):
         if column := means.first(name):
             properties[name] = column
