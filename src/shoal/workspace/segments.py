@@ -13,6 +13,7 @@ from shoal.destinations.files import write_table
 from shoal.errors import DefinitionError, UnknownName
 from shoal.insight import definitions as files
 from shoal.insight.history import Published, publish
+from shoal.lang.build_values import Condition as Built
 from shoal.lang.files import slug_of
 from shoal.lang.nodes import Definition
 from shoal.lang.parse import parse
@@ -108,7 +109,7 @@ class Segments:
             before.close()
         return as_form(table, form)
 
-    def preview(self, where: str | Condition, *, as_of: str | int | None = None) -> Preview:
+    def preview(self, where: str | Condition | Built, *, as_of: str | int | None = None) -> Preview:
         """How many customers a condition holds for, without saving it.
 
         Raises:
@@ -227,7 +228,7 @@ class Segments:
 
     # ------------------------------------------------------------ changing
 
-    def add(self, name: str, where: str | Condition, *, slug: str | None = None, **details: Any) -> Definition:
+    def add(self, name: str, where: str | Condition | Built, *, slug: str | None = None, **details: Any) -> Definition:
         """Save a new segment as a file and publish its members.
 
         Args:
@@ -244,7 +245,7 @@ class Segments:
         definition = Definition(slug or slug_of(name), name, condition, **details)
         return self._save(definition, base=None, new=True, because="segment added")
 
-    def edit(self, name: str, *, where: str | Condition | None = None, **details: Any) -> Definition:
+    def edit(self, name: str, *, where: str | Condition | Built | None = None, **details: Any) -> Definition:
         """Change a segment; what isn't given stays.
 
         Raises:
@@ -255,11 +256,11 @@ class Segments:
         base = self._ws.catalogue.hashes.get(old.slug)
         return self._save(replace(old, where=condition, **details), base=base, new=False, because="definition changed")
 
-    def _accepted(self, where: str | Condition) -> Condition:
+    def _accepted(self, where: str | Condition | Built) -> Condition:
         """A condition that the data can answer; a fault shows its place in the text."""
         from shoal.lang.check import check
 
-        condition = parse(where) if isinstance(where, str) else where
+        condition = parse(where) if isinstance(where, str) else where.node if isinstance(where, Built) else where
         check(condition, self._ws.schema, text=where if isinstance(where, str) else None)
         return condition
 
