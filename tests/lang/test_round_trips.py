@@ -7,6 +7,7 @@ node, or when a comment is lost.
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import yaml
@@ -22,7 +23,8 @@ from shoal.lang.parse import parse
 from shoal.lang.show import flat, show
 from shoal.lang.tree import rebuild, walk
 
-quick = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+EXAMPLES = int(os.environ.get("SHOAL_LANG_EXAMPLES", "150"))
+quick = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def test_the_trees_hold_every_kind_of_node() -> None:
