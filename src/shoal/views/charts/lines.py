@@ -62,7 +62,8 @@ def kpi_lines(
     """
     import altair as alt
 
-    filled = [{"low": None, "high": None} | dict(row) for row in rows]
+    # The interval of a period that has just begun would dwarf the rest, and none of these measures is below zero.
+    filled = [dict(row) | {"low": _floor(row, "low"), "high": _floor(row, "high")} for row in rows]
     axis = alt.Axis(
         **number_axis(unit, max((abs(row["value"]) for row in rows if row["value"] is not None), default=0.0))
     )
@@ -81,6 +82,10 @@ def kpi_lines(
     return theme.dressed(layers.properties(height=150 if width < theme.WIDE else 220), title, subtitle, width)
 
 
+def _floor(row: dict[str, Any], end: str) -> float | None:
+    return max(row[end], 0.0) if row["complete"] and row.get(end) is not None else None
+
+
 def size_lines(rows: Sequence[dict[str, Any]], *, title: str, subtitle: str, width: int = theme.WIDE) -> alt.Chart:
     """Sizes of several segments over time, each line named at its end.
 
@@ -95,7 +100,7 @@ def size_lines(rows: Sequence[dict[str, Any]], *, title: str, subtitle: str, wid
     names = list(dict.fromkeys(row["segment"] for row in rows))
     colours = alt.Scale(domain=names, range=[theme.colour_of(n, names) for n in names])
     base = alt.Chart(alt.Data(values=list(rows))).encode(
-        x=alt.X("at:T", axis=alt.Axis(**date_axis("month", width))),
+        x=alt.X("at:T", axis=alt.Axis(**date_axis(_grain(rows), width))),
         color=alt.Color("segment:N", scale=colours, legend=None),
     )
     most = max((row["size"] for row in rows), default=1) or 1
@@ -107,6 +112,13 @@ def size_lines(rows: Sequence[dict[str, Any]], *, title: str, subtitle: str, wid
         y=alt.Y("size:Q", axis=alt.Axis(**number_axis(most=most)), scale=alt.Scale(zero=True))
     )
     return theme.dressed((lines + labels).properties(height=260), title, subtitle, width)
+
+
+def _grain(rows: Sequence[dict[str, Any]]) -> Grain:
+    from datetime import date
+
+    days = [date.fromisoformat(row["at"]) for row in rows]
+    return "month" if days and (max(days) - min(days)).days > 150 else "day"
 
 
 def _ends(rows: Sequence[dict[str, Any]], step: float, most: int) -> list[dict[str, Any]]:
