@@ -1,0 +1,226 @@
+"""A workspace as a user of Python has it: the main job on a small real folder."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from shoal.clock import DAY
+from shoal.errors import ConfigError, DefinitionError, PurposeError, StoreError, UnknownName
+from shoal.lang.build import did, last, total
+from shoal.workspace import Workspace, open_workspace
+from shoal.workspace.proposing import propose_workspace
+
+
+def sizes(shop: Workspace) -> dict[str, int]:
+    return {row["slug"]: row["size"] for row in shop.segments.table().to_pylist()}
+
+
+def test_a_second_load_changes_nothing(shop: Workspace) -> None:
+    """Breaks when a reload counts rows twice."""
+    before = shop.sql('SELECT count(*) AS n, sum(revenue) AS r FROM "Order Completed"').to_pylist()
+    done = shop.load()
+    assert done.report.load is None
+    assert done.lines() == ["Nothing has changed since the last load."]
+    assert shop.sql('SELECT count(*) AS n, sum(revenue) AS r FROM "Order Completed"').to_pylist() == before
+
+
+def test_the_clock_stands_at_the_data_s_end(shop: Workspace) -> None:
+    """Breaks when data of the past is asked about today, where every window is empty."""
+    (newest,) = shop.store.rows("SELECT max(ts) FROM event_2")[0]
+    (latest,) = shop.store.rows("SELECT max(started) FROM loads")[0]
+    assert newest <= latest <= shop.now() < latest + DAY
+    assert sizes(shop)["lapsed-vips"] > 0
+
+
+def test_a_corrected_row_replaces_and_the_old_one_stays_known(root: Path) -> None:
+    """Breaks when a correction is counted beside the row it corrects, or history is lost."""
+    file = root.parent / "exports" / "order_lines.csv"
+    with open_workspace(root) as shop:
+        then = shop.now()
+        before = shop.sql('SELECT sum(revenue) AS r FROM "Order Completed"').to_pylist()[0]["r"]
+    text = file.read_text()
+    old = next(line for line in text.splitlines() if ",1,59.00," in line and line.startswith("O"))
+    file.write_text(text.replace(old, old.replace(",1,59.00,", ",2,59.00,")))
+    with open_workspace(root) as shop:
+        assert shop.load().report.load == 2
+        after = shop.sql('SELECT sum(revenue) AS r FROM "Order Completed"').to_pylist()[0]["r"]
+        assert after - before == 59
+        known = shop.segments.evaluate(known_at=then)
+        assert known.sizes()["lapsed-vips"] >= 0
+        known.close()
+
+
+def test_adding_a_segment_writes_a_file_a_version_and_history(shop: Workspace) -> None:
+    shop.segments.add("Coffee lovers", 'did "Order Completed" where any products (category = "Coffee") in last 90 days')
+    assert (shop.config.root / "segments" / "coffee-lovers.yaml").exists()
+    size = sizes(shop)["coffee-lovers"]
+    entered = shop.store.rows(
+        "SELECT count(*) FROM membership_changes WHERE segment = 'coffee-lovers' AND change = 'entered'"
+    )
+    assert entered == [(size,)]
+    assert size > 0
+    assert shop.store.rows("SELECT version FROM definitions WHERE slug = 'coffee-lovers'") == [(1,)]
+
+
+def test_an_edit_publishes_who_left(shop: Workspace) -> None:
+    """Breaks when history doesn't follow a changed definition."""
+    before = sizes(shop)["lapsed-vips"]
+    shop.segments.edit("Lapsed VIPs", where='sum(revenue of "Order Completed") > 100000')
+    left = shop.store.rows("SELECT count(*) FROM membership_changes WHERE segment = 'lapsed-vips' AND change = 'left'")
+    assert left == [(before,)]
+    assert sizes(shop)["lapsed-vips"] == 0
+
+
+def test_a_faulty_segment_writes_nothing(shop: Workspace) -> None:
+    with pytest.raises(DefinitionError, match='Did you mean "revenue"'):
+        shop.segments.add("Typo", 'sum(revnue of "Order Completed") > 3')
+    with pytest.raises(DefinitionError, match="circle"):
+        shop.segments.edit("Lapsed VIPs", where='member of "lapsed-vips"')
+    assert list(sizes(shop)) == ["lapsed-vips"]
+
+
+def test_a_file_changed_by_hand_is_taken_and_a_broken_one_keeps_its_last_good_version(root: Path) -> None:
+    """Breaks when a typo in an editor empties a segment."""
+    file = root / "segments" / "lapsed-vips.yaml"
+    good = file.read_text()
+    file.write_text(good.replace("> 500", "> 50"))
+    with open_workspace(root) as shop:
+        wider = sizes(shop)["lapsed-vips"]
+    file.write_text(good.replace("> 500", "> > 500"))
+    with open_workspace(root) as shop:
+        assert sizes(shop)["lapsed-vips"] == wider
+        fault = shop.catalogue.faults["lapsed-vips"]
+        assert "segments/lapsed-vips.yaml" in str(fault)
+
+
+def test_a_segment_that_others_name_can_t_be_removed(shop: Workspace) -> None:
+    shop.segments.add("Kenyan lapsed", 'member of "lapsed-vips" and country = "KE"')
+    with pytest.raises(DefinitionError, match="kenyan-lapsed"):
+        shop.segments.remove("lapsed-vips")
+    shop.segments.remove("kenyan-lapsed")
+    shop.segments.remove("lapsed-vips")
+    assert sizes(shop) == {}
+
+
+def test_members_are_those_who_consented_and_the_rest_is_told(shop: Workspace, tmp_path: Path) -> None:
+    """Breaks when someone without consent is handed out, or disappears without a word."""
+    done = shop.segments.export("Lapsed VIPs", tmp_path / "vips.csv", traits=["country"])
+    with (tmp_path / "vips.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert len(rows) == done.rows == done.reach.reachable
+    assert done.reach.members == done.reach.reachable + sum(done.reach.withheld.values()) == sizes(shop)["lapsed-vips"]
+    said_yes = shop.sql("SELECT DISTINCT customer FROM consents WHERE granted")["customer"].to_pylist()
+    assert {row["customer_id"] for row in rows} <= set(said_yes)
+
+
+def test_purposes_for_analysis_hand_nobody_out(root: Path, tmp_path: Path) -> None:
+    settings = root / "shoal.yaml"
+    settings.write_text(settings.read_text().replace("  email_marketing: consent", "  email_marketing: none"))
+    with open_workspace(root) as shop, pytest.raises(PurposeError, match="analysis only"):
+        shop.segments.export("Lapsed VIPs", tmp_path / "vips.csv")
+    assert not (tmp_path / "vips.csv").exists()
+
+
+def test_legitimate_interest_reaches_whom_consent_doesn_t(root: Path) -> None:
+    with open_workspace(root) as shop:
+        consenting = shop.segments.reach("Lapsed VIPs").reach
+    settings = root / "shoal.yaml"
+    settings.write_text(
+        settings.read_text().replace("email_marketing: consent", "email_marketing: legitimate-interest")
+    )
+    with open_workspace(root) as shop:
+        interest = shop.segments.reach("Lapsed VIPs").reach
+    unknown = consenting.withheld.get("no consent on record", 0)
+    assert interest.reachable == consenting.reachable + unknown
+    assert interest.withheld == {"objected": consenting.withheld["consent refused or withdrawn"]}
+
+
+def test_why_names_the_instant_at_which_it_ends(shop: Workspace) -> None:
+    """Breaks when 'until when' isn't the instant at which the evaluation flips."""
+    for customer in shop.segments.members("Lapsed VIPs")["customer_id"].to_pylist()[:2]:
+        assert shop.segments.why(customer, "Lapsed VIPs").truth
+    reason = shop.segments.why("C0012", "Lapsed VIPs")
+    assert not reason.truth
+    assert reason.until is not None
+    ids = [
+        shop.segments.evaluate(as_of=at).members("lapsed-vips")["id"].to_pylist()
+        for at in (reason.until - 1, reason.until)
+    ]
+    assert "C0012" not in ids[0]
+    assert "C0012" in ids[1]
+
+
+def test_objects_and_text_preview_the_same(shop: Workspace) -> None:
+    built = (total("revenue", "Order Completed") > 500) & ~did("Order Completed", within=last(60, "days"))
+    assert shop.segments.preview(built).size == sizes(shop)["lapsed-vips"]
+
+
+@pytest.mark.parametrize("form", ["pandas", "polars"])
+def test_results_come_in_the_caller_s_form(shop: Workspace, form: str) -> None:
+    frame = shop.segments.table(form=form)  # type: ignore[arg-type]
+    assert list(frame["slug"]) == ["lapsed-vips"]
+    assert type(frame).__module__.split(".")[0] == form
+
+
+def test_lists_overrule_a_definition(shop: Workspace) -> None:
+    """Breaks when always and never don't reach the membership."""
+    inside = shop.segments.evaluate().members("lapsed-vips")["id"].to_pylist()
+    shop.lists.add("staff", inside[:1])
+    shop.lists.add("friends", ["C0012"])
+    shop.segments.edit("Lapsed VIPs", always="friends", never="staff")
+    now = shop.segments.evaluate().members("lapsed-vips")["id"].to_pylist()
+    assert set(now) == (set(inside) - set(inside[:1])) | {"C0012"}
+    with pytest.raises(UnknownName, match="C9999"):
+        shop.lists.add("staff", ["C0001", "C9999"])
+    assert shop.lists.sizes() == {"friends": 1, "staff": 1}
+
+
+def test_every_template_of_the_library_can_be_added(shop: Workspace) -> None:
+    """Breaks when the library offers what the checker refuses, or a size that the segment doesn't have."""
+    fits, rest = shop.segments.library()
+    assert len(fits) >= 40
+    assert {t.category for t in fits} >= {"RFM", "Lifecycle", "Feedback", "Purchase history", "Geographic"}
+    for template in fits[:: len(fits) // 5]:
+        assert shop.segments.preview(template.where).size == template.size
+    assert all(reason for reason in rest.values())
+
+
+def test_sql_only_reads(shop: Workspace) -> None:
+    for query in ("DROP TABLE customers", "SELECT 1; DELETE FROM main.customers", "SELEC 1"):
+        with pytest.raises(StoreError):
+            shop.sql(query)
+    assert len(shop.customers) == 180
+
+
+def test_a_backup_opens_and_equals(root: Path, tmp_path: Path) -> None:
+    from shoal.workspace.opening import restore_store
+
+    with open_workspace(root) as shop:
+        before = sizes(shop)
+        shop.backup(tmp_path / "copy.duckdb")
+        shop.segments.remove("lapsed-vips")
+    kept = restore_store(root, tmp_path / "copy.duckdb")
+    assert kept is not None
+    with open_workspace(root) as shop:
+        assert sizes(shop) == {}
+        shop.segments.add(
+            "Lapsed VIPs", 'sum(revenue of "Order Completed") > 500 and not did "Order Completed" in last 60 days'
+        )
+        assert sizes(shop) == before
+
+
+def test_init_refuses_a_folder_that_has_a_workspace(root: Path) -> None:
+    text = (root / "shoal.yaml").read_text()
+    with pytest.raises(ConfigError, match="already"):
+        propose_workspace(root, root.parent / "exports")
+    assert (root / "shoal.yaml").read_text() == text
+
+
+def test_another_time_zone_is_refused_with_the_way_out(root: Path) -> None:
+    settings = root / "shoal.yaml"
+    settings.write_text(settings.read_text().replace("timezone: UTC", "timezone: Africa/Nairobi"))
+    with pytest.raises(StoreError, match="Put the old zone back"):
+        open_workspace(root)
