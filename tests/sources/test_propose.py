@@ -8,8 +8,12 @@ from __future__ import annotations
 import importlib.util
 import json
 import sqlite3
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from shoal.config import parse_config
@@ -144,6 +148,28 @@ def test_orders_in_json_keep_their_products(tmp_path, write, loaded):
     assert data.one('SELECT count(*), sum(revenue) FROM data."Order Completed"') == (30, sum(20 + i for i in range(30)))
     assert data.one('SELECT sum(len(products)) FROM data."Order Completed"') == 60
     assert data.report.customers == 6
+
+
+def test_parquet_of_odd_types(tmp_path, loaded):
+    many = 40
+    pq.write_table(
+        pa.table(
+            {
+                "order_id": pa.array([i // 2 for i in range(many)], pa.uint32()),
+                "customer": pa.array([f"c{i // 2 % 5}" for i in range(many)]).dictionary_encode(),
+                "placed_at": pa.array([datetime(2023, 1, 1 + i // 2 % 28) for i in range(many)], pa.timestamp("ns")),
+                "total": pa.array([Decimal("1.50")] * many, pa.decimal128(10, 2)),
+                "sku": pa.array([f"s{i}" for i in range(many)], pa.large_string()),
+                "tags": [["a", "b"]] * many,
+                "empty": pa.nulls(many),
+                "blob": pa.array([b"x"] * many),
+                "where": [{"lat": 1.0, "lon": 2.0}] * many,
+            }
+        ),
+        tmp_path / "orders.parquet",
+    )
+    data = loaded(tmp_path)
+    assert data.one('SELECT count(*), count(DISTINCT customer) FROM data."Order Completed"') == (20, 5)
 
 
 def test_a_new_column_does_not_hide_one_of_the_file(tmp_path, write, loaded):

@@ -101,8 +101,10 @@ class Keys:
 
         1 where there is no such group.
         """
-        both = look.sample.select([on, column]).drop_null() if on != column else None
-        if both is None or both.num_rows == 0:
+        if on == column or _is_nested(look, column):
+            return 1.0
+        both = look.sample.select([on, column]).drop_null()
+        if both.num_rows == 0:
             return 1.0
         groups = both.group_by(on).aggregate([(column, "count"), (column, "count_distinct")])
         several = groups.filter(pc.greater(groups.column(f"{column}_count"), 1))
@@ -113,7 +115,7 @@ class Keys:
 
     def patchy(self, look: Look, column: str, on: str) -> bool:
         """Whether a column is known in some rows of a group (equal in ``on``) and missing in others."""
-        if column == on or not look.columns[column].missing:
+        if column == on or not look.columns[column].missing or _is_nested(look, column):
             return False
         groups = look.sample.select([on, column]).group_by(on).aggregate([(column, "count"), ([], "count_all")])
         known = groups.column(f"{column}_count")
@@ -121,9 +123,13 @@ class Keys:
 
     def repeats(self, look: Look) -> float:
         """The share of the sample's rows that are exact copies of earlier ones."""
-        names = [n for n in look.columns if not pa.types.is_nested(look.sample.schema.field(n).type)]
+        names = [n for n in look.columns if not _is_nested(look, n)]
         total = look.sample.num_rows
         return 1 - look.sample.group_by(names).aggregate([]).num_rows / total if total and names else 0.0
+
+
+def _is_nested(look: Look, column: str) -> bool:
+    return bool(pa.types.is_nested(look.sample.schema.field(column).type))
 
 
 def _texts(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:

@@ -57,9 +57,10 @@ class Look:
 
     @property
     def shown(self) -> str:
-        """What people call it: the file, with its table or sheet."""
+        """What people call it: the name of the file, with its table or sheet."""
         part = self.given.table or self.given.sheet
-        return f"{self.from_} ({part})" if part else self.from_
+        name = self.files[0].path if self.files[0].type == "postgres" else self.from_.rpartition("/")[2]
+        return f"{name} ({part})" if part else name
 
     def known(self, column: str) -> pa.ChunkedArray:
         """The known values of a column of the sample."""
@@ -120,8 +121,15 @@ def _parts(file: SourceFile) -> list[Format]:
 def _look(file: SourceFile, fmt: Format, root: Path, base: Path) -> Look:
     folder = root if root.is_dir() else root.parent
     outer, _, inner = file.path.partition("!")
-    path = os.path.relpath(folder / outer, base).replace(os.sep, "/")
+    path = _written(folder / outer, base)
     return _sampled(file, fmt, f"{path}!{inner}" if inner else path)
+
+
+def _written(path: Path, base: Path) -> str:
+    """A path from a folder, so that both can be moved together; as it is where they share no folder at all."""
+    whole = path.resolve()
+    far = os.path.commonpath([whole, base.resolve()]) == whole.anchor
+    return (str(whole) if far else os.path.relpath(whole, base.resolve())).replace(os.sep, "/")
 
 
 def _sampled(file: SourceFile, fmt: Format, from_: str) -> Look:
@@ -157,9 +165,14 @@ def _sample(reading: Reading) -> tuple[pa.Table, int | None]:
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """The same with one type for all texts."""
-    fields = [pa.field(f.name, pa.string()) if pa.types.is_large_string(f.type) else f for f in table.schema]
-    return table.cast(pa.schema(fields))
+    """The same with one type for all texts, and no dictionaries."""
+    return table.cast(pa.schema([(f.name, _plain_type(f.type)) for f in table.schema]))
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_dictionary(kind):
+        return _plain_type(kind.value_type)
+    return pa.string() if pa.types.is_large_string(kind) or pa.types.is_null(kind) else kind
 
 
 def _joins_another(look: Look, looks: list[Look]) -> bool:
