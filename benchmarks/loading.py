@@ -1,0 +1,116 @@
+"""Loading: a file of events into the store, against DuckDB copying and sorting the same file."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.generate import PRICED, TYPES
+from benchmarks.measure import Cost, timed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MEMORY = "4GB"
+ZONE = "Europe/Berlin"
+
+
+def settings(data: Path) -> str:
+    """The ``shoal.yaml`` of a workspace over the made files."""
+    head = f"""\
+shoal: 1
+name: benchmark
+timezone: {ZONE}
+currency: USD
+clock: data-end
+store: {{memory: {MEMORY}}}
+revenue:
+  orders: purchase
+  events: {{purchase: amount}}
+sources:
+  customers:
+    from: {data / "customers.parquet"}
+    traits:
+      - {{customer: customer_id, take: {{country: country, plan: plan, age: age, signup: signup}}}}
+  events:
+    from: {data / "events.parquet"}
+    format: {{timezone: UTC}}
+    duplicates: keep
+    events:
+"""
+    return head + "".join(_mapping(event) for event in TYPES)
+
+
+def _mapping(event: str) -> str:
+    properties = ", properties: {amount: amount}" if event in PRICED else ""
+    return f"      - {{event: {event}, when: \"event = '{event}'\", customer: customer_id, at: ts{properties}}}\n"
+
+
+def baseline(data: Path, folder: Path) -> dict[str, Any]:
+    """DuckDB alone: copy the file into a table, sorted by customer and time, and check-point."""
+    from shoal.sql.duck import DuckStore
+
+    with DuckStore.open(folder / "baseline.duckdb", memory=MEMORY) as store:
+
+        def copy() -> None:
+            source = f"read_parquet('{data / 'events.parquet'}')"
+            store.execute(f"CREATE OR REPLACE TABLE events AS SELECT * FROM {source} ORDER BY customer_id, ts")
+            store.execute("CHECKPOINT")
+
+        return timed(copy)
+
+
+def workspace(data: Path, folder: Path) -> dict[str, Any]:
+    """``shoal load``: staging, judging, writing, and then the computed traits and segments. The store stays."""
+    import shoal
+
+    folder.mkdir(parents=True)
+    (folder / "shoal.yaml").write_text(settings(data), encoding="utf-8")
+    (folder / "segments").mkdir()
+    steps: dict[str, float] = {}
+    clock = [time.process_time()]
+
+    def tell(step: str, done: int, total: int) -> None:
+        now = time.process_time()
+        steps[current[0]] = round(steps.get(current[0], 0) + now - clock[0], 2)
+        clock[0], current[0] = now, step
+
+    current = ["opening"]
+    cost = Cost()
+    with cost.measured(), shoal.open(folder) as ws:
+        loaded = ws.data.load(progress=tell)
+        tell("", 0, 0)
+    after = sum(seconds for step, seconds in steps.items() if step in ("computing traits", "evaluating segments"))
+    figures = cost.document()
+    return {
+        **figures,
+        "load_cpu_s": round(figures["cpu_s"] - after, 3),
+        "steps_cpu_s": steps,
+        "events": sum(sum(source.events.values()) for source in loaded.report.sources.values()),
+    }
+
+
+def bulk(data: Path, folder: Path) -> dict[str, Any]:
+    """The bulk door of the writer: a relation an event type, no mapping and no judgement."""
+    from shoal.clock import DAY
+    from shoal.customers.bulk import write_events
+    from shoal.lang.schema import Kind, PropertyType
+    from shoal.sql.duck import create_store
+
+    number = {"amount": (PropertyType(Kind.NUMBER), "amount")}
+    with create_store(folder / "bulk.duckdb", zone=ZONE, now=0, memory=MEMORY) as store:
+
+        def write() -> None:
+            with store.transaction():
+                for event in TYPES:
+                    store.execute(
+                        "CREATE OR REPLACE TEMP VIEW incoming AS SELECT CAST(customer_id AS VARCHAR) AS customer_id, "
+                        "epoch_us(ts) AS ts, CAST(NULL AS VARCHAR) AS message_id, (1::BIGINT << 40) + file_row_number "
+                        "AS origin, CAST(amount * 1e6 AS BIGINT) AS amount FROM read_parquet("
+                        f"'{data / 'events.parquet'}', file_row_number = true) WHERE event = '{event}'"
+                    )
+                    properties = number if event in PRICED else {}
+                    write_events(store, event, "incoming", properties, zone=ZONE, received=800 * DAY)
+            store.execute("CHECKPOINT")
+
+        return timed(write)

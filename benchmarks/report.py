@@ -1,0 +1,77 @@
+"""What was found, as Markdown: every figure beside its baseline and the ratio to it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from benchmarks.generate import Size
+
+
+def page(size: str, made: Size, paths: Iterable[Path]) -> str:
+    """All results of a size."""
+    documents = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
+    head = f"# Benchmarks, {size}: {made.customers:,} customers, {made.events:,} events\n"
+    return "\n".join([head, *(section(document) for document in documents)])
+
+
+def section(document: dict[str, Any]) -> str:
+    """One benchmark."""
+    title, table = _TABLES[document["benchmark"]](document["found"])
+    machine = f"{document['cpu']}, {document['cores']} cores, {document['memory_gb']} GB, load {document['load_1m']}"
+    libraries = f"Python {document['python']}, DuckDB {document['duckdb']}, pyarrow {document['pyarrow']}"
+    where = f"Commit {document['commit']}, {document['date']}; {machine}; {libraries}."
+    return f"## {title}\n\n{where}\n\n{table}\n"
+
+
+def _load(found: dict[str, Any]) -> tuple[str, str]:
+    base, load = found["baseline"], found["load"]
+    after = {**load, "cpu_s": load["load_cpu_s"], "wall_s": None}
+    rows = [
+        _costs("DuckDB alone: copy and sort (baseline)", base, base),
+        _costs("Bulk door: `write_events` for each event type", found["bulk"], base),
+        _costs("`ws.data.load`: staging, judging, writing", after, base),
+        _costs("`ws.data.load`, with computed traits and segments", load, base),
+    ]
+    steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in load["steps_cpu_s"].items())
+    return "Loading", _table(("", "CPU s", "ratio", "s", "peak MB"), rows) + f"\n\nSteps, CPU s: {steps}."
+
+
+def _segments(found: dict[str, Any]) -> tuple[str, str]:
+    rows = []
+    for count, each in found["counts"].items():
+        base = each["baseline"]
+        rows.append(_costs(f"{count}: one query per segment, by hand (baseline)", base, base))
+        rows.append(_costs(f"{count}: `SqlEngine.evaluate`, all together", each["together"], base))
+        if "alone" in each:
+            rows.append(_costs(f"{count}: `SqlEngine.evaluate`, each alone", each["alone"], base))
+    why = found["why"]
+    said = f"{why['cpu_ms']} ms CPU, {why['wall_ms']} ms; worst {why['worst_cpu_ms']} ms CPU"
+    note = f"Why, for one customer and segment: median of {why['asked']}: {said}; peak {why['peak_mb']} MB."
+    return "Evaluating segments", _table(("", "CPU s", "ratio", "s", "peak MB"), rows) + f"\n\n{note}"
+
+
+def _start(found: dict[str, Any]) -> tuple[str, str]:
+    base = found["python -c pass"]
+    rows = [
+        (f"`{name}`", f"{each['cpu_s']:.3f}", f"{each['cpu_s'] / base['cpu_s']:.1f}", f"{each['wall_s']:.3f}")
+        for name, each in found.items()
+    ]
+    return "Starting (medians; the first row is the baseline)", _table(("", "CPU s", "ratio", "s"), rows)
+
+
+_TABLES = {"load": _load, "segments": _segments, "start": _start}
+
+
+def _costs(name: str, cost: dict[str, Any], base: dict[str, Any]) -> tuple[str, ...]:
+    wall = "" if cost["wall_s"] is None else f"{cost['wall_s']:.1f}"
+    return name, f"{cost['cpu_s']:.2f}", f"{cost['cpu_s'] / base['cpu_s']:.2f}", wall, f"{cost['peak_mb']:,}"
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    line = "| --- |" + " ---: |" * (len(head) - 1)
+    return "\n".join(["| " + " | ".join(head) + " |", line, *("| " + " | ".join(row) + " |" for row in rows)])
