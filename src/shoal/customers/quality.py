@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from shoal.clock import DAY
@@ -360,9 +361,7 @@ def _whole(store: Store, one: Prepared, now: int) -> Iterator[Measure]:
     note = ", ".join(f"{code}: {n:,}" for code, n in codes) or None
     yield Measure(source, None, "quarantined", aside / read if read else None, read, note=note)
     yield from _orphans(store, one)
-    at = [(plan.instant, plan.lean, plan.condition) for plan in one.events]
-    if at:
-        yield from _in_time(store, source, at, now)
+    yield from _in_time(one, now)
 
 
 def _orphans(store: Store, one: Prepared) -> Iterator[Measure]:
@@ -383,26 +382,23 @@ def _orphans(store: Store, one: Prepared) -> Iterator[Measure]:
         yield worst
 
 
-def _in_time(store: Store, source: str, at: list[tuple[str, str, str]], now: int) -> Iterator[Measure]:
-    """Freshness and gaps, from how many events there are on each day (UTC)."""
-    union = " UNION ALL ".join(
-        f"SELECT ({instant}) // {DAY} AS day, max({instant}) AS newest, count(*) AS n FROM {relation} "
-        f"WHERE {condition} GROUP BY 1"
-        for instant, relation, condition in at
-    )
-    days = store.rows(f"SELECT day, max(newest), sum(n) FROM ({union}) GROUP BY day ORDER BY day")
-    if not days:
+def _in_time(one: Prepared, now: int) -> Iterator[Measure]:
+    """Freshness and gaps, from how many events there are on each day."""
+    source = one.spec.name
+    found = [day for plan in one.events for day in plan.days]
+    if not found:
         return
-    total = sum(int(n) for _, _, n in days)
-    newest = max(n for _, n, _ in days)
+    total = sum(n for *_, n in found)
+    days = sorted({day for day, *_ in found})
+    newest = max(last for _, _, last, _ in found)
     yield Measure(source, None, "freshness", max(0.0, (now - newest) / DAY), total)
-    empty, longest, after = 0, 0, days[0][0]
-    for (one, _, _), (other, _, _) in zip(days, days[1:], strict=False):
-        empty += other - one - 1
-        if other - one - 1 > longest:
-            longest, after = other - one - 1, one
+    empty, longest, after = 0, 0, days[0]
+    for day, other in pairwise(days):
+        empty += other - day - 1
+        if other - day - 1 > longest:
+            longest, after = other - day - 1, day
     note = f"The longest are {longest:,} days after {_shown(after, 1)}." if longest else None
-    yield Measure(source, None, "gaps", float(empty), days[-1][0] - days[0][0] + 1, note=note)
+    yield Measure(source, None, "gaps", float(empty), days[-1] - days[0] + 1, note=note)
 
 
 def _used(one: Prepared) -> set[str]:

@@ -62,6 +62,11 @@ def native_kind(sql_type: str) -> Kind | None:
     return {"BOOLEAN": Kind.YESNO, "DATE": Kind.DATE}.get(base)
 
 
+def is_whole(sql_type: str) -> bool:
+    """Whether a database column holds whole numbers."""
+    return sql_type in _INTEGERS
+
+
 def text_of(raw: str, sql_type: str) -> str:
     """VARCHAR of a cell, the form in which ids are compared: numbers in their shortest form."""
     base = sql_type.split("(")[0]

@@ -51,6 +51,7 @@ class EventPlan:
         group: the expression of the group, None where each row is an event.
         number: of the mapping, over all sources.
         instant: the expression of the time.
+        days: how many events there are on each day since 1970 (UTC), with the first and the last time on it.
         rated: whether money is multiplied by a rate.
     """
 
@@ -64,6 +65,7 @@ class EventPlan:
     number: int
     instant: str
     rated: bool = False
+    days: list[tuple[int, int, int, int]] = field(default_factory=list)
     columns: dict[str, tuple[PropertyType, str]] = field(default_factory=dict)
 
     @property
@@ -125,6 +127,10 @@ def judge(store: Store, rows: Rows, map_: EventMap, number: int, money: Money) -
     plan = EventPlan(map_, rows, relation, lean, condition, message, key, number, instant, rated)
     if group:
         _sift_mixed(store, plan, customer)
+    plan.days = store.rows(
+        f"SELECT ts // {DAY} AS day, min(ts), max(ts), count(*) FROM (SELECT {instant} AS ts FROM {plan.lean} "
+        f"WHERE {plan.condition}) GROUP BY day ORDER BY day"
+    )
     return plan
 
 
@@ -246,7 +252,8 @@ def build(store: Store, plan: EventPlan, registry: Registry, relation: str) -> E
     extra = "".join(f", {column}" for column in shown)
     if plan.group is None:
         store.execute(
-            f"CREATE OR REPLACE TEMP VIEW {relation} AS SELECT {customer} AS customer_id, {instant} AS ts, "
+            f"CREATE OR REPLACE TEMP VIEW {relation} AS SELECT {customer} AS customer_id, "
+            f"{plan.rows.find(plan.map.customer, place).whole} AS customer_raw, {instant} AS ts, "
             f"{plan.message} AS message_id, {ORIGIN} AS origin{extra} FROM {plan.relation} WHERE {plan.condition}"
         )
     else:

@@ -100,12 +100,12 @@ def contents(store: Store, rows: Rows) -> None:
     paths = " ".join(f"WHEN {n.no} THEN {quoted(n.file.path)}" for n in rows.staged.files)
     cells = ", ".join(f"{quoted(c.name)}, {c.raw}" for c in rows.columns.values() if c.raw is not None)
     source = quoted(rows.spec.name)
+    mine = f"FROM load_faults WHERE source = {source}"
     store.execute(
         f"INSERT INTO load_quarantined SELECT {source}, CASE {FILE} {paths} END, {ROW}, code, "
-        f"CASE code {reason} END, content FROM (SELECT {FILE}, {ROW}, code, min(col) AS col FROM load_faults WHERE source = {source} GROUP BY ALL) "
+        f"CASE code {reason} END, content FROM (SELECT {FILE}, {ROW}, code, min(col) AS col {mine} GROUP BY ALL) "
         f"JOIN (SELECT {FILE}, {ROW}, CAST(json_object({cells}) AS VARCHAR) AS content FROM {rows.base} "
-        f"SEMI JOIN (SELECT {FILE}, {ROW} FROM load_faults WHERE source = {source}) USING ({FILE}, {ROW})) "
-        f"USING ({FILE}, {ROW})"
+        f"SEMI JOIN (SELECT {FILE}, {ROW} {mine}) USING ({FILE}, {ROW})) USING ({FILE}, {ROW})"
     )
     store.execute(
         "INSERT INTO load_quarantined SELECT source, path, line, code, reason, CAST(json_object('row', content) AS VARCHAR) "

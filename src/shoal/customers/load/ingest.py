@@ -181,10 +181,7 @@ def _prepare(store: Store, plan: _Plan, setting: Setting, meter: Meter) -> list[
 
 def _newest(store: Store, prepared: list[Prepared]) -> int:
     """The newest event's time among what is loaded and what is stored; the beginning of 1970 where there is none."""
-    found = []
-    for one in prepared:
-        for plan in one.events:
-            found += store.rows(f"SELECT max({plan.instant}) FROM {plan.lean} WHERE {plan.condition}")
+    found: list[tuple[int | None]] = [(last,) for one in prepared for p in one.events for _, _, last, _ in p.days]
     for event in Registry.load(store).events.values():
         found += store.rows(f"SELECT max(ts) FROM {event.table} WHERE retired IS NULL")
     return max((ts for (ts,) in found if ts is not None), default=0)

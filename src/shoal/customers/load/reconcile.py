@@ -140,9 +140,10 @@ def correct_others(
         f"SELECT r.m1, r.m2 FROM ({_marked(replaced, marks)}) AS r JOIN {target.table} AS e "
         f"ON e.message_id = r.message_id AND e.retired IS NULL AND {of_files(others, 'e.origin')}"
     )
+    said = _marked(f"SELECT rowid AS rid, * FROM {fresh}", marks)
     store.execute(
-        f"DELETE FROM {fresh} WHERE message_id IS NOT NULL AND rowid IN (SELECT f.rid FROM ({_marked(f'SELECT rowid AS rid, * FROM {fresh}', marks)}) "
-        f"AS f SEMI JOIN ({equal} UNION ALL {stale}) USING (m1, m2))"
+        f"DELETE FROM {fresh} WHERE message_id IS NOT NULL AND rowid IN (SELECT f.rid FROM ({said}) AS f "
+        f"SEMI JOIN ({equal} UNION ALL {stale}) USING (m1, m2))"
     )
     return sum(
         _count(

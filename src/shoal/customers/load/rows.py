@@ -59,6 +59,11 @@ class Column:
         return f"nullif(trim({convert.physical_text(self.physical, self.kind)}), '')"
 
     @property
+    def whole(self) -> str:
+        """The cell where it is a whole number, which joins faster than its text; else the id."""
+        return self.raw if self.raw is not None and convert.is_whole(self.sql_type) else self.id
+
+    @property
     def beyond(self) -> str:
         """Whether its cell is a number too large to be kept."""
         if self.raw is not None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shoal.customers.bulk import WriteSummary, admit, insert_events
 from shoal.customers.load import events, reconcile, traits
 from shoal.customers.writer import write_consents, write_events, write_traits
+from shoal.lang import calendar
+from shoal.sql.encode import offset_case
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from shoal.customers.bulk import WriteSummary
     from shoal.customers.load.events import EventPlan
     from shoal.customers.load.prepare import Prepared
     from shoal.customers.load.traits import ConsentPlan, TraitPlan
@@ -71,12 +73,27 @@ def _write_events(pen: Pen, one: Prepared) -> int:
     for event in pen.registry.events.values():
         if event.name not in by_name:
             one.report.retired += reconcile.retire_all(pen.store, event.table, pages.old, pen.now)
-    fresh = [_fresh(pen, one, plans, pages) for plans in by_name.values()]
-    for name, written in [pair for pairs in fresh for pair in pairs]:
+    plain = [p for p in one.events if not (pages.old or p.identified) and p.days]
+    fresh = [
+        _fresh(pen, one, plans, pages)
+        for named in by_name.values()
+        if (plans := [p for p in named if all(p is not q for q in plain)])
+    ]
+    for name, written in [*(pair for pairs in fresh for pair in pairs), *_write_plain(pen, plain)]:
         one.report.events[name] = one.report.events.get(name, 0) + written.written
         one.report.same_id += written.duplicates
         new += written.customers
+    if not pages.old:
+        _count_mistyped(pen, one)
     return new
+
+
+def _count_mistyped(pen: Pen, one: Prepared) -> None:
+    """Note cells that aren't of their column's type, for each property that comes from the column."""
+    wrong = {column.casefold(): many for column, many in one.report.mistyped.items()}
+    for map_ in one.spec.events:
+        for prop, take in map_.properties.items():
+            pen.registry.count_mistyped(pen.registry.events[map_.event], prop, wrong.get(take.column.casefold(), 0))
 
 
 def _fresh(pen: Pen, one: Prepared, plans: list[EventPlan], pages: _Pages) -> list[tuple[str, WriteSummary]]:
@@ -105,6 +122,40 @@ def _write_straight(pen: Pen, plan: EventPlan) -> WriteSummary:
     relation = f"load_events_{plan.number}"
     events.build(pen.store, plan, pen.registry, relation)
     return _write(pen, plan.map.event, relation, plan.columns)
+
+
+def _write_plain(pen: Pen, plans: list[EventPlan]) -> Iterator[tuple[str, WriteSummary]]:
+    """Write rows that were judged and have no message id, without looking at them again."""
+    made = [(plan, events.build(pen.store, plan, pen.registry, f"load_events_{plan.number}")) for plan in plans]
+    for plan in plans:
+        pen.store.execute(
+            f"CREATE OR REPLACE TEMP TABLE load_owners_{plan.number} AS SELECT customer_raw, ts, "
+            "CAST(customer_raw AS VARCHAR) AS id FROM (SELECT customer_raw, min(ts) AS ts "
+            f"FROM load_events_{plan.number} GROUP BY customer_raw)"
+        )
+    owners = " UNION ALL ".join(f"SELECT id, ts FROM load_owners_{plan.number}" for plan in plans)
+    new = admit(pen.store, f"({owners})", "id", str(pen.now)) if plans else 0
+    for plan, event in made:
+        yield event.name, WriteSummary(_insert_plain(pen, plan, event), customers=new)
+        new = 0
+
+
+def _insert_plain(pen: Pen, plan: EventPlan, event: EventType) -> int:
+    keys = (
+        f"(SELECT o.customer_raw AS id_, c.key AS key_ FROM load_owners_{plan.number} AS o "
+        "JOIN customers AS c USING (id)) ON id_ = customer_raw"
+    )
+    low, high = min(first for _, first, _, _ in plan.days), max(last for _, _, last, _ in plan.days)
+    return insert_events(
+        pen.store,
+        event,
+        f"load_events_{plan.number}",
+        {event.properties[name].col: sql for name, (_, sql) in plan.columns.items()},
+        offset=offset_case(calendar.zone(pen.zone), "ts", low, high),
+        received=str(pen.now),
+        load=pen.load,
+        keys=keys,
+    )
 
 
 def _write(pen: Pen, event: str, relation: str, columns: dict[str, tuple[PropertyType, str]]) -> WriteSummary:
