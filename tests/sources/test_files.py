@@ -171,28 +171,24 @@ def test_a_file_that_changed_or_vanished_before_reading_is_an_error(write):
         table(reading)
 
 
-def test_a_file_that_may_not_be_read_is_an_error(tmp_path, write):
-    path = write("a.csv", CSV)
-    path.chmod(0)
+@pytest.fixture
+def locked(tmp_path, write):
+    """A folder with a file that may not be read. Look with the eyes of an ordinary user, since root may read everything."""
+    write("a.csv", CSV).chmod(0)
     if os.geteuid() != 0:
-        with pytest.raises(SourceError, match="Permission denied"):
-            discover("a.csv", tmp_path)
+        yield tmp_path
         return
-    # Root may read everything, so look with other eyes, in a process of its own.
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            os.setuid(65534)
-            os.chdir(tmp_path)
-            discover("a.csv", tmp_path)
-        except SourceError as error:
-            code = 0 if "a.csv: The file can't be read (Permission denied)." in str(error) else 2
-        finally:
-            os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == 0 and not folder.stat().st_mode & 0o001:
+            folder.chmod(folder.stat().st_mode | 0o011)
+    os.seteuid(65534)
+    yield tmp_path
+    os.seteuid(0)
+
+
+def test_a_file_that_may_not_be_read_is_an_error(locked):
+    with pytest.raises(SourceError, match=r"a\.csv: The file can't be read \(Permission denied\)\. Give yourself"):
+        discover("a.csv", locked)
 
 
 def test_secrets_are_taken_out_of_addresses():
