@@ -44,7 +44,7 @@ class Batch:
     questions: tuple[tuple[int, int | None], ...]
 
 
-def batch(seed: int, definitions: int = 44, questions: int = 5) -> Batch:
+def batch(seed: int, definitions: int = 46, questions: int = 6) -> Batch:
     """The batch of a seed."""
     r = Random(seed)
     setting = Setting(*r.choice(ZONES))
@@ -88,27 +88,48 @@ def draw_world(r: Random, setting: Setting, segments: dict[str, Segment]) -> Wor
 
 
 def draw_questions(r: Random, setting: Setting, world: World, many: int) -> Iterator[tuple[int, int | None]]:
-    """Instants at the edges of windows of what happened (± 1 µs), and anywhere."""
-    instants = [record.ts for record in world.records] or [setting.start]
-    lengths = sorted({micros(d) for d in durations_in([s.where for s in world.segments.values()])}) or [DAY]
+    """Instants at the edges of windows over what happened (± 1 µs), and anywhere."""
     for i in range(many):
-        at = r.choice(instants) + r.choice((0, 1, 1)) * r.choice(lengths) + r.choice((-1, 0, 1))
-        if i % 3 == 2:
-            at = r.randrange(setting.start + DAY, setting.end + 2 * DAY)
+        at = r.randrange(setting.start + DAY, setting.end + 2 * DAY) if i % 4 == 3 else aimed(r, world)
         received = [record.received for record in world.records] or [at]
-        known_at = r.choice((at, r.choice(received) + r.choice((-1, 0, 1)))) if i % 4 == 3 else None
+        known_at = r.choice((at, r.choice(received) + r.choice((-1, 0, 1)))) if i % 3 == 2 else None
         yield at, known_at
 
 
-def durations_in(wire: Any) -> Iterator[Wire]:
-    """Every duration that stands in a wire form."""
+def aimed(r: Random, world: World) -> int:
+    """An instant at which a record of one definition stands at the edge of one of its windows, or a microsecond off."""
+    wire = r.choice(list(world.segments.values())).where
+    names = set(names_in(wire))
+    instants = [x.ts for x in world.records if x.name in names or f"account.{x.name}" in names]
+    instants = instants or [x.ts for x in world.records] or [0]
+    ahead = r.choice([*edges_in(wire), *edges_in(wire), 0])
+    return r.choice(instants) + ahead + r.choice((-1, 0, 0, 1))
+
+
+def names_in(wire: Any) -> Iterator[str]:
+    """Every name of an event or a trait in a wire form."""
     if isinstance(wire, list):
         for part in wire:
-            yield from durations_in(part)
+            yield from names_in(part)
+    elif isinstance(wire, dict):
+        if "name" in wire:
+            yield wire["name"]
+        yield from names_in([v for v in wire.values() if isinstance(v, dict | list)])
+
+
+def edges_in(wire: Any) -> Iterator[int]:
+    """How far behind t the edges of the windows in a wire form lie."""
+    if isinstance(wire, list):
+        for part in wire:
+            yield from edges_in(part)
     elif isinstance(wire, dict):
         if wire["node"] == "duration":
-            yield wire
-        yield from durations_in([v for v in wire.values() if isinstance(v, dict | list)])
+            yield micros(wire)
+        if wire["node"] == "before last":
+            yield micros(wire["length"]) + micros(wire["before"])
+        if wire["node"] == "regularly":
+            yield from (i * micros(wire["length"]) for i in range(1, wire["of_last"] + 1))
+        yield from edges_in([v for v in wire.values() if isinstance(v, dict | list)])
 
 
 class History:
@@ -118,22 +139,27 @@ class History:
         self.r = r
         self.setting = setting
         self.used: list[int] = []
+        self.own: list[int] = []
         self.ids: set[str] = set()
 
     def ts(self) -> int:
         """An instant: a mark that others share, one used before, or a window's length (± 1 µs) away from one."""
         way = self.r.random()
-        if way < 0.45 or not self.used:
+        near = self.own if self.own and self.r.random() < 0.7 else self.used
+        if way < 0.25 or not near:
+            ts = self.r.choice(self.setting.anchors)
+        elif way < 0.45:
             ts = self.r.choice(self.setting.marks)
-        elif way < 0.65:
-            ts = self.r.choice(self.used)
+        elif way < 0.6:
+            ts = self.r.choice(near)
         elif way < 0.9:
             step = micros(duration(*self.r.choice(DURATIONS)))
-            ts = self.r.choice(self.used) + self.r.choice((-1, 1)) * step + self.r.choice((-1, 0, 0, 0, 1))
+            ts = self.r.choice(near) + self.r.choice((-1, 1)) * step + self.r.choice((-1, 0, 0, 0, 1))
         else:
             ts = self.r.randrange(self.setting.start, self.setting.end)
         ts = max(ts, self.setting.start - DAY)
         self.used.append(ts)
+        self.own.append(ts)
         return ts
 
     def received(self, ts: int) -> int:
@@ -151,10 +177,12 @@ class History:
     def event_records(self) -> Iterator[Event]:
         """What the customers did."""
         for customer in EVENTFUL:
-            for _ in range(self.r.choice((0, 6, 14, 22, 30, 40))):
+            self.own = []
+            for _ in range(self.r.choice((0, 6, 14, 20, 28))):
                 name = self.r.choices(list(EVENT_WEIGHTS), list(EVENT_WEIGHTS.values()))[0]
                 ts = self.ts()
-                yield Event(customer, name, ts, self.properties(name), self.message_id(), self.received(ts))
+                for _ in range(self.r.choices((1, 2, 3), (8, 2, 1))[0]):
+                    yield Event(customer, name, ts, self.properties(name), self.message_id(), self.received(ts))
 
     def properties(self, name: str) -> dict[str, Any]:
         """Some properties: absent, null, empty and, now and then, of another type."""
@@ -175,6 +203,7 @@ class History:
     def trait_records(self) -> Iterator[TraitChange]:
         """How the traits of customers and accounts changed."""
         for customer in CUSTOMERS:
+            self.own = []
             for name in (n for n in TRAITS if not n.startswith("account.")):
                 for _ in range(self.r.choice((0, 1, 1, 2, 4))):
                     yield self.change(customer, name, TRAITS[name], "customer")
@@ -238,7 +267,7 @@ class History:
             for value, rank in ranks_in(segment.where):
                 ranks[repr(value), rank] = value, rank
         for value, rank in ranks.values():
-            for ts in sorted({self.ts() for _ in range(self.r.choice((0, 1, 2, 2, 3)))}):
+            for ts in sorted({min(self.ts(), self.ts()) for _ in range(self.r.choice((0, 2, 2, 3)))}):
                 number = Fraction(self.r.choice(("-3", "0", "1", "2") if low_end(rank) else ("5", "10", "20/3", "30")))
                 yield Threshold(value, rank, number, ts, self.received(ts))
 

@@ -39,7 +39,7 @@ OF_TYPES = {
 }
 HISTORIC = ("s00", "s01")
 """The segments whose history is recorded."""
-COUNTS = ("0", "1", "2", "3")
+COUNTS = ("0", "1", "2", "3", "4", "6")
 
 
 def traits_of(*kinds: str) -> list[str]:
@@ -80,11 +80,11 @@ class Conditions:
         """A literal that bounds a window."""
         if self.r.random() < 0.5:
             return literal(self.r.choice(self.setting.dates[:-1]))
-        return literal(EPOCH + self.r.choice(self.setting.marks) * MICROSECOND)
+        return literal(EPOCH + self.r.choice(self.setting.anchors) * MICROSECOND)
 
     def window(self) -> Wire:
         """A window over the past."""
-        kind = self.r.choices(("last", "before last", "since", "period", "this", "last calendar"), (8, 3, 2, 2, 3, 3))[
+        kind = self.r.choices(("last", "before last", "since", "period", "this", "last calendar"), (8, 3, 2, 3, 3, 3))[
             0
         ]
         if kind == "last":
@@ -94,11 +94,18 @@ class Conditions:
         if kind == "since":
             return node(kind, start=self.day_or_instant())
         if kind == "period":
-            return node(kind, start=self.day_or_instant(), end=self.day_or_instant())
+            return self.period()
         unit = self.r.choice(("day", "week", "month", "quarter", "year"))
         if kind == "this":
             return node(kind, unit=unit)
         return node(kind, amount=self.r.choice((1, 1, 2, 3)), unit=unit)
+
+    def period(self) -> Wire:
+        """A window between two days or instants, at times the wrong way round."""
+        ends = sorted((self.day_or_instant() for _ in range(2)), key=lambda end: end["value"])
+        if self.r.random() < 0.1:
+            ends.reverse()
+        return node("period", start=ends[0], end=ends[1])
 
     def maybe_window(self) -> Wire | None:
         """A window, or none."""
@@ -122,7 +129,7 @@ class Conditions:
 
     def among(self, value: Wire, name: str, kind: str) -> Wire:
         """``value in (…)``."""
-        options = [self.literal_for(name, kind) for _ in range(self.r.choice((1, 2, 3)))]
+        options = [self.literal_for(name, kind) for _ in range(self.r.choice((1, 2, 3, 4)))]
         return node("in", value=value, options=options, negated=self.r.random() < 0.5)
 
     def asked(self, value: Wire, name: str, kind: str) -> Wire:
@@ -244,7 +251,8 @@ class Conditions:
             steps.append(self.step(names[-2], names[-1], absent))
             if absent:
                 break
-        return node("sequence", first=self.events(names[0], filtered=0.25), steps=steps, window=self.maybe_window())
+        window = self.window() if self.r.random() < 0.5 else None
+        return node("sequence", first=self.events(names[0], filtered=0.2), steps=steps, window=window)
 
     def step_name(self) -> str:
         """The name of a step: mostly of the two event types that share a property."""
@@ -255,9 +263,10 @@ class Conditions:
         shared = [p for p in EVENTS[before] if p in EVENTS[name] and isinstance(EVENTS[name][p], str)]
         shared = [p for p in shared if EVENTS[name][p] != "list of text"]
         same = [self.r.choice(shared)] if shared and self.r.random() < 0.6 else None
-        within = self.duration() if absent or self.r.random() < 0.6 else None
+        lengths = DURATIONS if absent else DURATIONS[3:]
+        within = duration(*self.r.choice(lengths)) if absent or self.r.random() < 0.6 else None
         without = self.events() if not absent and self.r.random() < 0.3 else None
-        events = self.events(name, filtered=0.25)
+        events = self.events(name, filtered=0.2)
         return node("step", events=events, within=within, absent=absent or None, without=without, same=same)
 
     def not_after(self) -> Wire:
@@ -268,7 +277,8 @@ class Conditions:
 
     def did_first(self) -> Wire:
         """``did first A in W``."""
-        return node("did first", events=self.events(), window=self.window())
+        rare = self.r.choice(("Email Opened", "App Opened", "Video Started", "Video Ended", "Star*"))
+        return node("did first", events=self.events(rare), window=self.window())
 
     def regularly(self) -> Wire:
         """``did A at least n times in k of last m periods of W``."""
@@ -410,8 +420,9 @@ class Conditions:
         """A date or instant trait in a window."""
         window = self.window() if self.r.random() < 0.8 else node("last", length=duration(3, "week"))
         if self.r.random() < 0.35:
-            window = node("next", length=duration(*self.r.choice(DURATIONS[4:])))
-        return node("when", trait=node("trait", name=self.r.choice(traits_of("date", "instant"))), window=window)
+            window = node("next", length=duration(*self.r.choice(DURATIONS[6:])))
+        name = self.r.choice(("renewal", "renewal", "signed_up", "signed_up", "birthday", "account.since"))
+        return node("when", trait=node("trait", name=name), window=window)
 
     def anniversary(self) -> Wire:
         """``anniversary of birthday in next N days``."""
@@ -499,11 +510,18 @@ class Conditions:
         many = {
             4: (self.of_aggregate, self.sequence),
             3: (self.of_arithmetic, self.did),
-            2: (self.of_trait, self.of_number, self.when, self.held, self.changed, self.recorded, self.not_after),
+            2: (self.of_trait, self.of_text, self.of_texts, self.of_number, self.when, self.held, self.changed),
         }
-        one = (self.of_text, self.of_texts, self.of_two_traits, self.of_two_aggregates, self.anniversary, self.distance)
+        one = (
+            self.recorded,
+            self.not_after,
+            self.of_two_traits,
+            self.of_two_aggregates,
+            self.anniversary,
+            self.distance,
+        )
         other = (self.bucket, self.ranked, self.percentile, self.member_of, self.listed_in, self.consents_to)
-        events = (self.did_first, self.regularly)
+        events = (self.recorded, self.not_after, self.did_first, self.regularly)
         return [way for n, ways in many.items() for way in ways for _ in range(n)] + [*one, *other, *events]
 
     def tree(self, depth: int = 2) -> Wire:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from .naive import Scope
+from .naive import CONDITIONS, Scope
 from .wire import Node
+from .world import Segment
 
 LEAST = 0.05
 """An operator that is true, or false, less often than this proves little."""
@@ -83,6 +84,21 @@ def labels(node: Node, in_filter: bool) -> Iterator[str]:
     window = node.fields.get("window")
     if window is not None:
         yield f"window {window.kind}"
+
+
+def operators(segment: Segment) -> set[str]:
+    """All operators that a definition speaks of, those in its filters and its lists among them."""
+    found = {name for name in ("always", "never") if getattr(segment, name) is not None}
+    return found | set(_all(segment.condition, in_filter=False))
+
+
+def _all(node: Node, in_filter: bool) -> Iterator[str]:
+    if node.kind in CONDITIONS:
+        yield from labels(node, in_filter)
+    for name, value in node.fields.items():
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, Node):
+                yield from _all(part, in_filter or name == "where")
 
 
 def _of_events(events: Node) -> Iterator[str]:

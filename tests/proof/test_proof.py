@@ -9,23 +9,38 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from fractions import Fraction
+from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 
 from shoal.clock import iso
 from shoal.lang.check import definition_faults
+from shoal.lang.document import to_document
 from shoal.lang.show import show
 
 from . import draw, naive
-from .product import Product, product
+from .product import Product, product, rank_text, side_text
 from .shrink import shrunk
 from .tally import Tally
-from .world import World
+from .until import until
+from .wire import Node, decode
+from .world import Knowledge, World
+from .zones import DAY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shoal.sql.explain import Explanation
 
 WORLDS = int(os.environ.get("SHOAL_PROOF_WORLDS", "16"))
 SEED = int(os.environ.get("SHOAL_PROOF_SEED", "0"))
-UNTIL = 12
-"""Pairs of a definition and a customer in each world of which until when is asked."""
+DEFINITIONS_AHEAD, CUSTOMERS_AHEAD = 9, 2
+"""Of how many definitions and customers of each world until when is asked."""
+DEFINITIONS_WHY = 6
+FAR = 1400 * DAY
+"""Beyond this, the naive evaluator has tried too little to say that nothing changes."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +97,77 @@ def test_members(seed: int) -> None:
         found = [d for at, known_at in batch.questions for d in differences(engine, at, known_at)]
     if found:
         pytest.fail("\n\n".join([report(batch.world, found[0], seed), *map(repr, found[1:10])]))
+
+
+@pytest.mark.parametrize("seed", range(SEED, SEED + WORLDS))
+def test_until_when(seed: int) -> None:
+    """SQL names the very instant at which trying every instant first shows another answer."""
+    batch, r = draw.batch(seed), Random(seed)
+    at, known_at = batch.questions[seed % len(batch.questions)]
+    slugs = r.sample(sorted(batch.world.segments), DEFINITIONS_AHEAD)
+    customers = r.sample(sorted(Knowledge(batch.world, known_at).customers), CUSTOMERS_AHEAD)
+    with product(batch.world) as engine:
+        found = engine.until(slugs, customers, at, known_at)
+        for (slug, customer), instant in found.items():
+            wanted = until(batch.world, batch.world.segments[slug], customer, at, known_at)
+            if wanted is None and instant is not None and instant > at + FAR:
+                continue
+            text = f"seed {seed}, {slug}, {customer}: {show(engine.definitions[slug].where)}"
+            assert instant == wanted, f"{text} at {at}, known at {known_at}"
+
+
+@pytest.mark.parametrize("seed", range(SEED, SEED + WORLDS))
+def test_why(seed: int) -> None:
+    """Every part of an explanation says of its condition what the naive evaluator says."""
+    batch, r = draw.batch(seed), Random(seed)
+    world, (at, known_at) = batch.world, batch.questions[(seed + 1) % len(batch.questions)]
+    known = Knowledge(world, known_at)
+    there = [customer for customer, since in known.customers.items() if since <= at]
+    with product(world) as engine:
+        for slug in r.sample(sorted(world.segments), DEFINITIONS_WHY) if there else ():
+            customer = r.choice(there)
+            scope = naive.Scope(known, customer, at)
+            told = engine.why(slug, customer, at, known_at)
+            assert told.truth == naive.is_member(world.segments[slug], scope), (seed, slug, customer)
+            for part in parts_of(told):
+                condition = decode(to_document(part.node))
+                assert part.truth == naive.holds(condition, scope), (seed, slug, customer, part.text)
+
+
+def parts_of(told: Explanation) -> Iterator[Explanation]:
+    """All parts below the top of an explanation; below another segment its lists count, so those tell by themselves."""
+    for part in told.parts:
+        yield part
+        if part.node.kind != "member of":
+            yield from parts_of(part)
+
+
+@pytest.mark.parametrize("seed", range(SEED, SEED + WORLDS))
+def test_thresholds(seed: int) -> None:
+    """A refresh records, for every rank, the value that counting by hand gives."""
+    batch = draw.batch(seed)
+    world, (at, _) = batch.world, batch.questions[0]
+    known = Knowledge(world)
+    with product(world) as engine:
+        engine.store.execute("DELETE FROM thresholds")
+        engine.engine.refresh_thresholds(engine.definitions, at, at)
+        rows = engine.store.rows("SELECT value, rank, num, den, n FROM thresholds")
+        found = {(value, rank): (Fraction(num, den), n) for value, rank, num, den, n in rows}
+        wanted = {}
+        for wire, rank in (pair for s in world.segments.values() for pair in draw.ranks_in(s.where)):
+            values = values_of(decode(wire), known, at)
+            end, q = rank.split(" ")
+            number = naive.rank_threshold(values, end, Fraction(q))
+            if number is not None:
+                wanted[side_text(wire), rank_text(rank)] = (number, len(values))
+        assert found == wanted
+
+
+def values_of(side: Node, known: Knowledge, at: int) -> list[Fraction]:
+    """The values of all customers who exist and have one."""
+    there = [customer for customer, since in known.customers.items() if since <= at]
+    values = [naive.value(side, naive.Scope(known, customer, at)) for customer in there]
+    return [v for v in values if v is not None]
 
 
 def test_every_operator_is_tried(capsys: pytest.CaptureFixture[str]) -> None:

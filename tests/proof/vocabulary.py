@@ -76,20 +76,22 @@ SPAN = 32
 """Days that a drawn history lasts."""
 
 DURATIONS = (
-    (90, "minute"),
-    (6, "hour"),
+    (21_600, "second"),
+    (360, "minute"),
+    (24, "hour"),
     (1, "day"),
-    (36, "hour"),
     (3, "day"),
-    (5, "day"),
+    (72, "hour"),
     (1, "week"),
+    (7, "day"),
     (12, "day"),
     (3, "week"),
 )
+"""Few lengths in many units, so that distances between events meet them."""
 TEXTS: dict[str, tuple[str | None, ...]] = {
     "country": ("KE", "UG", "ke", "", None),
     "plan": ("free", "pro", "Pro", "", None),
-    "cart_id": ("c1", "c2", "", None),
+    "cart_id": ("c1", "c1", "c2", "", None),
     "coupon": ("SAVE", "save", "straße", "", None),
     "category": ("shoes", "hats", "Shoes", "", None),
     "campaign": ("spring", "SPRING", "Çay", None),
@@ -117,7 +119,21 @@ PLACES: tuple[tuple[float, float] | None, ...] = (
     (0.0, 180.0),
     None,
 )
-PATTERNS = ("^s", "[se]$", "oe|at|r.", "^$", "[A-Z]", "a.e|p", "^(shoes|pro|KE)$", "KE?|^f", "ä|^c", "p{2}|r+")
+PATTERNS = (
+    "^s",
+    "[se]$",
+    "oe|at|r.",
+    "^$",
+    "[A-Z]",
+    "a.e|p",
+    "^(shoes|pro|KE)$",
+    "KE?|^f",
+    "ä|^c",
+    "p{2}|r+",
+    "o|e|K",
+    ".",
+    "[a-z]{2}",
+)
 PIECES = ("", "s", "S", "pro", "PRO", "hats", "ss", "SAVE", "K", "ä", "ß", "c")
 
 
@@ -146,6 +162,12 @@ class Setting:
         return tuple(sorted({*grid, *map(int, days)}))
 
     @cached_property
+    def anchors(self) -> tuple[int, ...]:
+        """Instants that history and literals meet at."""
+        days = [int(day_start(self.zone, date)) for date in self.dates[:-1]]
+        return (*self.marks[5::13], *days)
+
+    @cached_property
     def dates(self) -> tuple[dt.date, ...]:
         """Dates that traits, properties and literals share."""
         near = [self.first + dt.timedelta(days=i) for i in (2, 9, 13, 15, 17, 25, 34)]
@@ -172,7 +194,7 @@ class Setting:
         if kind == "geo point":
             return PLACES
         if kind == "instant":
-            return (*(EPOCH + m * MICROSECOND for m in self.marks[3::17]), None)
+            return (*(EPOCH + m * MICROSECOND for m in self.marks[5::13]), None)
         assert kind == "date"
         return (*(self.birthdays if name == "birthday" else self.dates), None)
 
