@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _EPOCH_DAY = date(1970, 1, 1)
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_DECADE = 3_653 * DAY
 _FIRST, _LAST = datetime(1, 1, 3), datetime(9999, 12, 29)
 
 
@@ -81,17 +82,9 @@ class Zone:
 
     def transitions(self, low: int, high: int) -> list[tuple[int, int]]:
         """The offsets in force in [low, high]: (first instant, seconds), the first pair standing for ``low`` itself."""
-        found = [(low, self.offset(low))]
-        at = low
-        while at < high:
-            ahead = min(at + DAY, high)
-            if self.offset(ahead) != found[-1][1]:
-                change = self._change(at, ahead)
-                found.append((change, self.offset(change)))
-                at = change
-            else:
-                at = ahead
-        return found
+        decades = range(low // _DECADE, high // _DECADE + 1)
+        turns = [turn for decade in decades for turn in _turns(self, decade) if low < turn[0] <= high]
+        return [(low, self.offset(low)), *turns]
 
     def _change(self, low: int, high: int) -> int:
         """The first instant in (low, high] whose offset differs from that at ``low``; transitions fall on whole seconds."""
@@ -104,6 +97,23 @@ class Zone:
             else:
                 right = middle
         return right * SECOND
+
+
+@lru_cache(maxsize=1_000)
+def _turns(zone: Zone, decade: int) -> tuple[tuple[int, int], ...]:
+    """The instants of a decade at which the offset changes, each with the new one, found day by day."""
+    at, end = decade * _DECADE - 1, (decade + 1) * _DECADE - 1
+    found: list[tuple[int, int]] = []
+    offset = zone.offset(at)
+    while at < end:
+        ahead = min(at + DAY, end)
+        if zone.offset(ahead) != offset:
+            at = zone._change(at, ahead)
+            offset = zone.offset(at)
+            found.append((at, offset))
+        else:
+            at = ahead
+    return tuple(found)
 
 
 @lru_cache(maxsize=200_000)

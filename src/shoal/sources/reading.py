@@ -108,7 +108,7 @@ class SourceFile:
     """One thing to read: a file, a member of an archive, or a database.
 
     Args:
-        path: its name for people and for the store: relative to the root where it lies inside or beside it, with ``!member`` in an
+        path: its name for people and for the store: relative to the root where it lies inside or beside it, ``!member`` in an
             archive; the address of a database without its password.
         type: how it is read, unless the format says otherwise.
         location: the file on disk; for a database server the address with its secrets, never to be shown.
