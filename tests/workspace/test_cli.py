@@ -1,0 +1,150 @@
+"""The command line: what it prints for people and machines, and that its exit codes mean something."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shoal.cli import main
+
+
+def run(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, str]:
+    """The exit code, standard output and standard error of a command."""
+    with pytest.raises(SystemExit) as ended:
+        main(list(args))
+    told = capsys.readouterr()
+    return int(ended.value.code or 0), told.out, told.err
+
+
+def json_of(capsys: pytest.CaptureFixture[str], *args: str) -> Any:
+    code, out, err = run(capsys, *args, "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+def test_segments_for_people_and_machines_agree(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = json_of(capsys, "-w", str(root), "segments")
+    (row,) = found["segments"]
+    assert row["slug"] == "lapsed-vips"
+    assert found["currency"] == "USD"
+    code, out, _ = run(capsys, "-w", str(root), "segments")
+    assert code == 0
+    assert "Lapsed VIPs" in out
+    assert f"{row['size']:,}" in out
+    assert "\x1b" not in out, "colours only on a terminal"
+
+
+def test_why_explains_each_part(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "-w", str(root), "why", "C0012", "Lapsed VIPs")
+    assert code == 0
+    assert "C0012 is not in 'Lapsed VIPs'" in out
+    assert "1334.35" in out
+    assert "enters at 2025-08-" in out
+    document = json_of(capsys, "-w", str(root), "why", "C0012", "lapsed-vips")
+    assert document["truth"] is False
+    assert [part["truth"] for part in document["parts"]] == [True, False]
+
+
+def test_a_workspace_without_segments_says_what_to_do_next(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "-w", str(root), "segment", "remove", "lapsed-vips", "--yes")[0] == 0
+    _, out, _ = run(capsys, "-w", str(root), "segments")
+    assert "shoal library" in out
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (["segment", "add", "Typo", 'did "Order Complete"'], 2, 'Did you mean "Order Completed"'),
+        (["segment", "add", "Typo", "country = KE"], 2, "line 1, column"),
+        (["why", "C12", "Lapsed VIPs"], 2, "C0012"),
+        (["why", "C0012", "Lapsed VIP"], 2, "Lapsed VIPs"),
+        (["members", "lapsed-vips", "--purpose", "resale"], 2, "no purpose 'resale'"),
+        (["members", "lapsed-vips", "-o", "x.docx"], 2, ".csv, .parquet or .jsonl"),
+        (["segments", "--as-of", "yesterday"], 2, "is not"),
+        (["sql", "DELETE FROM customers"], 5, "single SELECT"),
+        (["librarry"], 2, 'Did you mean "library"'),
+        (["load", "--only", "ordrs"], 2, "ordrs"),
+    ],
+)
+def test_a_mistake_is_one_paragraph_with_a_fix(
+    root: Path, capsys: pytest.CaptureFixture[str], args: list[str], code: int, said: str
+) -> None:
+    """Breaks when an error is a traceback, or its exit code says another thing than docs/cli.md."""
+    got, out, err = run(capsys, "-w", str(root), *args)
+    assert (got, out) == (code, "")
+    assert said in err
+    assert "Traceback" not in err
+
+
+def test_a_folder_without_a_workspace_says_how_to_make_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "-w", str(tmp_path), "segments")
+    assert code == 2
+    assert "shoal init" in err
+
+
+def test_a_source_that_vanished_is_named_and_nothing_is_done(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = json_of(capsys, "-w", str(root), "status")["events"]
+    (root.parent / "exports" / "order_lines.csv").unlink()
+    code, _, err = run(capsys, "-w", str(root), "load")
+    assert code == 3
+    assert "order_lines.csv" in err
+    assert json_of(capsys, "-w", str(root), "status")["events"] == before
+
+
+def test_ctrl_c_in_a_load_leaves_the_store_as_it_was(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Breaks when a stopped load leaves half of its rows, or a lock."""
+    before = json_of(capsys, "-w", str(root), "sql", 'SELECT count(*) AS n FROM "Order Completed"')
+    file = root.parent / "exports" / "order_lines.csv"
+    head, *rows = file.read_text().splitlines()
+    file.write_text("\n".join([head, *(row.replace("C0", "D0") for _ in range(30) for row in rows)]) + "\n")
+    command = [sys.executable, "-m", "shoal.cli", "-w", str(root), "load"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ) as loading:
+        assert loading.stderr is not None
+        for line in loading.stderr:
+            if "judging order_lines" in line or "writing" in line:
+                break
+        time.sleep(0.05)
+        loading.send_signal(signal.SIGINT)
+        told = loading.stderr.read()
+        assert loading.wait(timeout=60) == 130, told
+    assert "nothing was changed" in told
+    after = json_of(capsys, "-w", str(root), "sql", 'SELECT count(*) AS n FROM "Order Completed"')
+    assert after == before
+
+
+def test_library_adds_a_template(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "-w", str(root), "segment", "add", "Best", "--template", "rfm-champions")
+    assert code == 0
+    assert "Added segments/best.yaml" in out
+    templates = {t["slug"]: t for t in json_of(capsys, "-w", str(root), "library")["templates"]}
+    (best,) = [s for s in json_of(capsys, "-w", str(root), "segments")["segments"] if s["slug"] == "best"]
+    assert best["size"] == templates["rfm-champions"]["size"]
+
+
+def test_quality_and_quarantine_speak_of_the_faulty_rows(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = json_of(capsys, "-w", str(root), "quarantine", "list")["rows"]
+    assert {(row["code"], row["line"]) for row in rows} == {("no-customer", 46), ("bad-time", 64)}
+    measures = {row["measure"] for row in json_of(capsys, "-w", str(root), "quality")}
+    assert {"score", "rows", "duplicates", "freshness", "quarantined"} <= measures
+    file = root.parent / "exports" / "order_lines.csv"
+    file.write_text(file.read_text().replace("2025-02-30", "2025-02-28"))
+    done = json_of(capsys, "-w", str(root), "quarantine", "retry")
+    assert done["resolved"] == 1
+    assert {r["code"] for r in json_of(capsys, "-w", str(root), "quarantine", "list")["rows"]} == {"no-customer"}
+
+
+def test_a_customer_is_shown_with_where_each_value_came_from(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = json_of(capsys, "-w", str(root), "customer", "C0012")
+    traits = {t["name"]: t for t in found["traits"]}
+    assert traits["country"]["from"].endswith("customers.csv:13")
+    assert traits["rfm_r"]["from"] == "computed"
+    assert found["consents"]["email_marketing"]["granted"] is True
+    assert len(found["events"]) == 10
