@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = "shoal.yaml"
 FORMAT = 1
+DEFAULT_MEMORY = "4GB"
 
 _KEYS = {
     "shoal", "name", "timezone", "currency", "clock", "rates", "purposes", "revenue", "quality", "traits", "sources",
@@ -30,7 +31,7 @@ _MEMORY = re.compile(r"^\d+(\.\d+)?\s?(MB|GB|TB|MiB|GiB|TiB)$")
 class StoreSettings:
     """How much of the machine the store may take. ``memory`` as ``4GB``; ``threads`` None means all cores."""
 
-    memory: str = "4GB"
+    memory: str = DEFAULT_MEMORY
     threads: int | None = None
 
 
@@ -191,13 +192,14 @@ def _default_purpose(value: object, config: Config) -> dict[str, Any]:
 def _revenue(value: object, config: Config) -> dict[str, Any]:
     given = _mapping(value, "revenue")
     _known(given, {"events", "orders", "cost", "includes"}, "revenue")
-    texts = {
+    changed: dict[str, Any] = {
         key: {str(k): str(v) for k, v in _mapping(given[key], f"revenue.{key}").items()}
         for key in ("events", "cost", "includes")
         if given.get(key)
     }
-    orders = {"orders": str(given["orders"])} if given.get("orders") else {}
-    return {"revenue": replace(config.revenue, **texts, **orders)}
+    if given.get("orders"):
+        changed["orders"] = str(given["orders"])
+    return {"revenue": replace(config.revenue, **changed)}
 
 
 def _traits(value: object, _: Config) -> dict[str, Any]:
@@ -216,7 +218,7 @@ def _traits(value: object, _: Config) -> dict[str, Any]:
 def _store(value: object, _: Config) -> dict[str, Any]:
     given = _mapping(value, "store")
     _known(given, {"memory", "threads"}, "store")
-    memory = str(given.get("memory", StoreSettings.memory))
+    memory = str(given.get("memory", DEFAULT_MEMORY))
     if not _MEMORY.match(memory):
         raise ConfigError(f"{memory!r} is not an amount of memory.", place="store.memory", fix="Write it as 4GB.")
     threads = given.get("threads")

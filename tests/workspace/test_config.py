@@ -67,6 +67,10 @@ def test_a_fault_names_the_line_and_the_fix(tmp_path: Path, text: str, line: int
     assert said in str(caught.value)
 
 
+def test_what_is_left_out_of_the_store_s_settings_has_its_default(tmp_path: Path) -> None:
+    assert parse_config("shoal: 1\nstore: {threads: 2}\n", root=tmp_path).store.memory == "4GB"
+
+
 def test_a_folder_without_the_file_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="shoal init"):
         read_config(tmp_path)

@@ -83,6 +83,7 @@ def segment() -> None:
 @click.pass_context
 def add(
     ctx: click.Context,
+    /,
     name: str,
     where: str | None,
     slug: str | None,
@@ -115,7 +116,9 @@ def add(
 @_details
 @as_json
 @click.pass_context
-def edit(ctx: click.Context, name: str, where: str | None, new_name: str | None, json_: bool, **details: Any) -> None:
+def edit(
+    ctx: click.Context, /, name: str, where: str | None, new_name: str | None, json_: bool, **details: Any
+) -> None:
     """Change a segment; what isn't given stays."""
     given = {k: v for k, v in details.items() if v is not None}
     if new_name:

@@ -231,7 +231,11 @@ def _is_workbook(head: bytes) -> bool:
 def _shown(path: Path, root: Path) -> str:
     """The path relative to the root where it lies inside or beside it, so that both can be moved together."""
     absolute, base = Path(os.path.abspath(path)), Path(os.path.abspath(root))
-    return Path(os.path.relpath(absolute, base)).as_posix() if absolute.is_relative_to(base.parent) else absolute.as_posix()
+    return (
+        Path(os.path.relpath(absolute, base)).as_posix()
+        if absolute.is_relative_to(base.parent)
+        else absolute.as_posix()
+    )
 
 
 def _missing(path: Path, shown: str) -> SourceError:
