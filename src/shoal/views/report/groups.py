@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _NONE = "No segment is defined yet. See ready ones that fit this data with: shoal library"
 _MOST_ROWS, _MOST_LINES, _NARROW_GRID, _WIDE_GRID = 40, 6, 12, 40
-_LEAST_POINTS = 3
+_LEAST_POINTS, _MOST_TWINS = 3, 5
 
 
 def segments(facts: Facts) -> Section:
@@ -33,13 +33,16 @@ def segments(facts: Facts) -> Section:
     lines = _sizes(facts, rows)
     if lines is not None:
         blocks.append(lines)
-    blocks += [f"To mend: {warning}" for warning in _shortened(facts.quality.warnings)]
+    blocks += [f"To mend: {warning}" for warning in _shortened(facts)]
     return Section("segments", "Segments", _lead(facts, rows), tuple(blocks))
 
 
-def _shortened(warnings: tuple[str, ...], most: int = 5) -> list[str]:
+def _shortened(facts: Facts, most: int = 5) -> list[str]:
+    """The first warnings; those of near-duplicates stand with the overlap."""
+    twins = set(_twins(facts))
+    warnings = [warning for warning in facts.quality.warnings if warning not in twins]
     if len(warnings) <= most:
-        return list(warnings)
+        return warnings
     return [*warnings[:most], f"{len(warnings) - most} more warnings; see them all with: shoal overlap"]
 
 
@@ -48,7 +51,7 @@ def _lead(facts: Facts, rows: list[dict[str, Any]]) -> str:
     if facts.has_orders and any(row["revenue"] > 0 for row in rows):
         top = max(rows, key=lambda row: row["revenue"])
         first = (
-            f"{top['name']} brings most: {w.share(top['revenue_share'])} of revenue from {w.share(top['share'])} of "
+            f"Most revenue comes from {top['name']}: {w.share(top['revenue_share'])}, from {w.share(top['share'])} of "
             "customers. "
         )
     else:
@@ -229,9 +232,11 @@ def overlap(facts: Facts) -> Section | None:
         lambda width: charts.overlap_grid(_largest(facts, rows, width), title=title, subtitle=subtitle, width=width),
         rows, title, f"{_NARROW_GRID} largest segments on a phone" if len(slugs) > _NARROW_GRID else "",
     )  # fmt: skip
-    twins = [f"{names[d.a]} and {names[d.b]} are nearly the same: {d.reason}" for d in facts.quality.duplicates]
+    twins = _twins(facts)
     blocks: list[Any] = [grid] if len(slugs) > 1 else []
-    blocks += [*twins[:5], _pairs(facts)]
+    blocks += [*twins[:_MOST_TWINS], _pairs(facts)]
+    if len(twins) > _MOST_TWINS:
+        blocks.insert(-1, f"{w.many(len(twins) - _MOST_TWINS, 'more pair')} of near-duplicates: shoal overlap")
     many = {n: c for n, c in found.in_many.items() if n > 1}
     lead = (
         f"{w.share(found.in_none / found.base)} of customers are in no segment, {w.share(found.in_many.get(1, 0) / found.base)} "
@@ -240,6 +245,11 @@ def overlap(facts: Facts) -> Section | None:
         else ""
     )
     return Section("overlap", "Overlap", lead, tuple(blocks))
+
+
+def _twins(facts: Facts) -> list[str]:
+    names = facts.quality.names
+    return [f"{names[d.a]} and {names[d.b]} are nearly the same: {d.reason}" for d in facts.quality.duplicates]
 
 
 def _largest(facts: Facts, rows: list[dict[str, Any]], width: int) -> list[dict[str, Any]]:

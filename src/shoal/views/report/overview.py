@@ -24,6 +24,7 @@ _CARDS = (
     ("Repeat purchase rate", "repeat purchase rate", "customer"),
 )
 MOST_FINDINGS = 6
+_WIDE_VALUE = 11
 
 
 def at_a_glance(facts: Facts) -> Section:
@@ -35,12 +36,17 @@ def at_a_glance(facts: Facts) -> Section:
     now = by_kpi(facts.period)
     before = by_kpi(facts.before) if facts.before is not None else {}
     cards = [_card(facts, label, now[kpi], before.get(kpi), noun) for label, kpi, noun in _CARDS]
-    start, end = w.day(facts.compare, facts.zone), w.day(facts.at, facts.zone)
+    start, end = w.day(_start(facts), facts.zone), w.day(facts.at, facts.zone)
     if facts.before is None:
         lead = f"From {start} to {end}. The data doesn't reach back far enough to compare it with the period before."
     else:
         lead = f"The {w.many(facts.days(), 'day')} from {start} to {end}, each against the {facts.days()} days before."
     return Section("glance", "At a glance", lead, (cards,))
+
+
+def _start(facts: Facts) -> int:
+    """Where the period begins; no earlier than the data."""
+    return max(facts.compare, facts.span[0]) if facts.span else facts.compare
 
 
 def figure(row: dict[str, Any], currency: str) -> str:
@@ -55,6 +61,8 @@ def figure(row: dict[str, Any], currency: str) -> str:
 
 def _card(facts: Facts, label: str, now: dict[str, Any], before: dict[str, Any] | None, noun: str) -> Card:
     value = figure(now, facts.currency)
+    if now["unit"] == "money" and len(value) > _WIDE_VALUE:
+        value = f"{w.money(now['value'] / 1e6, facts.currency)}{w.HARD}M"
     detail = "" if before is None else _against(facts, now, before)
     n = now["n"]
     more = f"n = {w.many(n, noun)}" if noun else ""
@@ -96,7 +104,7 @@ def _revenue(facts: Facts) -> str | None:
     amount = w.money(now["value"], facts.currency)
     base = f"{w.many(active or 0, 'customer')} brought {amount} in {w.many(orders or 0, 'order')}"
     if by is None:
-        return f"Since {w.day(facts.compare, facts.zone)}, {base}."
+        return f"Since {w.day(_start(facts), facts.zone)}, {base}."
     against = "the same as" if abs(by) < w.STEADY else f"{w.share(abs(by))} {'more' if by > 0 else 'less'} than"
     about = "about " if abs(by) < w.STEADY else ""
     return f"In the last {facts.days()} days {base}: {about}{against} in the {facts.days()} days before."
@@ -173,9 +181,13 @@ def _coverage(facts: Facts) -> str | None:
     if share < 0.05:
         return None
     return (
-        f"{w.share(share)} of customers ({found.in_none:,}) are in none of the {len(found.sizes)} segments: nobody "
-        "has decided yet what they should get."
+        f"{w.share(share)} of customers ({found.in_none:,}) are in {_none_of(len(found.sizes))}: nobody has decided yet "
+        "what they should get."
     )
+
+
+def _none_of(segments: int) -> str:
+    return f"none of the {segments} segments" if segments > 1 else "no segment"
 
 
 def _data(facts: Facts) -> str | None:
@@ -201,8 +213,11 @@ def method(facts: Facts) -> list[tuple[str, str]]:
 def revenue_words(facts: Facts) -> str:
     """What of tax, shipping and discount is in revenue; says so where nobody wrote it down."""
     if not facts.rule.includes:
-        return "shoal.yaml doesn't say what of tax, shipping and discount is in it; write it under revenue: includes:"
-    return "; ".join(f"{what}: {how}" for what, how in facts.rule.includes.items())
+        return (
+            "What of tax, shipping and discount is in it, nobody has written down yet; the place is includes, under "
+            "revenue in shoal.yaml."
+        )
+    return "It holds: " + "; ".join(f"{what}: {how}" for what, how in facts.rule.includes.items()) + "."
 
 
 def _method(facts: Facts) -> Iterator[tuple[str, str]]:
@@ -235,17 +250,13 @@ def _method(facts: Facts) -> Iterator[tuple[str, str]]:
         ),
     )
     if facts.cycle:
-        source = facts.cycle.note or (
-            f"Measured on {facts.cycle.gaps:,} gaps between order days of {facts.cycle.returning:,} customers who came "
-            "back; every customer has one vote."
+        measured = (
+            f"Four in five returns happen within {facts.cycle.active} days, nineteen in twenty within "
+            f"{facts.cycle.lapse} days. Measured on {facts.cycle.gaps:,} gaps between order days of "
+            f"{facts.cycle.returning:,} customers who came back; every customer has one vote."
         )
-        yield (
-            "Repurchase cycle",
-            (
-                f"Four in five returns happen within {facts.cycle.active} days, nineteen in twenty within "
-                f"{facts.cycle.lapse} days. {source}"
-            ),
-        )
+        assumed = f"{facts.cycle.active} and {facts.cycle.lapse} days. {facts.cycle.note}"
+        yield "Repurchase cycle", assumed if facts.cycle.note else measured
     if facts.cuts:
         taken = w.day(facts.cuts.at, facts.zone)
         yield (

@@ -22,7 +22,7 @@ _VERDICTS = {"ok": "good", "warn": "look at it", "stop": "stop"}
 def data_quality(facts: Facts) -> Section:
     """How far the data can be trusted."""
     report = facts.data
-    money = f"Revenue is in {facts.currency}. It is {_rule(facts)}. Included: {revenue_words(facts)}."
+    money = f"Revenue is in {facts.currency}. It is {_rule(facts)}. {revenue_words(facts)}"
     if not report.measures:
         empty = "Nothing was measured yet: run shoal load, and each source gets its score here."
         return Section("data", "Data quality", "How far the figures below can be trusted.", (Hint(empty), money))

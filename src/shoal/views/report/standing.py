@@ -162,7 +162,8 @@ def retention(facts: Facts) -> Section:
     rows = [r for r in facts.cohorts.to_pylist() if r["age"] > 0]
     title = "Cohort retention"
     if not any(r["finished"] for r in rows):
-        hint = "A month after the first one must be over before retention can be seen. Come back next month."
+        wait = "A month after the first one must be over before retention can be seen. Come back next month."
+        hint = wait if facts.has_orders else "Load orders, and who comes back in later months shows here."
         return Section("retention", title, "", (Hint(hint),))
     drawn = [
         {"cohort": f"{r['cohort']:%Y-%m}", "size": r["size"], "period": r["age"], "active": r["active"], "rate": r["rate"],
@@ -247,6 +248,8 @@ def migration(facts: Facts) -> Section:
     """Who moved between the two dates, and what it did to revenue."""
     title = "Migration"
     moves, order, what = _moves(facts)
+    if not facts.has_orders:
+        return Section("migration", title, "", (Hint("Load orders, and who moved between two dates shows here."),))
     if not moves or len({m["source"] for m in moves}) < 2:
         hint = (
             f"Nobody was a customer on {w.day(facts.compare, facts.zone)} yet, so nobody can have moved since. Choose "

@@ -30,9 +30,11 @@ const savePng = (name, svg) => {
   };
   image.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(svgText(svg));
 };
+// A spreadsheet runs a text that begins like a formula; a number is none.
+const defuse = (text) => (isNaN(text) && /^ *[=+\-@\t\r\n＝＋－＠]/.test(text) ? "'" + text : text);
 const quote = (text) => (/[",\r\n]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text);
 const tableText = (table) =>
-  [...table.rows].map((row) => [...row.cells].map((c) => quote(c.dataset.v ?? c.innerText)).join(",")).join("\r\n");
+  [...table.rows].map((row) => [...row.cells].map((c) => quote(defuse(c.dataset.v ?? c.innerText))).join(",")).join("\r\n");
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-as]");
   if (button) {
@@ -64,3 +66,12 @@ const sortBy = (head) => {
   };
   table.tBodies[0].append(...[...table.tBodies[0].rows].sort(order));
 };
+// A head can stick to the window only where its table needn't scroll sideways.
+const fit = () => {
+  for (const box of document.querySelectorAll(".scroll")) {
+    box.classList.remove("fits");
+    box.classList.toggle("fits", box.scrollWidth <= box.clientWidth);
+  }
+};
+addEventListener("resize", fit);
+fit();

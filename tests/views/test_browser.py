@@ -1,0 +1,129 @@
+"""The report in a real browser: no errors, no requests, a phone's width, sorting, exports, print."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.browser
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("There is no Chromium. Install it with: apt-get install chromium")
+    playwright = pytest.importorskip("playwright.sync_api", reason="Install it with: pip install playwright")
+    with playwright.sync_playwright() as started:
+        made = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def page(browser: Any, report: Path) -> Iterator[Any]:
+    """The report, opened on a desk; what it asked for and complained of is at hand."""
+    context = browser.new_context(viewport={"width": 1200, "height": 900}, accept_downloads=True)
+    opened = context.new_page()
+    opened.complaints, opened.asked = [], []
+    opened.on("console", lambda message: opened.complaints.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: opened.complaints.append(str(error)))
+    opened.on("request", lambda request: opened.asked.append(request.url))
+    opened.goto(report.as_uri())
+    yield opened
+    context.close()
+
+
+def saved(page: Any, selector: str) -> bytes:
+    """What a click on an export button downloads."""
+    with page.expect_download() as waiting:
+        page.click(selector)
+    return Path(waiting.value.path()).read_bytes()
+
+
+def test_it_opens_without_error_or_request(page: Any, report: Path) -> None:
+    """Breaks when the page's own policy forbids its script, or anything is fetched."""
+    page.click("th >> nth=1")
+    assert page.complaints == []
+    assert page.asked == [report.as_uri()]
+    assert page.title() == "<b>Shop</b>"
+
+
+@pytest.mark.parametrize("width", [390, 320, 768])
+def test_the_page_never_scrolls_sideways(page: Any, width: int) -> None:
+    """Breaks when a table or chart pushes the whole page wider than the phone."""
+    page.set_viewport_size({"width": width, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_charts_are_drawn_for_the_phone_there(page: Any) -> None:
+    """Breaks when a phone shows the desk's chart with letters too small to read."""
+    shown = "[...document.querySelectorAll('figure')].map(f => [...f.querySelectorAll('.art')].map(a => a.offsetParent !== null))"
+    assert {tuple(pair) for pair in page.evaluate(shown)} == {(True, False)}
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert {tuple(pair) for pair in page.evaluate(shown)} == {(False, True)}
+
+
+def test_a_click_on_a_head_sorts_by_number(page: Any) -> None:
+    """Breaks when sorting goes by letters, or the head doesn't say how it is sorted."""
+    values = "[...document.querySelectorAll('#segment-table tbody tr')].map(r => +r.cells[1].dataset.v)"
+    page.click("#segment-table th >> nth=1")
+    assert page.evaluate(values) == sorted(page.evaluate(values), reverse=True)
+    page.click("#segment-table th >> nth=1")
+    assert page.evaluate(values) == sorted(page.evaluate(values))
+    assert page.get_attribute("#segment-table th >> nth=1", "aria-sort") == "ascending"
+    page.click("#segment-table th >> nth=0")
+    names = page.evaluate("[...document.querySelectorAll('#segment-table tbody tr')].map(r => r.cells[0].dataset.v)")
+    assert names[0] == "Regulars"
+
+
+def test_a_head_can_be_sorted_from_the_keyboard(page: Any) -> None:
+    """Breaks when sorting needs a mouse."""
+    page.focus("#segment-table th button >> nth=1")
+    page.keyboard.press("Enter")
+    assert page.get_attribute("#segment-table th >> nth=1", "aria-sort") == "descending"
+
+
+def test_the_head_of_a_table_stays_in_sight(page: Any) -> None:
+    """Breaks when a reader of a long table has to scroll up to know what a column is."""
+    page.evaluate("scrollTo(0, document.querySelector('#rfm-groups').getBoundingClientRect().top + 150)")
+    assert page.evaluate("Math.round(document.querySelector('#rfm-groups th').getBoundingClientRect().top)") == 0
+
+
+def test_exports_are_what_they_say(page: Any, facts: Any) -> None:
+    """Breaks when a button downloads nothing, another chart, or a formula."""
+    figure = ".export[data-for=rfm-grid] >> "
+    assert saved(page, figure + "text=SVG").startswith(b"<svg")
+    assert saved(page, figure + "text=PNG")[:8] == b"\x89PNG\r\n\x1a\n"
+    lines = saved(page, figure + "text=CSV").decode().split("\r\n")
+    assert lines[0] == "r,fm,group,customers,revenue"
+    assert sum(int(line.split(",")[3]) for line in lines[1:] if line) == sum(
+        r["customers"] for r in facts.rfm.to_pylist()
+    )
+    spec = json.loads(saved(page, figure + "text=definition"))
+    assert "vega-lite" in spec["$schema"]
+    table = saved(page, ".export[data-for=segment-table] >> text=CSV").decode()
+    assert table.startswith("Segment,Customers,")
+    assert "'=1+1" in table
+    assert "\r\n=1+1" not in table
+
+
+def test_print_cuts_nothing_off(browser: Any, report: Path) -> None:
+    """Breaks when a table or chart reaches beyond the paper, or controls are printed."""
+    context = browser.new_context(viewport={"width": 688, "height": 1000})
+    page = context.new_page()
+    page.goto(report.as_uri())
+    page.emulate_media(media="print")
+    wide = page.evaluate(
+        "[...document.querySelectorAll('table, svg, .cards, p')].filter(e => e.getBoundingClientRect().right > 690)"
+        ".map(e => e.id || e.className || e.tagName)"
+    )
+    assert wide == []
+    assert not page.is_visible(".export button >> nth=0")
+    assert page.pdf(format="A4")[:5] == b"%PDF-"
+    context.close()
