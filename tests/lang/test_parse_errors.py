@@ -170,7 +170,7 @@ def test_a_fault_is_drawn_under_its_line() -> None:
 
 _ODDITIES = ['"', "`", "//", "\n", "(", ")", "%", ",", "2017-09-01", "2017-09-01T00:00:00Z", "30", "0.5", '"A"', "-"]
 _PIECES = [*RESERVED, *FUNCTIONS, *CALENDAR, *_ODDITIES, "last", "top", "times", "periods", "calendar", "<", ">=", "="]
-quick = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def refusal(text: str) -> DefinitionError | None:

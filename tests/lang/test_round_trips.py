@@ -23,7 +23,7 @@ from shoal.lang.parse import parse
 from shoal.lang.show import flat, show
 from shoal.lang.tree import rebuild, walk
 
-EXAMPLES = int(os.environ.get("SHOAL_LANG_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("SHOAL_LANG_EXAMPLES", "100"))
 quick = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
 

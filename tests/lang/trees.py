@@ -10,16 +10,29 @@ from hypothesis import strategies as st
 from shoal.lang import nodes as n
 from shoal.lang.lex import FUNCTIONS, LOCAL_TIME, MOST_NUMBER, RESERVED
 
+
+def opaque(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """The same values under a short name; Hypothesis would spell out the whole grammar wherever it names a strategy."""
+
+    @st.composite
+    def drawn(draw: st.DrawFn) -> Any:
+        return draw(strategy)
+
+    return drawn()
+
+
 _CHARACTERS = st.characters(exclude_categories=["Cs"])
 _WORDS = [*RESERVED, *FUNCTIONS, *LOCAL_TIME, "days", "active", "a``b", "`", "//", "a b", "Größe", "ä\n", "\x85"]
 
 bare_names = st.from_regex(r"[a-z_][a-zA-Z0-9_]{0,6}(\.[a-z_][a-z0-9]{0,3}){0,2}", fullmatch=True)
-names = st.one_of(bare_names, bare_names, st.sampled_from(_WORDS), st.text(_CHARACTERS, min_size=1, max_size=6))
-texts = st.one_of(
+_names = st.one_of(bare_names, bare_names, st.sampled_from(_WORDS), st.text(_CHARACTERS, min_size=1, max_size=6))
+names = opaque(_names)
+_texts = st.one_of(
     st.text(string.ascii_letters + " -", max_size=8),
     st.text(_CHARACTERS, max_size=8),
     st.sampled_from(["// no comment", '"', "\\", "\n", "Video *", "a\\*", "\u2028", "\x7f", "\U000e0001"]),
 )
+texts = opaque(_texts)
 lengths = st.one_of(st.integers(1, 3), st.integers(1, 1000))
 counts = st.one_of(st.integers(0, 3), st.integers(0, 10**6))
 
@@ -33,11 +46,11 @@ dates = st.integers(-719_162, 2_932_896).map(n.Date)
 instants = st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999).map(n.Instant)
 moments = st.one_of(dates, instants)
 _literals = st.one_of(numbers, text_literals, st.booleans().map(n.YesNo), dates, instants)
-literals: st.SearchStrategy[Any] = st.deferred(lambda: _literals)
+literals: st.SearchStrategy[Any] = opaque(_literals)
 durations = st.builds(n.Duration, lengths, st.sampled_from(get_args(n.SlidingUnit)))
 units = st.sampled_from(get_args(n.CalendarUnit))
 
-event_windows: st.SearchStrategy[Any] = st.one_of(
+_event_windows: st.SearchStrategy[Any] = st.one_of(
     durations.map(n.Last),
     st.builds(n.BeforeLast, durations, durations),
     moments.map(n.Since),
@@ -45,6 +58,7 @@ event_windows: st.SearchStrategy[Any] = st.one_of(
     units.map(n.This),
     st.builds(n.LastCalendar, lengths, units),
 )
+event_windows = opaque(_event_windows)
 trait_windows: st.SearchStrategy[Any] = st.booleans().flatmap(
     lambda ahead: durations.map(n.Next) if ahead else event_windows
 )
@@ -90,22 +104,22 @@ _right = st.one_of(literals, names.map(n.Trait))
 _filters: st.SearchStrategy[Any] = st.recursive(
     comparisons(_left, _right), lambda inner: st.one_of(joined(inner), st.builds(n.AnyItem, names, inner)), max_leaves=4
 )
-# Deferred, or Hypothesis would spell out the whole grammar wherever it names a strategy.
-filters: st.SearchStrategy[Any] = st.deferred(lambda: _filters)
+filters: st.SearchStrategy[Any] = opaque(_filters)
 _events = st.builds(
     n.Events, texts, st.none() | filters, st.none() | st.integers(1, 50), st.sampled_from((False, False, True))
 )
-events: st.SearchStrategy[Any] = st.deferred(lambda: _events)
+events: st.SearchStrategy[Any] = opaque(_events)
 
 # ---------------------------------------------------------------- values
 
 traits = names.map(n.Trait)
 _OF_EVENTS = ("count", "active days")
 _OF_PROPERTIES = tuple(fn for fn in get_args(n.AggregateFn) if fn not in _OF_EVENTS)
-aggregates = st.one_of(
+_aggregates = st.one_of(
     st.builds(n.Aggregate, st.sampled_from(_OF_EVENTS), events, st.none(), maybe_window),
     st.builds(n.Aggregate, st.sampled_from(_OF_PROPERTIES), events, names, maybe_window),
 )
+aggregates = opaque(_aggregates)
 plain_values: st.SearchStrategy[Any] = st.one_of(
     traits,
     traits,
@@ -117,7 +131,7 @@ plain_values: st.SearchStrategy[Any] = st.one_of(
     texts.map(n.Bucket),
 )
 _values: st.SearchStrategy[Any] = st.recursive(plain_values, calculated, max_leaves=4)
-values: st.SearchStrategy[Any] = st.deferred(lambda: _values)
+values: st.SearchStrategy[Any] = opaque(_values)
 
 # ---------------------------------------------------------------- conditions
 
@@ -172,9 +186,9 @@ _LEAVES: dict[str, st.SearchStrategy[Any]] = {
     "consents to": texts.map(n.Consents),
 }
 _leaves = st.one_of(*_LEAVES.values())
-leaves: st.SearchStrategy[Any] = st.deferred(lambda: _leaves)
+leaves: st.SearchStrategy[Any] = opaque(_leaves)
 _conditions: st.SearchStrategy[Any] = st.recursive(leaves, joined, max_leaves=6)
-conditions: st.SearchStrategy[Any] = st.deferred(lambda: _conditions)
+conditions: st.SearchStrategy[Any] = opaque(_conditions)
 
 slugs = st.from_regex(r"[a-z0-9][a-z0-9-]{0,10}", fullmatch=True)
 _lines = st.text(_CHARACTERS, max_size=12)
