@@ -20,7 +20,6 @@ from shoal.sql.duck import open_store
 
 if TYPE_CHECKING:
     from conftest import Shop
-
     from shoal.customers.load import Progress
 
 MAPPING = "o: {from: o.csv, events: [{event: O, customer: who, at: day, id: id}]}"

@@ -113,7 +113,8 @@ o:
 def test_types_are_learned_and_codes_stay_text(shop: Shop) -> None:
     shop.write(
         "t.csv",
-        "id,n,zip,flag,day,time,word\n1,1.5,01234,yes,2017-01-02,2017-01-02 10:00,a1\n2,2,99999,no,2017-01-03,2017-01-03 11:00,7\n",
+        "id,n,zip,flag,day,time,word\n1,1.5,01234,yes,2017-01-02,2017-01-02 10:00,a1\n"
+        "2,2,99999,no,2017-01-03,2017-01-03 11:00,7\n",
     )
     shop.load(
         "t: {from: t.csv, traits: [{customer: id, take: {n: n, zip: zip, flag: flag, day: day, time: time, word: word}}]}"
@@ -155,7 +156,8 @@ def test_a_lookup_fetches_columns_and_counts_orphans(shop: Shop) -> None:
     report = shop.load(
         ORDERS.replace(
             "derive: {",
-            "lookup: [{from: products, on: {sku: code}, take: {kind: kind, cost: cost}}]\n  derive: {margin: 'total - qty * cost', ",
+            "lookup: [{from: products, on: {sku: code}, take: {kind: kind, cost: cost}}]\n  "
+            "derive: {margin: 'total - qty * cost', ",
         ).replace("sku: sku, quantity", "kind: kind, margin: margin, quantity")
         + "products: {from: products.csv, reference: true}\n"
     )
@@ -168,7 +170,10 @@ def test_ids_of_different_file_types_meet_in_a_lookup(shop: Shop) -> None:
     shop.store.execute(f"COPY (SELECT 7 AS sku, 'c1' AS who, DATE '2017-01-01' AS day) TO '{shop.root}/o.parquet'")
     shop.write("p.csv", "sku,kind\n7,shoes\n")
     shop.load("""
-o: {from: o.parquet, lookup: [{from: p, on: sku, take: [kind]}], events: [{event: O, customer: who, at: day, properties: {kind: kind}}]}
+o:
+  from: o.parquet
+  lookup: [{from: p, on: sku, take: [kind]}]
+  events: [{event: O, customer: who, at: day, properties: {kind: kind}}]
 p: {from: p.csv, reference: true}
 """)
     assert [e["kind"] for e in shop.events("O")] == ["shoes"]
@@ -190,6 +195,7 @@ def test_a_lookup_by_a_key_that_is_not_unique_is_refused(shop: Shop) -> None:
         ("qty * price", "qty * prise", "sources.orders.derive.total", '"price"'),
         ("qty * price", "qty *", "sources.orders.derive.total", "can't be evaluated"),
         ("quantity: qty", "quantity: qtty", "sources.orders.events[0].items.products.quantity", '"qty"'),
+        ("qty * price", "1) FROM x; DROP TABLE meta; SELECT (1", "sources.orders.derive.total", "more than one"),
         ("at: day", "at: sku", "sources.orders.events[0].at", "not times"),
     ],
 )
@@ -210,7 +216,14 @@ SALES = """
 sales:
   from: sales.csv
   events:
-    - {event: O, customer: who, at: day, id: n, group: n, currency: cur, money: [revenue], properties: {revenue: {sum: amount}, n: n}}
+    - event: O
+      customer: who
+      at: day
+      id: n
+      group: n
+      currency: cur
+      money: [revenue]
+      properties: {revenue: {sum: amount}, n: n}
 """
 
 
@@ -338,3 +351,44 @@ def test_progress_ends_at_the_whole_and_names_the_steps(shop: Shop) -> None:
     assert [p.step for p in shop.seen if p.step != "reading"] == ["judging", "writing"]
     assert (shop.seen[-1].done, shop.seen[-1].rows) == (len(LINES), 3)
     assert shop.seen[-1].total == len(LINES)
+
+
+def test_expressions_may_hold_comments_text_with_semicolons_and_failures(shop: Shop) -> None:
+    shop.write("orders.csv", LINES)
+    shop.load(
+        ORDERS.replace(
+            '"qty * price"',
+            """\n      "qty * price -- of a line"\n    note: "';' || sku"\n    bad: "CAST(sku AS INTEGER)"\n  """,
+        )
+        .replace("derive: {total: ", "derive:\n    total: ")
+        .replace("  }\n  events", "  events")
+        .replace("first_sku: sku", "first_sku: note\n        bad: bad")
+    )
+    first = shop.events("Order Completed")[0]
+    assert (first["revenue"], first["first_sku"], first["bad"]) == (25, ";x", None)
+
+
+def test_columns_with_awkward_names(shop: Shop) -> None:
+    shop.write("o.csv", 'Who,"At ""noon""",select,rate,currency\na,2017-01-15,5,7,EUR\n')
+    shop.load("""
+o:
+  from: o.csv
+  events:
+    - {event: O, customer: who, at: 'at "noon"', currency: currency, money: [n], properties: {n: select, rate: RATE}}
+""")
+    assert [(e["n"], e["rate"]) for e in shop.events("O")] == [(5, 7)]
+
+
+def test_a_file_with_names_only_brings_nothing(shop: Shop) -> None:
+    shop.write("orders.csv", LINES.splitlines()[0] + "\n")
+    report = shop.load(ORDERS)
+    assert (shop.events("Order Completed"), report.sources["orders"].rows) == ([], 0)
+    shop.write("orders.csv", LINES)
+    shop.load()
+    assert len(shop.events("Order Completed")) == 2
+
+
+def test_lists_of_objects_are_only_for_properties_of_events(shop: Shop) -> None:
+    shop.write("o.jsonl", json.dumps({"who": "a", "products": [{"sku": "s"}]}) + "\n")
+    with pytest.raises(ConfigError, match="lists of objects"):
+        shop.load("o: {from: o.jsonl, traits: [{customer: who, take: {products: products}}]}")

@@ -14,7 +14,6 @@ from shoal.errors import ConfigError, QualityStop
 
 if TYPE_CHECKING:
     from conftest import Shop
-
     from shoal.customers.quality import Measure
 
 MAPPING = """

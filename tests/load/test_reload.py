@@ -182,7 +182,10 @@ def test_an_event_that_is_mapped_no_more_is_retired(shop: Shop) -> None:
 
 def test_a_changed_lookup_reaches_the_events(shop: Shop) -> None:
     mapping = """
-o: {from: o.csv, lookup: [{from: p, on: n, take: [kind]}], events: [{event: O, customer: who, at: day, id: id, properties: {kind: kind}}]}
+o:
+  from: o.csv
+  lookup: [{from: p, on: n, take: [kind]}]
+  events: [{event: O, customer: who, at: day, id: id, properties: {kind: kind}}]
 p: {from: p.csv, reference: true}
 """
     shop.write("o.csv", HEAD + "1,a,2017-01-01,1\n2,a,2017-01-01,2\n")
@@ -304,3 +307,17 @@ def test_only_the_named_sources_are_loaded(shop: Shop) -> None:
     shop.write("t.csv", "who,plan\na,free\n")
     report = shop.load(TRAITS + EVENTS, only=["t"])
     assert (list(report.sources), shop.events("O")) == (["t"], [])
+
+
+def test_a_column_that_was_empty_at_first_gets_its_type_later(shop: Shop) -> None:
+    shop.write("o1.csv", HEAD + "1,a,2017-01-01,\n")
+    shop.write("t.csv", "who,plan,since\na,,\n")
+    traits = "t: {from: t.csv, traits: [{customer: who, take: {plan: plan, since: since}}]}"
+    shop.load(EVENTS + traits)
+    assert shop.store.rows("SELECT name FROM properties UNION ALL SELECT name FROM traits") == []
+    shop.write("o2.csv", HEAD + "2,a,2017-01-02,5\n")
+    shop.write("t.csv", "who,plan,since\na,free,2017-01-05\n")
+    shop.load()
+    assert numbers(shop) == {"o:1": None, "o:2": 5}
+    kinds = "SELECT name, kind FROM properties UNION ALL SELECT name, kind FROM traits ORDER BY 1"
+    assert shop.store.rows(kinds) == [("n", "number"), ("plan", "text"), ("since", "date")]

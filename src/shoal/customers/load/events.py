@@ -138,8 +138,25 @@ def _used(rows: Rows, map_: EventMap) -> list[Column]:
     """The columns that properties and items come from."""
     found = [rows.find(t.column, f"{map_.place}.properties.{p}") for p, t in map_.properties.items()]
     for prop, fields in map_.items.items():
-        found += [rows.find(column, f"{map_.place}.items.{prop}.{f}") for f, column in fields.items()]
+        for field_, column in fields.items():
+            place = f"{map_.place}.items.{prop}.{field_}"
+            found.append(single(rows.find(column, place), place))
     return found
+
+
+def single(column: Column, place: str) -> Column:
+    """A column whose cells aren't lists of objects.
+
+    Raises:
+        ConfigError: they are.
+    """
+    if column.kind is Kind.OBJECTS:
+        raise ConfigError(
+            f"The column {column.name!r} holds lists of objects, which only a property of an event can take.",
+            place=place,
+            fix=f"Map it under properties:, or one of its values by derive:, as {column.name}[1].name.",
+        )
+    return column
 
 
 def _message(rows: Rows, map_: EventMap) -> str:
@@ -177,7 +194,7 @@ def _with_rates(
     own = quoted(money.currency)
     store.execute(
         f"CREATE OR REPLACE TEMP VIEW {relation} AS SELECT __m.*, "
-        f"CASE WHEN __code = {own} THEN 1 ELSE rate END AS {RATE} "
+        f"CASE WHEN __code = {own} THEN 1 ELSE load_rates.rate END AS {RATE} "
         f"FROM (SELECT *, {day} AS __day FROM (SELECT *, {code} AS __code, {instant} AS __at FROM {rows.relation})) "
         "AS __m ASOF LEFT JOIN load_rates ON __code = load_rates.currency AND __day >= load_rates.day"
     )
@@ -239,11 +256,13 @@ def build(store: Store, plan: EventPlan, registry: Registry, relation: str) -> E
     """
     event = _make_known(plan, registry)
     plan.columns, shown = {}, []
-    for index, (prop, take) in enumerate(plan.map.properties.items()):
+    taken = {prop: take for prop, take in plan.map.properties.items() if prop in event.properties}
+    for index, (prop, take) in enumerate(taken.items()):
         type_ = event.properties[prop].type
         shown.append(f"{_property(plan, prop, take, type_.kind, event)} AS q{index}")
         plan.columns[prop] = type_, f"q{index}"
-    for index, prop in enumerate(plan.map.items, start=len(shown)):
+    listed = [prop for prop in plan.map.items if prop in event.properties]
+    for index, prop in enumerate(listed, start=len(shown)):
         shown.append(f"{_items(plan, prop, event)} AS q{index}")
         plan.columns[prop] = event.properties[prop].type, f"q{index}"
     place = plan.map.place
@@ -273,11 +292,12 @@ def _make_known(plan: EventPlan, registry: Registry) -> EventType:
         types = {}
         for prop, take in plan.map.properties.items():
             column = rows.find(take.column, f"{place}.properties.{prop}")
-            if declared <= column.declared:
+            if declared <= column.declared and not (column.empty and take.how != "count"):
                 types[prop] = _type(store_type=column, take=take)
         for prop, fields in plan.map.items.items():
-            found = {f: rows.find(c, f"{place}.items.{prop}.{f}").kind for f, c in fields.items()}
-            if not declared:
+            columns = {f: rows.find(c, f"{place}.items.{prop}.{f}") for f, c in fields.items()}
+            found = {f: c.kind for f, c in columns.items() if not c.empty}
+            if found and not declared:
                 types[prop] = PropertyType(Kind.OBJECTS, found)
         event = registry.ensure_event(plan.map.event, types, declared=declared)
     return event
@@ -334,7 +354,7 @@ def _items(plan: EventPlan, prop: str, event: EventType) -> str:
     if known.kind is not Kind.OBJECTS:
         return "NULL"
     place = f"{plan.map.place}.items.{prop}"
-    columns = {f: plan.rows.find(c, f"{place}.{f}") for f, c in plan.map.items[prop].items()}
+    columns = {f: plan.rows.find(c, f"{place}.{f}") for f, c in plan.map.items[prop].items() if f in known.fields}
     packed = objects_sql(event, prop, {f: c.as_kind(known.fields[f].kind) for f, c in columns.items()})
     if plan.group is None:
         return f"[{packed}]"

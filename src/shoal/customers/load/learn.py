@@ -35,11 +35,13 @@ class Learned:
         kind: its type.
         dates: the order of its dates, None where they are ISO or words.
         doubt: for dates, why the order can't be told: ``ambiguous`` or ``mixed``.
+        empty: no cell holds anything, so that the type isn't known yet.
     """
 
     kind: Kind
     dates: str | None = None
     doubt: str | None = None
+    empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ def _measures(how: Writing) -> list[str]:
 
 def _judged(counts: _Counts, how: Writing) -> Learned:
     if counts.known == 0:
-        return Learned(Kind.TEXT, how.dates)
+        return Learned(Kind.TEXT, how.dates, empty=True)
     order, doubt = _order(counts, how)
     if counts.words == counts.known:
         return Learned(Kind.YESNO, order)

@@ -177,7 +177,7 @@ class _Memory:
 
     def keep(self, store: Store, kinds: Mapping[str, Learned]) -> None:
         """Remember; undone with the load's transaction only if it runs inside one."""
-        self.columns = {**self.columns, **{c: (str(k.kind), k.dates) for c, k in kinds.items()}}
+        self.columns = {**self.columns, **{c: (str(k.kind), k.dates) for c, k in kinds.items() if not k.empty}}
         store.execute("CREATE TEMP TABLE IF NOT EXISTS load_memory (key VARCHAR, value VARCHAR)")
         store.rows(
             "INSERT INTO load_memory VALUES (?, ?)",
@@ -212,13 +212,14 @@ def _kinds(store: Store, staged: Staged, how: Writing, memory: _Memory) -> dict[
         own = memory.remembered(column) if sql_type == "VARCHAR" else None
         seen = own or learned.get(column) or Learned(convert.native_kind(sql_type) or Kind.TEXT, how.dates)
         kind = declared.get(folded) or _as_needed(seen.kind, needed.get(folded))
+        empty = seen.empty and folded not in declared and folded not in needed and folded not in ids
         if folded in ids and folded not in declared and sql_type == "VARCHAR":
             kind = Kind.TEXT
         if seen.doubt and kind in _DATES:
             if folded in used or folded in declared:
                 raise _doubtful(store, staged, column, seen)
             kind = Kind.TEXT
-        found[column] = replace(seen, kind=kind)
+        found[column] = replace(seen, kind=kind, empty=empty)
     return found
 
 

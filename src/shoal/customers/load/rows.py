@@ -41,6 +41,7 @@ class Column:
         sql_type: the database's type of the cell as it was read, or of the expression's value.
         declared: whether ``types:`` names its type.
         writing: how its texts are understood.
+        empty: no cell holds anything, and nothing says what it would be: it brings no property or trait.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Column:
     writing: Writing
     raw: str | None = None
     declared: bool = False
+    empty: bool = False
 
     @property
     def id(self) -> str:
@@ -152,7 +154,7 @@ class Rows:
         if expression is None:
             return USED
         check_expression(store, self, self.relation, expression, place)
-        return f"({USED} AND coalesce(TRY(({expression})), false))"
+        return f"({USED} AND coalesce({_forgiving(store, self.relation, expression)}, false))"
 
 
 def typed(
@@ -182,9 +184,10 @@ def typed(
             raw = physical
         else:
             parts.append(f"{cell} AS {raw}")
-        shown.append(f"{convert.logical(physical, learned.kind)} AS {name(column)}")
+        # An untyped NULL fits into arithmetic as well as into text.
+        shown.append(f"{'NULL' if learned.empty else convert.logical(physical, learned.kind)} AS {name(column)}")
         rows.columns[column] = Column(
-            column, learned.kind, physical, sql_type, writing, raw, column.casefold() in named
+            column, learned.kind, physical, sql_type, writing, raw, column.casefold() in named, learned.empty
         )
     inner = f"SELECT {FILE}, {ROW}, {', '.join(parts)} FROM {staged.relation}"
     if staged.table:
@@ -256,7 +259,7 @@ def _add_used(store: Store, rows: Rows) -> None:
     where = "true"
     if rows.spec.where is not None:
         check_expression(store, rows, rows.relation, rows.spec.where, f"{rows.spec.place}.where")
-        where = f"coalesce(TRY(({rows.spec.where})), false)"
+        where = f"coalesce({_forgiving(store, rows.relation, rows.spec.where)}, false)"
     _extend(store, rows, f"*, {where} AS {USED}")
 
 
@@ -275,13 +278,20 @@ def _derive(store: Store, rows: Rows, column: str, expression: str) -> None:
     place = f"{rows.spec.place}.derive.{column}"
     sql_type = check_expression(store, rows, rows.relation, expression, place)
     old = next((c for c in rows.columns if c.casefold() == column.casefold()), None)
-    value = f"TRY(({expression}))" if _fits(store, rows.relation, f"TRY(({expression}\n))") else f"({expression})"
+    value = _forgiving(store, rows.relation, expression)
     _extend(store, rows, f"* REPLACE ({value} AS {name(old)})" if old else f"*, {value} AS {name(column)}")
     kind = convert.native_kind(sql_type) or Kind.TEXT
     physical = f"__d{len(rows.relation)}"
     _extend(store, rows, f"*, {convert.from_logical(name(old or column), sql_type, kind)} AS {physical}")
     writing = next(iter(rows.columns.values())).writing
     rows.columns[old or column] = Column(old or column, kind, physical, sql_type, writing)
+
+
+def _forgiving(store: Store, relation: str, expression: str) -> str:
+    """The expression so that a row on which it fails has no value; as it stands where that can't be (subqueries)."""
+    # The line break ends a comment inside the expression.
+    plain = f"({expression}\n)"
+    return f"TRY({plain})" if _fits(store, relation, f"TRY({plain})") else plain
 
 
 def _fits(store: Store, relation: str, expression: str) -> bool:
@@ -300,8 +310,8 @@ def check_expression(store: Store, rows: Rows, relation: str, expression: str, p
         ConfigError: it can't be evaluated; ``place`` says where it stands.
         SourceError: it uses a column that is gone.
     """
+    _check_single(expression, place)
     try:
-        # The line break ends a comment inside the expression.
         return str(store.rows(f"DESCRIBE SELECT (\n{expression}\n) FROM {relation}")[0][1])
     except StoreError as error:
         unknown = re.search(r'Referenced column "?(.+?)"? (?:not found|was not found)', error.problem)
@@ -313,6 +323,20 @@ def check_expression(store: Store, rows: Rows, relation: str, expression: str, p
             place=place,
             fix='Write DuckDB SQL over the columns, names with blanks in double quotes, as "Order ID".',
         ) from error
+
+
+def _check_single(expression: str, place: str) -> None:
+    """Refuse what is more than one expression, so that a mapping can't run statements."""
+    outside = re.sub(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*", "", expression)
+    depth = 0
+    for sign in outside:
+        depth += (sign == "(") - (sign == ")")
+        if sign == ";" or depth < 0:
+            raise ConfigError(
+                f"{expression!r} is more than one expression.",
+                place=place,
+                fix="Write one expression, without semicolons and with all parentheses closed.",
+            )
 
 
 def _look_up(store: Store, rows: Rows, lookup: Lookup, other: Rows) -> None:

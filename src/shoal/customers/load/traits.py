@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shoal.customers.load import faults
-from shoal.customers.load.events import instant_of, time_tests
+from shoal.customers.load.events import instant_of, single, time_tests
 from shoal.customers.load.faults import Test
 from shoal.customers.load.rows import ORIGIN, Column, Rows
 from shoal.lang.schema import Kind
@@ -69,7 +69,8 @@ def judge_traits(store: Store, rows: Rows, map_: TraitMap) -> TraitPlan:
         ConfigError: a column or expression can't be used.
     """
     owner = rows.find(map_.owner, f"{map_.place}.{map_.scope}")
-    taken = [rows.find(column, f"{map_.place}.take.{trait}") for trait, column in map_.take.items()]
+    places = {f"{map_.place}.take.{trait}": column for trait, column in map_.take.items()}
+    taken = [single(rows.find(column, place), place) for place, column in places.items()]
     condition = rows.condition(store, map_.when, f"{map_.place}.when")
     tests = [faults.needs(owner, f"no-{map_.scope}"), *_time(rows, map_.at, map_.place)]
     tests += faults.within(c for c in taken if c.kind is Kind.NUMBER)
@@ -148,6 +149,11 @@ def trait_kind(plan: TraitPlan, name: str) -> tuple[Kind, bool]:
         return Kind.TEXT, False
     column: Column = plan.rows.find(plan.map.take[name], f"{plan.map.place}.take.{name}")
     return column.kind, column.declared
+
+
+def is_empty(plan: TraitPlan, name: str) -> bool:
+    """Whether a trait's column holds nothing, so that nobody knows its type."""
+    return plan.rows.find(plan.map.take[name], f"{plan.map.place}.take.{name}").empty
 
 
 def current_trait(trait: Trait) -> str:

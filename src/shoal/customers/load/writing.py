@@ -93,7 +93,9 @@ def _count_mistyped(pen: Pen, one: Prepared) -> None:
     wrong = {column.casefold(): many for column, many in one.report.mistyped.items()}
     for map_ in one.spec.events:
         for prop, take in map_.properties.items():
-            pen.registry.count_mistyped(pen.registry.events[map_.event], prop, wrong.get(take.column.casefold(), 0))
+            many = wrong.get(take.column.casefold(), 0)
+            if many and map_.event in pen.registry.events:
+                pen.registry.count_mistyped(pen.registry.events[map_.event], prop, many)
 
 
 def _fresh(pen: Pen, one: Prepared, plans: list[EventPlan], pages: _Pages) -> list[tuple[str, WriteSummary]]:
@@ -189,13 +191,15 @@ def _write_traits(pen: Pen, one: Prepared) -> int:
     by_trait: dict[tuple[str, str, bool], list[TraitPlan]] = {}
     for plan in one.traits:
         for name in plan.map.take:
+            if traits.is_empty(plan, name) and pen.registry.trait(name, plan.map.scope) is None:
+                continue
             by_trait.setdefault((plan.map.scope, name, plan.map.at is not None), []).append(plan)
     return sum(_write_trait(pen, one, plans, name, pages) for (_, name, _), plans in by_trait.items())
 
 
 def _write_trait(pen: Pen, one: Prepared, plans: list[TraitPlan], name: str, pages: _Pages) -> int:
     map_ = plans[0].map
-    kind, declared = traits.trait_kind(plans[0], name)
+    kind, declared = traits.trait_kind(next((p for p in plans if not traits.is_empty(p, name)), plans[0]), name)
     trait = pen.registry.ensure_trait(name, kind, map_.scope, declared=declared)
     table = "load_trait"
     traits.build_trait(pen.store, plans, name, trait, table)
