@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from shoal.shapes import ACCOUNT_ID
 from shoal.sql import terms as s
 from shoal.sql.plan import Plan, Provider
-from shoal.sql.rows import message_id
+from shoal.sql.rows import in_order, message_id
 from shoal.sql.traits import account_of, found_trait, nobody, with_time
 
 if TYPE_CHECKING:
@@ -45,12 +45,17 @@ def _at_moments(plan: Plan, accounts: Provider, trait: Trait) -> exp.Select:
     frame = plan.frame
     key = s.column("owner", "e")
     changes, who = frame.survivor(s.select([], s.table(trait.table, "e")), key)
-    columns = [s.named(who, "other"), s.column("ts", "e"), s.named(message_id("e"), "mid"), s.column("value", "e")]
+    columns = [
+        s.named(who, "other"),
+        s.column("ts", "e"),
+        s.named(message_id(plan, [trait.table], "e"), "mid"),
+        s.column("value", "e"),
+    ]
     changes = changes.select(*columns, copy=False).where(frame.in_force("e"), copy=False)
     ever = s.compared(s.column("value", "c"), "=", accounts.column("value"))
     pairs = s.select([accounts.column("k"), s.column("other", "c")], with_time(plan, accounts))
     pairs = s.joins(pairs, s.sub(changes, "c"), ever).distinct(copy=False)
-    order = s.call("row", s.column("ts", "c"), s.column("mid", "c"))
+    order = in_order(plan, [trait.table], "c")
     newest = s.named(s.call("arg_max_null", s.column("value", "c"), order), "value")
     pair: list[Sql] = [s.column("k", "p"), s.column("other", "p")]
     each = s.select([*pair, newest], s.sub(pairs, "p"))

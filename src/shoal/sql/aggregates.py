@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from shoal.clock import DAY
 from shoal.lang import nodes as n
 from shoal.lang.calendar import bounds
+from shoal.lang.tree import walk
 from shoal.sql import terms as s
 from shoal.sql.plan import Plan, Provider
 from shoal.sql.rows import ROW, EventRows
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
     from shoal.sql.terms import Sql
 
+RECENT = 64 * DAY
 _UP_TO_NOW = (n.Last, n.Since, n.This)
 
 
@@ -66,31 +70,95 @@ class OverEvents(Provider):
 
 
 class Grouped(OverEvents):
-    """``SELECT k, measures FROM the rows GROUP BY k``."""
+    """``SELECT k, measures FROM the rows GROUP BY k``: the measures of several filters in one query.
+
+    Grouping costs far more than a filter, so filters that look at nothing but a row's own values are asked inside the measures.
+    """
 
     def __init__(self, plan: Plan, name: str, events: n.Events) -> None:
         super().__init__(plan, name, events)
         self._measures: dict[str, tuple[str, Sql]] = {}
+        self._filters: dict[str, Sql] = {}
 
-    def measure(self, measure: Sql, low: int | None) -> exp.Column:
+    def measure(self, measure: Sql, passes: Sql, low: int | None) -> exp.Column:
         """A column of the provider; equal measures share one.
 
         Args:
-            measure: an aggregate over the rows.
+            measure: an aggregate over the rows that pass.
+            passes: which rows matter to it, apart from their time.
             low: the instant before which no row matters to it; None for all rows.
         """
-        text = measure.sql(dialect=self.plan.store.dialect)
+        dialect = self.plan.store.dialect
+        text = measure.sql(dialect=dialect)
         if text not in self._measures:
             self._measures[text] = (f"c{len(self._measures)}", measure)
+        self._filters[passes.sql(dialect=dialect)] = passes
         self.reach(low)
         return self.column(self._measures[text][0])
 
     def query(self) -> exp.Select:
-        """The query, when all measures are known."""
+        """The query, when all measures are known. Rows that pass no filter are left out."""
         self.prune()
         key = s.column("k", ROW)
         columns = [s.named(measure, name) for name, measure in self._measures.values()]
-        return self.rows.query([key, *columns], self.where).group_by(key, copy=False)
+        filters = list(self._filters.values())
+        some = s.true() if s.true() in filters else s.any_of(filters)
+        return self.rows.query([key, *columns], s.all_of([self.where, some])).group_by(key, copy=False)
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one filter and window take of a ``Grouped``."""
+
+    provider: Grouped
+    passes: Sql
+    inside: Sql
+    low: int | None
+
+    @property
+    def rows(self) -> EventRows:
+        """The rows that are grouped."""
+        return self.provider.rows
+
+    def measure(self, function: str, value: Sql, *more: Sql) -> exp.Column:
+        """An aggregate of a value over the rows that pass and are in the window."""
+        taken = s.when(s.all_of([self.passes, self.inside]), value)
+        return self.provider.measure(s.call(function, taken, *more), self.passes, self.low)
+
+
+def share(plan: Plan, events: n.Events, window: n.Window | None, *, whole: bool = False) -> Share:
+    """The measures over the events that pass their filter, in a window.
+
+    In a batch, measures of recent windows don't share a query with those of long ones: they would be asked of every row
+    that only the long ones need. More classes than these two cost more in grouping than they save.
+
+    Args:
+        plan: the plan that is made.
+        events: which events.
+        window: which time.
+        whole: measure all time up to now, but promise that only what is in the window matters.
+    """
+    from shoal.sql.emit.registry import condition
+    from shoal.sql.scopes import InFilter
+
+    low = earliest(plan, window)
+    recent = low is not None and events.newest is None and plan.frame.start - low <= RECENT
+    inline = events.where is not None and events.newest is None and _plain(events.where)
+    shared = replace(events, where=None) if inline else events
+    provider = plan.provider(("events", shared, recent), lambda name: Grouped(plan, name, shared))
+    assert isinstance(provider, Grouped)
+    passes = s.true()
+    if inline and events.where is not None:
+        passes = condition(events.where, InFilter(plan, provider.rows))
+    return Share(provider, passes, s.true() if whole else in_window(plan, window), low)
+
+
+def _plain(where: n.Node) -> bool:
+    """Whether a filter looks at nothing but the values of the row itself."""
+    return not any(
+        isinstance(at, n.Trait | n.AnyItem) or (isinstance(at, n.Match) and (at.ignoring_case or at.op == "matches"))
+        for at in walk(where)
+    )
 
 
 class GroupedTwice(OverEvents):

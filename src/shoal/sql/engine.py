@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
 
+from shoal.lang.nodes import Bucket
+from shoal.lang.tree import walk
 from shoal.sql.batch import memberships
 from shoal.sql.execute import Run
 from shoal.sql.explain import Explanation, Parts, Words
@@ -108,7 +110,8 @@ class SqlEngine:
         """
         ordered = with_dependencies(definitions, self.schema)
         with self._asking(at, known_at) as (plan, run):
-            run.create(plan.frame.subjects, self._customers(plan))
+            drawn = any(isinstance(at, Bucket) for each in ordered.values() for at in walk(each.where))
+            run.create(plan.frame.subjects, self._customers(plan, ids=drawn))
             segments = [segment(plan, definition) for definition in ordered.values()]
             table = f"{plan.prefix}_result"
             columns = memberships(plan, run, segments, table)
@@ -127,7 +130,7 @@ class SqlEngine:
         """
         ordered = with_dependencies(definitions, self.schema)
         with self._asking(at, None) as (plan, run):
-            run.create(plan.frame.subjects, self._customers(plan))
+            run.create(plan.frame.subjects, self._customers(plan, ids=False))
             return refresh(plan, run, ordered.values(), received)
 
     def why(self, definition: Definition, customer_key: int, at: int, *, known_at: int | None = None) -> Explanation:
@@ -194,13 +197,15 @@ class SqlEngine:
         lookups = Lookups(self.store, prefix)
         return Plan(self.store, self.schema, Registry.load(self.store), frame, lookups, prefix)
 
-    def _customers(self, plan: Plan) -> str:
+    def _customers(self, plan: Plan, *, ids: bool) -> str:
+        """The customers that exist; their ids are texts, so they are carried only where a ``bucket`` asks for them."""
         frame = plan.frame
-        there = existing(plan.registry, frame.merged, frame.known_at)
-        return (
-            f"SELECT f.k, f.k AS who, c.id FROM ({there}) f JOIN customers c ON c.key = f.k "
-            f"WHERE f.first_ts <= {frame.start}"
+        there = (
+            f"SELECT * FROM ({existing(plan.registry, frame.merged, frame.known_at)}) WHERE first_ts <= {frame.start}"
         )
+        if not ids:
+            return f"SELECT k FROM ({there}) f"
+        return f"SELECT f.k, c.id FROM ({there}) f JOIN customers c ON c.key = f.k"
 
     def _clear(self, plan: Plan, run: Run) -> None:
         run.close()

@@ -15,7 +15,7 @@ from shoal.lang.places import METRES, SCALE, metres_between
 from shoal.lang.schema import Kind
 from shoal.lang.show import flat
 from shoal.sql import terms as s
-from shoal.sql.aggregates import InPeriods
+from shoal.sql.aggregates import InPeriods, share
 from shoal.sql.emit.history import held, held_trait
 from shoal.sql.emit.rank import threshold
 from shoal.sql.emit.registry import value
@@ -107,9 +107,7 @@ def _held_since(leaf: n.Held, scope: Scope) -> Value:
 
 
 def _earliest(events: n.Events, scope: Scope) -> Value:
-    from shoal.sql.emit.events import grouped
-
-    return Scalar(Kind.INSTANT, grouped(scope.plan, events).measure(s.call("min", s.column("ts", ROW)), None))
+    return Scalar(Kind.INSTANT, share(scope.plan, events, None).measure("min", s.column("ts", ROW)))
 
 
 def _periods(leaf: n.Regularly, scope: Scope) -> Value:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from shoal.sql import terms as s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable
 
     from sqlglot import exp
 
@@ -31,10 +31,10 @@ class Stage:
     leaves: list[tuple[str, Sql]] = field(default_factory=list)
 
 
-def stages_of(plan: Plan) -> list[Stage]:
-    """The leaves in stages, those with the same providers together."""
+def stages_of(plan: Plan, leaves: Iterable[tuple[str, Sql]]) -> list[Stage]:
+    """Leaves in stages, those with the same providers together."""
     known = {provider.name for provider in plan.providers.values()}
-    with_providers = [(s.tables_in(leaf) & known, name, leaf) for name, leaf in plan.leaves.values()]
+    with_providers = [(s.tables_in(leaf) & known, name, leaf) for name, leaf in leaves]
     stages = [Stage()]
     for names, name, leaf in sorted(
         with_providers, key=lambda found: (sorted(found[0], key=_number), _number(found[1]))
@@ -58,61 +58,58 @@ class Run:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._made: dict[str, None] = {}
-        self._by_name: dict[str, Provider] = {}
 
     def leaves(self) -> dict[str, list[str]]:
         """Work all leaves out; the tables with ``k`` and a column per leaf, and those leaves."""
-        tables = {}
-        for index, stage in enumerate(self._stages(self.make)):
-            table = f"{self._plan.prefix}_l{index}"
-            query = self.joined(stage, [s.named(leaf, name) for name, leaf in stage.leaves])
-            self.create(table, s.sql_of(query, self._plan.store))
-            tables[table] = [name for name, _ in stage.leaves]
-        return tables
+        return self._tables(list(self._plan.leaves.values()), self.make)
 
-    def staged(self, make: Callable[[Provider], None], query: Callable[[Stage], exp.Select]) -> exp.Select:
-        """A query of all leaves by ``k``; where they need several stages, each is packed into a table first.
+    def staged(self, leaves: list[tuple[str, Sql]], make: Callable[[Provider], None]) -> exp.Select:
+        """A query of some leaves by ``k``.
 
         Args:
-            make: runs a provider's query.
-            query: gives a stage's leaves by ``k``.
+            leaves: names and conditions.
+            make: runs a provider's query into its table.
         """
-        from shoal.sql.batch import packed, packed_stages
+        stages = stages_of(self._plan, leaves)
+        if len(stages) == 1:
+            self._make_all(stages[0], make)
+            return self._joined(stages[0])
+        query = s.select([s.column("k", "m")], s.table(self._plan.frame.subjects, "m"))
+        for index, (table, names) in enumerate(self._tables(leaves, make).items()):
+            alias = f"x{index}"
+            on = s.compared(s.column("k", alias), "=", s.column("k", "m"))
+            query = s.joins(query, s.table(table, alias), on)
+            query = query.select(*(s.column(name, alias) for name in names), copy=False)
+        return query
 
-        plan = self._plan
-        single = len(stages_of(plan)) == 1
+    def _tables(self, leaves: list[tuple[str, Sql]], make: Callable[[Provider], None]) -> dict[str, list[str]]:
+        """A table a stage, each made when its providers are; a provider that no later stage reads is dropped."""
         tables: dict[str, list[str]] = {}
-        for index, stage in enumerate(self._stages(make, keep=single)):
-            if single:
-                return query(stage)
-            table = f"{plan.prefix}_l{index}"
-            names = [name for name, _ in stage.leaves]
-            words = packed([s.column(name, "d") for name in names], "w")
-            self.create(table, s.sql_of(s.select([s.column("k", "d"), *words], s.sub(query(stage), "d")), plan.store))
-            tables[table] = names
-        return packed_stages(plan, tables)
-
-    def _stages(self, make: Callable[[Provider], None], *, keep: bool = False) -> Iterator[Stage]:
-        """Each stage when its providers are made; those that no later one needs are dropped after it."""
-        stages = stages_of(self._plan)
-        order = self._plan.in_order()
-        self._by_name = {provider.name: provider for provider in order}
-        wanted = [self._with_needs(stage.providers) for stage in stages]
+        stages = stages_of(self._plan, leaves)
         for index, stage in enumerate(stages):
-            for provider in order:
-                if provider.name in wanted[index]:
-                    make(provider)
-            yield stage
-            later = set().union(*wanted[index + 1 :])
-            for name in wanted[index] - later if not keep else ():
-                self._drop(self._plan.table_of(self._by_name[name]))
+            self._make_all(stage, make)
+            table = f"{self._plan.prefix}_l{index}"
+            self.create(table, s.sql_of(self._joined(stage), self._plan.store))
+            tables[table] = [name for name, _ in stage.leaves]
+            later = self._with_needs(set().union(*(other.providers for other in stages[index + 1 :])))
+            for name in self._with_needs(stage.providers) - later:
+                self.drop(self._plan.table_of(self._plan.named(name)))
+        return tables
 
-    def joined(self, stage: Stage, columns: list[exp.Alias]) -> exp.Select:
-        """Columns over a stage's providers, by ``k``."""
+    def _make_all(self, stage: Stage, make: Callable[[Provider], None]) -> None:
+        wanted = self._with_needs(stage.providers)
+        for provider in self._plan.in_order():
+            if provider.name in wanted:
+                make(provider)
+
+    def _joined(self, stage: Stage) -> exp.Select:
+        """A stage's leaves over its providers, by ``k``."""
+        columns = [s.named(leaf, name) for name, leaf in stage.leaves]
         query = s.select([s.column("k", "m"), *columns], s.table(self._plan.frame.subjects, "m"))
         for name in sorted(stage.providers, key=_number):
             on = s.compared(s.column("k", name), "=", s.column("k", "m"))
-            query = s.joins(query, s.table(self._plan.table_of(self._by_name[name]), name), on, left=True)
+            table = self._plan.table_of(self._plan.named(name))
+            query = s.joins(query, s.table(table, name), on, left=True)
         return query
 
     def make(self, provider: Provider) -> None:
@@ -130,6 +127,11 @@ class Run:
         self._plan.store.execute(f"CREATE TEMP TABLE {table} AS {query}")
         self._made[table] = None
 
+    def declare(self, table: str, columns: str) -> None:
+        """Make an empty temporary table."""
+        self._plan.store.execute(f"CREATE TEMP TABLE {table} ({columns})")
+        self._made[table] = None
+
     def _with_needs(self, names: set[str]) -> set[str]:
         found: set[str] = set()
         waiting = sorted(names)
@@ -137,10 +139,11 @@ class Run:
             name = waiting.pop()
             if name not in found:
                 found.add(name)
-                waiting += self._by_name[name].needs
+                waiting += self._plan.named(name).needs
         return found
 
-    def _drop(self, table: str) -> None:
+    def drop(self, table: str) -> None:
+        """Drop a table, if it is there."""
         if table in self._made:
             self._plan.store.execute(f"DROP TABLE IF EXISTS {table}")
             del self._made[table]
@@ -148,4 +151,4 @@ class Run:
     def close(self) -> None:
         """Drop what is left."""
         for table in list(self._made):
-            self._drop(table)
+            self.drop(table)

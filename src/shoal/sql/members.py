@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from shoal.sql import terms as s
 from shoal.sql.plan import Plan, Provider
-from shoal.sql.rows import message_id
+from shoal.sql.rows import in_order, message_id
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -59,12 +59,12 @@ class Consent(Provider):
         frame = self._plan.frame
         columns = [
             s.named(s.column("ts", "e"), "ts"),
-            s.named(message_id("e"), "mid"),
+            s.named(message_id(self._plan, ["consents"], "e"), "mid"),
             s.named(s.column("customer", "e"), "one"),
             s.named(s.column("granted", "e"), "granted"),
         ]
         where = s.all_of([_of("purpose", "e", self._purpose), frame.in_force("e")])
-        order = s.call("row", s.column("ts", "c"), s.column("mid", "c"))
+        order = in_order(self._plan, ["consents"], "c")
         newest = s.named(s.call("arg_max", s.column("granted", "c"), order), "granted")
         rows = s.sub(frame.rows("consents", "customer", columns, where), "c")
         each = s.select([s.column("k", "c"), newest], rows).group_by(

@@ -31,6 +31,8 @@ class Provider:
 
     def __init__(self, name: str, query: Callable[[], exp.Select] | None = None) -> None:
         self.name = name
+        self.of_few_values = False
+        """Whether all rests on a column ``value`` with far fewer values than rows, as a trait of text mostly is."""
         self.needs: dict[str, Provider] = {}
         self._query = query
 
@@ -79,6 +81,10 @@ class Plan:
             self.made += 1
             found = self.providers[key] = make(f"q{self.made}")
         return found
+
+    def named(self, name: str) -> Provider:
+        """The provider of a name."""
+        return next(provider for provider in self.providers.values() if provider.name == name)
 
     def table_of(self, provider: Provider) -> str:
         """The temporary table that holds the provider's rows."""

@@ -17,6 +17,8 @@ from shoal.sql.tables import PHYSICAL
 from shoal.sql.values import Value, stored
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from shoal.lang import nodes as n
     from shoal.lang.schema import PropertyType
     from shoal.sql.plan import Plan, Provider
@@ -28,10 +30,31 @@ ROW = "r"
 MESSAGE_ID = "mid"
 
 
-def message_id(alias: str) -> Sql:
-    """A row's message id; where it bore none, the one made of its origin."""
+def message_id(plan: Plan, tables: Iterable[str], alias: str) -> Sql:
+    """A row's message id; where it bore none, the one made of its origin.
+
+    Where no row of the tables bears one, the origin itself stands for it: its hexadecimal digits have the same order.
+    """
+    if not any(_bears_ids(plan, table) for table in tables):
+        return s.column("origin", alias)
     made = s.call("printf", s.text("%016x"), s.column("origin", alias))
     return s.coalesce(s.column("message_id", alias), made)
+
+
+def _bears_ids(plan: Plan, table: str) -> bool:
+    key = ("bears ids", table)
+    if key not in plan.memo:
+        plan.memo[key] = bool(plan.store.rows(f"SELECT 1 FROM {table} WHERE message_id IS NOT NULL LIMIT 1"))
+    found: bool = plan.memo[key]
+    return found
+
+
+def in_order(plan: Plan, tables: Iterable[str], alias: str) -> Sql:
+    """What puts rows in the order of ts, then message id (column ``mid``); one number where that suffices."""
+    ts, mid = s.column("ts", alias), s.column(MESSAGE_ID, alias)
+    if any(_bears_ids(plan, table) for table in tables):
+        return s.call("row", ts, mid)
+    return s.joined("+", s.joined("*", s.huge(ts), s.integer(2**63)), mid)
 
 
 class EventRows:
@@ -48,6 +71,7 @@ class EventRows:
             provider.needs[pairs.name] = pairs
         known = plan.registry.events
         self.types = [known[name] for name in event_names(events.name, known)]
+        self._tables = [t.table for t in self.types]
         self._columns: dict[str, None] = {"ts": None}
         self._properties: dict[str, str] = {}
         self._fields: dict[str, dict[str, str]] = {}
@@ -65,7 +89,7 @@ class EventRows:
     def order(self) -> Sql:
         """What orders events: ts, then message id."""
         self._columns[MESSAGE_ID] = None
-        return s.call("row", s.column("ts", ROW), s.column(MESSAGE_ID, ROW))
+        return in_order(self.plan, self._tables, ROW)
 
     @property
     def local(self) -> Sql:
@@ -173,7 +197,7 @@ class EventRows:
         return self.plan.frame.rows(event.table, "customer", columns, where)
 
     def _column(self, name: str) -> Sql:
-        return message_id("e") if name == MESSAGE_ID else s.column(name, "e")
+        return message_id(self.plan, self._tables, "e") if name == MESSAGE_ID else s.column(name, "e")
 
     def _value(self, event: EventType, name: str) -> Sql:
         found = event.properties.get(name)

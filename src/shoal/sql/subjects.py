@@ -49,6 +49,8 @@ def merged_table(store: Store, name: str, known_at: int | None) -> str | None:
 def existing(registry: Registry, merged: str | None, known_at: int | None) -> str:
     """A query of ``k`` (the surviving customers) and ``first_ts``, from which instant on they exist."""
     source = "SELECT key AS owner, first_ts FROM customers" if known_at is None else _first_known(registry, known_at)
+    if merged is None and known_at is None:
+        return "SELECT key AS k, first_ts FROM customers"
     if merged is None:
         return f"SELECT owner AS k, min(first_ts) AS first_ts FROM ({source}) f GROUP BY owner"
     return (

@@ -132,6 +132,13 @@ def settled(condition: Sql) -> Sql:
     return coalesce(condition, false())
 
 
+def unsettled(condition: Sql) -> Sql:
+    """The condition as it was before ``settled``, for places where NULL is false anyway."""
+    if isinstance(condition, exp.Coalesce) and condition.expressions == [false()]:
+        return condition.this
+    return condition
+
+
 def _is_never_null(condition: Sql) -> bool:
     if isinstance(condition, exp.Coalesce):
         return bool(condition.expressions) and isinstance(condition.expressions[-1], exp.Boolean)

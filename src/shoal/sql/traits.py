@@ -8,7 +8,7 @@ from shoal.lang.schema import Kind
 from shoal.shapes import ACCOUNT_ID, ACCOUNT_PREFIX
 from shoal.sql import terms as s
 from shoal.sql.plan import Plan, Provider
-from shoal.sql.rows import message_id
+from shoal.sql.rows import in_order, message_id
 from shoal.sql.tables import PHYSICAL
 from shoal.sql.values import Value, stored
 
@@ -59,7 +59,9 @@ def _value_provider(plan: Plan, name: str, alias: str) -> Provider:
         return Provider(alias, lambda: nobody(plan, [s.named(s.null(PHYSICAL[trait_kind(plan, name)]), "value")]))
     if name.startswith(ACCOUNT_PREFIX):
         return account_trait_provider(plan, found, alias)
-    return Provider(alias, lambda: _newest(own_changes(plan, found)))
+    provider = Provider(alias, lambda: _newest(plan, found))
+    provider.of_few_values = found.kind is Kind.TEXT
+    return provider
 
 
 def nobody(plan: Plan, columns: list[exp.Alias]) -> exp.Select:
@@ -69,19 +71,20 @@ def nobody(plan: Plan, columns: list[exp.Alias]) -> exp.Select:
 
 def own_changes(plan: Plan, trait: Trait) -> exp.Select:
     """The changes of a customer's own trait up to the instant: ``k``, ``ts``, ``mid``, ``value``."""
-    return plan.frame.rows(trait.table, "owner", _change_columns(), plan.frame.in_force("e"))
+    return plan.frame.rows(trait.table, "owner", _change_columns(plan, trait), plan.frame.in_force("e"))
 
 
-def _change_columns() -> list[exp.Alias]:
+def _change_columns(plan: Plan, trait: Trait) -> list[exp.Alias]:
     return [
         s.named(s.column("ts", "e"), "ts"),
-        s.named(message_id("e"), "mid"),
+        s.named(message_id(plan, [trait.table], "e"), "mid"),
         s.named(s.column("value", "e"), "value"),
     ]
 
 
-def _newest(changes: exp.Select) -> exp.Select:
-    order = s.call("row", s.column("ts", "c"), s.column("mid", "c"))
+def _newest(plan: Plan, trait: Trait) -> exp.Select:
+    changes = own_changes(plan, trait)
+    order = in_order(plan, [trait.table], "c")
     value = s.call("arg_max_null", s.column("value", "c"), order)
     return s.select([s.column("k", "c"), s.named(value, "value")], s.sub(changes, "c")).group_by(
         s.column("k", "c"), copy=False
@@ -106,7 +109,9 @@ def account_of(plan: Plan) -> Provider:
 def account_changes(plan: Plan, trait: Trait, *, until_now: bool) -> exp.Select:
     """The changes of a trait of accounts: ``account`` (their id), ``ts``, ``mid``, ``value``."""
     frame = plan.frame
-    query = s.select([s.named(s.column("id", "c"), "account"), *_change_columns()], s.table(trait.table, "e"))
+    query = s.select(
+        [s.named(s.column("id", "c"), "account"), *_change_columns(plan, trait)], s.table(trait.table, "e")
+    )
     query = s.joins(query, s.table("accounts", "c"), s.compared(s.column("key", "c"), "=", s.column("owner", "e")))
     limit = None
     if until_now and not frame.moments:
@@ -120,7 +125,7 @@ def account_trait_provider(plan: Plan, trait: Trait, alias: str) -> Provider:
 
     def query() -> exp.Select:
         changes = account_changes(plan, trait, until_now=True)
-        row = s.call("row", s.column("ts", "v"), s.column("mid", "v"))
+        row = in_order(plan, [trait.table], "v")
         value = s.call("arg_max_null", s.column("value", "v"), row)
         key = accounts.column("k")
         found = s.select([s.named(key, "k"), s.named(value, "value")], with_time(plan, accounts))

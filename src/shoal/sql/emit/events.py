@@ -13,7 +13,7 @@ from shoal.lang.nodes import MICRO
 from shoal.lang.schema import Kind
 from shoal.lang.tree import walk
 from shoal.sql import terms as s
-from shoal.sql.aggregates import Grouped, GroupedTwice, MostFrequent, earliest, in_window
+from shoal.sql.aggregates import GroupedTwice, MostFrequent, share
 from shoal.sql.emit.registry import condition, emits_condition, emits_value
 from shoal.sql.plan import refused
 from shoal.sql.rows import ROW
@@ -21,18 +21,12 @@ from shoal.sql.scopes import InFilter, InItem
 from shoal.sql.values import MICROS, Rational, Scalar, Value, stored
 
 if TYPE_CHECKING:
+    from shoal.sql.aggregates import Share
     from shoal.sql.plan import Plan
     from shoal.sql.scopes import Scope
     from shoal.sql.terms import Sql
 
 _TIMES = {"at least": ">=", "at most": "<=", "exactly": "="}
-
-
-def grouped(plan: Plan, events: n.Events) -> Grouped:
-    """The provider of the measures over these events."""
-    found = plan.provider(("events", events), lambda name: Grouped(plan, name, events))
-    assert isinstance(found, Grouped)
-    return found
 
 
 # ---------------------------------------------------------------- values
@@ -57,42 +51,33 @@ def aggregate(node: n.Aggregate, scope: Scope) -> Value:
 
 
 def _count(plan: Plan, events: n.Events, window: n.Window | None) -> Rational:
-    inside = in_window(plan, window)
-    counted = exp.Star() if inside == s.true() else s.when(inside, s.integer(1))
-    column = grouped(plan, events).measure(s.call("count", counted), earliest(plan, window))
+    column = share(plan, events, window).measure("count", s.integer(1))
     return Rational(Fraction(1), s.coalesce(column, s.integer(0)))
 
 
 def _sum_or_average(plan: Plan, node: n.Aggregate) -> Rational:
-    provider = grouped(plan, node.events)
-    inside, low = in_window(plan, node.window), earliest(plan, node.window)
-    amount = s.when(inside, _property(provider, node))
-    total = provider.measure(s.call("sum", amount), low)
+    taken = share(plan, node.events, node.window)
+    amount = _property(taken, node)
+    total = taken.measure("sum", amount)
     if node.fn == "sum":
         return Rational(MICROS, s.coalesce(total, s.integer(0)))
-    return Rational(MICROS, total, s.call("nullif", provider.measure(s.call("count", amount), low), s.integer(0)))
+    return Rational(MICROS, total, s.call("nullif", taken.measure("count", amount), s.integer(0)))
 
 
-def _property(provider: Grouped, node: n.Aggregate) -> Sql:
+def _property(taken: Share, node: n.Aggregate) -> Sql:
     assert node.of is not None
-    found = provider.rows.property(node.of)
-    if isinstance(found, Rational):
-        assert found.num is not None
-        return found.num
-    return found.sql
+    return _sql(taken.rows.property(node.of))
 
 
 def _picked(plan: Plan, node: n.Aggregate) -> Value:
     """``min``, ``max``, ``first``, ``last``: a value of the property itself."""
     assert node.of is not None
-    provider = grouped(plan, node.events)
-    found = provider.rows.property(node.of)
-    picked = s.when(in_window(plan, node.window), _property(provider, node))
+    taken = share(plan, node.events, node.window)
+    found = taken.rows.property(node.of)
     if node.fn in ("min", "max"):
-        measure = s.call(node.fn, picked)
+        column = taken.measure(node.fn, _sql(found))
     else:
-        measure = s.call("arg_min" if node.fn == "first" else "arg_max", picked, provider.rows.order)
-    column = provider.measure(measure, earliest(plan, node.window))
+        column = taken.measure("arg_min" if node.fn == "first" else "arg_max", _sql(found), taken.rows.order)
     return stored(found.kind, column, found.origin if isinstance(found, Scalar) else ())
 
 
@@ -147,9 +132,7 @@ def _sql(value: Value) -> Sql:
 @emits_value(n.DaysSinceEvent)
 def days_since_event(node: n.DaysSinceEvent, scope: Scope) -> Rational:
     """(t − ts) of the first or last matching event."""
-    provider = grouped(scope.plan, node.events)
-    measure = s.call("min" if node.which == "first" else "max", s.column("ts", ROW))
-    ts = provider.measure(measure, None)
+    ts = share(scope.plan, node.events, None).measure("min" if node.which == "first" else "max", s.column("ts", ROW))
     return Rational(Fraction(1, DAY), s.joined("-", scope.plan.frame.t(scope.subject), ts))
 
 
@@ -180,7 +163,7 @@ def at_least(node: n.Compare, scope: Scope) -> Sql | None:
         return None
     plan = scope.plan
     low, _ = plan.frame.bounds(count.window, scope.subject)
-    newest = grouped(plan, count.events).measure(s.call("max", s.column("ts", ROW)), earliest(plan, count.window))
+    newest = share(plan, count.events, count.window, whole=True).measure("max", s.column("ts", ROW))
     found = s.is_known(newest) if low is None else s.compared(newest, ">=", low)
     return found if some else s.not_(found)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from shoal.lang import nodes as n
 from shoal.sql import terms as s
-from shoal.sql.emit.events import grouped
+from shoal.sql.aggregates import share
 from shoal.sql.emit.registry import emits_condition
 from shoal.sql.rows import ROW
 
@@ -18,6 +18,6 @@ if TYPE_CHECKING:
 @emits_condition(n.DidFirst)
 def did_first(node: n.DidFirst, scope: Scope) -> Sql:
     """The earliest of all matching events up to the instant, held against the window."""
-    earliest = grouped(scope.plan, node.events).measure(s.call("min", s.column("ts", ROW)), None)
+    earliest = share(scope.plan, node.events, None).measure("min", s.column("ts", ROW))
     low, high = scope.plan.frame.bounds(node.window, scope.subject)
     return s.within(earliest, low, high)
