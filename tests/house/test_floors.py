@@ -93,3 +93,15 @@ def test_the_rules_refuse_what_they_should() -> None:
         ("errors", "lang"),
     ]:
         assert not allowed(mine, other)
+
+
+def test_a_predicate_has_its_words_and_its_emitter_in_files_of_one_name() -> None:
+    """Breaks when a family of the language is added to one interpreter and forgotten in the other."""
+    words = {p.stem for p in (PACKAGE / "lang" / "say").glob("[a-z]*.py")}
+    emitters = {p.stem for p in (PACKAGE / "sql" / "emit").glob("[a-z]*.py")}
+    families = {
+        "arithmetic", "bucket", "compare", "events", "first", "history", "logic", "member", "place", "rank", "regular",
+        "sequence", "window",
+    }  # fmt: skip
+    assert families <= words
+    assert families <= emitters
