@@ -99,3 +99,12 @@ def test_a_segment_keeps_its_colour() -> None:
     assert theme.colour_of("Champions", ["x", "Champions"]) == theme.GROUPS["Champions"]
     assert theme.colour_of("Lapsed", ["Lapsed"]) == theme.STATES["Lapsed"]
     assert theme.colour_of("b", ["a", "b"]) == theme.PALETTE[1]
+
+
+def test_an_interval_that_dwarfs_all_values_is_not_drawn() -> None:
+    """Breaks when the interval of two orders squeezes the line of a year flat, or reaches below zero."""
+    rows = [{"month": m, "value": 50.0, "low": 49.0, "high": 51.0, "complete": True} for m in MONTHS]
+    rows[0] |= {"low": -400.0, "high": 500.0}
+    rows[1] |= {"low": -10.0, "high": 80.0}
+    data = charts.to_spec(charts.kpi_lines(rows, **SAID))["data"]["values"]
+    assert [(row["low"], row["high"]) for row in data[:3]] == [(None, None), (0.0, 80.0), (49.0, 51.0)]

@@ -62,11 +62,9 @@ def kpi_lines(
     """
     import altair as alt
 
-    # The interval of a period that has just begun would dwarf the rest, and none of these measures is below zero.
-    filled = [dict(row) | {"low": _floor(row, "low"), "high": _floor(row, "high")} for row in rows]
-    axis = alt.Axis(
-        **number_axis(unit, max((abs(row["value"]) for row in rows if row["value"] is not None), default=0.0))
-    )
+    most = max((abs(row["value"]) for row in rows if row["value"] is not None), default=0.0)
+    filled = [dict(row) | _band(row, most) for row in rows]
+    axis = alt.Axis(**number_axis(unit, most))
     y = alt.Y("value:Q", axis=axis, scale=alt.Scale(zero=True))
     base = alt.Chart(alt.Data(values=filled)).encode(
         x=alt.X("month:T", axis=alt.Axis(**date_axis(grain, width))),
@@ -82,8 +80,12 @@ def kpi_lines(
     return theme.dressed(layers.properties(height=150 if width < theme.WIDE else 220), title, subtitle, width)
 
 
-def _floor(row: dict[str, Any], end: str) -> float | None:
-    return max(row[end], 0.0) if row["complete"] and row.get(end) is not None else None
+def _band(row: dict[str, Any], most: float) -> dict[str, float | None]:
+    """The interval to draw: none of these measures is below zero, and one that dwarfs all values says only "unknown"."""
+    low, high = row.get("low"), row.get("high")
+    if not row["complete"] or low is None or high is None or high - low > 2 * most:
+        return {"low": None, "high": None}
+    return {"low": max(low, 0.0), "high": high}
 
 
 def size_lines(rows: Sequence[dict[str, Any]], *, title: str, subtitle: str, width: int = theme.WIDE) -> alt.Chart:

@@ -148,7 +148,8 @@ def _moved(facts: Facts, rows: list[dict[str, Any]]) -> str:
     name = max(moves, key=lambda n: abs(moves[n]))
     if abs(moves[name]) < w.STEADY:
         return f"No segment has moved by {w.share(w.STEADY)} or more since {since}"
-    return f"{name} {'grew' if moves[name] > 0 else 'shrank'} most since {since}: {w.signed(moves[name])}"
+    most = "most " if len(moves) > 1 else ""
+    return f"{name} {'grew' if moves[name] > 0 else 'shrank'} {most}since {since}: {w.signed(moves[name])}"
 
 
 # ------------------------------------------------------------ what sets them apart
