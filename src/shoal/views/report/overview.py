@@ -207,7 +207,8 @@ _FINDINGS: tuple[Callable[[Facts], str | None], ...] = (
 
 def method(facts: Facts) -> list[tuple[str, str]]:
     """What each figure means, in this workspace."""
-    return list(_method(facts))
+    parts = (_of_data, _of_kpis, _of_calibration, _of_comparisons)
+    return [entry for part in parts for entry in part(facts)]
 
 
 def revenue_words(facts: Facts) -> str:
@@ -220,7 +221,7 @@ def revenue_words(facts: Facts) -> str:
     return "It holds: " + "; ".join(f"{what}: {how}" for what, how in facts.rule.includes.items()) + "."
 
 
-def _method(facts: Facts) -> Iterator[tuple[str, str]]:
+def _of_data(facts: Facts) -> Iterator[tuple[str, str]]:
     yield (
         "As of",
         (
@@ -231,6 +232,9 @@ def _method(facts: Facts) -> Iterator[tuple[str, str]]:
     if facts.span:
         first, last = (w.day(at, facts.zone) for at in facts.span)
         yield "Data", f"Orders and refunds from {first} to {last}."
+
+
+def _of_kpis(facts: Facts) -> Iterator[tuple[str, str]]:
     seen = {row["kpi"]: row["definition"] for row in facts.kpis.to_pylist()}
     for kpi, definition in seen.items():
         if kpi != "margin" or facts.rule.cost:
@@ -249,6 +253,9 @@ def _method(facts: Facts) -> Iterator[tuple[str, str]]:
             "of 100 such samples."
         ),
     )
+
+
+def _of_calibration(facts: Facts) -> Iterator[tuple[str, str]]:
     if facts.cycle:
         measured = (
             f"Four in five returns happen within {facts.cycle.active} days, nineteen in twenty within "
@@ -267,6 +274,9 @@ def _method(facts: Facts) -> Iterator[tuple[str, str]]:
                 f"{w.many(facts.cuts.buyers, 'buyer')} and stay until: shoal recalibrate. {facts.cuts.note}".strip()
             ),
         )
+
+
+def _of_comparisons(facts: Facts) -> Iterator[tuple[str, str]]:
     yield "Cohort retention", f"{RETENTION['on']} A cohort is everyone whose first order fell in the month."
     yield "Overlap", "Of the customers in one segment, the share that is in the other too."
     yield (
