@@ -39,7 +39,7 @@ _MILLIONTH = Decimal("0.000001")
 _LARGEST = Decimal(10) ** 32
 
 
-class _Refused(Exception):  # noqa: N818 - a signal inside this file, never seen outside
+class _Refused(Exception):
     """A value that no column can hold."""
 
 
