@@ -82,4 +82,3 @@ def iso(instant: int) -> str:
     """``2017-09-01T00:00:00Z``; microseconds are written only where there are any."""
     moment = from_instant(instant).replace(tzinfo=None)
     return moment.isoformat(timespec="microseconds" if moment.microsecond else "seconds") + "Z"
-
