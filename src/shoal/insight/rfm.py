@@ -47,7 +47,7 @@ MEANING: dict[str, str] = {
     "Champions": "They bought lately, buy often and spend most. Thank them, and ask them to bring others.",
     "Loyal": "They buy regularly and well. Offer more of what they like.",
     "Potential Loyalist": "They bought lately and more than once. The next orders decide.",
-    "New": "They just bought for the first time. Make the second order easy.",
+    "New": "They bought lately, and little so far next to others. Make the next order easy.",
     "Promising": "They bought a little, not long ago. Show them the range.",
     "Need Attention": "Middling in all, and slipping. Remind them with something that fits.",
     "About To Sleep": "They buy little and haven't for a while. A light reminder.",

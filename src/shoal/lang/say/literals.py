@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 
     from shoal.lang.say.voice import Voice
 
+# Names whose letters stand for words; a reader who doesn't know them would stop there.
+_KNOWN = {
+    "rfm_r": "the RFM recency score",
+    "rfm_f": "the RFM frequency score",
+    "rfm_m": "the RFM money score",
+    "rfm_fm": "the RFM frequency and money score",
+    "rfm_cell": "the RFM cell",
+    "rfm_segment": "the RFM group",
+}
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 _ACCOUNT = "account."
 
@@ -32,6 +41,8 @@ def number_words(micro: int) -> str:
 
 def name_words(name: str) -> str:
     """A trait's or property's name with spaces for underscores; unusual names are quoted as they are."""
+    if name in _KNOWN:
+        return _KNOWN[name]
     return name.replace("_", " ").strip() or quoted(name) if _PLAIN_NAME.match(name) else quoted(name)
 
 
