@@ -33,11 +33,11 @@ def main() -> None:
     (DEMO / ".gitignore").write_text(".shoal/\n", encoding="utf-8")
 
     shoal("load")
-    shoal("segments")
     shoal("overlap")
     shoal("why", "1", "Lapsing regulars")
     shoal("members", "Lapsing regulars", "-o", str(DEMO / "lapsing-regulars.csv"))
     shoal("report", "-o", str(DEMO / "report.html"))
+    shoal("segments")
     print(CLOSING.format(seconds=time.perf_counter() - began))
 
 
