@@ -89,10 +89,10 @@ class Grouped(OverEvents):
             low: the instant before which no row matters to it; None for all rows.
         """
         dialect = self.plan.store.dialect
-        text = measure.sql(dialect=dialect)
+        text = measure.sql(dialect=dialect, copy=False)
         if text not in self._measures:
             self._measures[text] = (f"c{len(self._measures)}", measure)
-        self._filters[passes.sql(dialect=dialect)] = passes
+        self._filters[passes.sql(dialect=dialect, copy=False)] = passes
         self.reach(low)
         return self.column(self._measures[text][0])
 
@@ -175,7 +175,7 @@ class GroupedTwice(OverEvents):
     def distinct_in(self, window: n.Window | None) -> exp.Column:
         """How many values occur in the window."""
         inside = in_window(self.plan, window)
-        text = inside.sql(dialect=self.plan.store.dialect)
+        text = inside.sql(dialect=self.plan.store.dialect, copy=False)
         if text not in self._windows:
             self._windows[text] = (f"c{len(self._windows)}", inside)
         self.reach(earliest(self.plan, window))

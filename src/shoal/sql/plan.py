@@ -96,7 +96,7 @@ class Plan:
 
     def output(self, value: Sql) -> str:
         """The name of the column that holds a value; equal values share one."""
-        text = value.sql(dialect=self.store.dialect)
+        text = value.sql(dialect=self.store.dialect, copy=False)
         if text not in self.leaves:
             self.leaves[text] = (f"l{len(self.leaves)}", value)
         return self.leaves[text][0]
