@@ -188,6 +188,16 @@ def test_every_template_of_the_library_can_be_added(shop: Workspace) -> None:
     assert all(reason for reason in rest.values())
 
 
+def test_a_segment_on_scores_isn_t_told_apart_by_what_the_scores_are_made_of(shop: Workspace) -> None:
+    """Breaks when "Champions differ by their number of orders" is shown as a finding."""
+    shop.segments.add("Champions", "rfm_r >= 4 and rfm_fm >= 4")
+    shop.segments.add("Kenya", 'country = "KE"')
+    found = shop.segments.quality().differences
+    scores = {t.name for t in shop.customers.profile("C0012").traits if t.origin == "computed"}
+    assert not scores & {difference.variable for difference in found["champions"]}
+    assert {difference.variable for difference in found["kenya"]} == {"town"}
+
+
 def test_sql_only_reads(shop: Workspace) -> None:
     for query in ("DROP TABLE customers", "SELECT 1; DELETE FROM main.customers", "SELEC 1"):
         with pytest.raises(StoreError):

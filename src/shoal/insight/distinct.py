@@ -74,12 +74,13 @@ def differences(
         definitions: the segments by slug, to know what each is built of.
         rule: which events bear revenue: traits computed from them are left out with them.
     """
-    variables = [t for t in Registry.load(store).traits.values() if _is_variable(t)]
-    barred = _barred(evaluation, definitions, variables, rule)
+    known = Registry.load(store).traits.values()
+    variables = [t for t in known if _is_variable(t)]
+    barred = _barred(evaluation, definitions, {t.name for t in known if t.score}, rule)
     found: dict[str, list[Difference]] = {slug: [] for slug in evaluation.columns}
     for trait in variables:
         asked = [slug for slug in evaluation.columns if trait.name not in barred[slug]]
-        tests = {slug: max(1, len(variables) - len(barred[slug])) for slug in asked}
+        tests = {slug: sum(v.name not in barred[slug] for v in variables) for slug in asked}
         compare = _numbers if trait.kind is Kind.NUMBER else _levels
         for slug, difference in compare(store, evaluation, trait, asked, tests):
             found[slug].append(difference)
@@ -93,10 +94,9 @@ def _is_variable(trait: Trait) -> bool:
 
 
 def _barred(
-    evaluation: Evaluation, definitions: Mapping[str, Definition], variables: list[Trait], rule: RevenueRule
+    evaluation: Evaluation, definitions: Mapping[str, Definition], computed: set[str], rule: RevenueRule
 ) -> dict[str, set[str]]:
-    """The variables that each segment is built of, or that are computed from the same."""
-    computed = {trait.name for trait in variables if trait.score}
+    """The traits that each segment is built of, or that are computed from the same."""
     of_orders = {rule.orders, *rule.events, *rule.cost}
     rests_on = named_segments(definitions.values(), list(evaluation.columns))
     barred: dict[str, set[str]] = {}
