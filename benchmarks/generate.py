@@ -43,7 +43,7 @@ class Size:
 
 FULL = Size(1_000_000, 30_000_000)
 QUICK = Size(50_000, 1_500_000)
-TINY = Size(5_000, 100_000)
+TINY = Size(2_000, 40_000)
 
 
 def generate(folder: Path, size: Size, seed: int = 42) -> Path:

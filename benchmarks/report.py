@@ -46,6 +46,11 @@ def _segments(found: dict[str, Any]) -> tuple[str, str]:
     for count, each in found["counts"].items():
         base = each["baseline"]
         rows.append(_costs(f"{count}: one query per segment, by hand (baseline)", base, base))
+        rows.append(
+            _costs(
+                f"{count}: the same, favoured: traits in columns before, members only counted", each["favoured"], base
+            )
+        )
         rows.append(_costs(f"{count}: `SqlEngine.evaluate`, all together", each["together"], base))
         if "alone" in each:
             rows.append(_costs(f"{count}: `SqlEngine.evaluate`, each alone", each["alone"], base))
