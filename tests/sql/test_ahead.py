@@ -6,7 +6,7 @@ An answer one microsecond off, or one that forgets a stored future event, turns 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -20,7 +20,6 @@ from shoal.sql.engine import Explanation
 
 from .worlds import World, at
 
-Make = Callable[..., World]
 NOW = at("2024-01-10")
 
 
@@ -31,11 +30,25 @@ def why(w: World, text: str, who: str = "x", now: int = NOW, **lists: str) -> Ex
 
 
 @pytest.fixture
-def one(world: Make) -> World:
-    """One customer with a past, and an event and a trait change that are stored ahead of their time."""
-    w = world(
-        "Europe/Berlin", lists=frozenset({"staff"}), scores=frozenset({"churn_risk"}), traits={"age": Kind.NUMBER}
-    )
+def one() -> Iterator[World]:
+    """The customer of ``past``, for tests that write more."""
+    w = a_past()
+    yield w
+    w.store.close()
+
+
+@pytest.fixture(scope="module")
+def past() -> Iterator[World]:
+    """One customer with a past; nobody writes to it."""
+    w = a_past()
+    yield w
+    w.store.close()
+
+
+def a_past() -> World:
+    """One customer, and an event and a trait change that are stored ahead of their time."""
+    names = {"lists": frozenset({"staff"}), "scores": frozenset({"churn_risk"})}
+    w = World("Europe/Berlin", traits={"age": Kind.NUMBER}, **names)
     w.did("x", "A", "2024-01-08", v=10).did("x", "A", "2024-01-09T12:00:00", v=5)
     w.did("x", "A", "2024-01-20", v=1)
     w.did("x", "B", "2024-01-09T23:00:00")
@@ -82,20 +95,20 @@ def one(world: Make) -> World:
         ('bucket "x" >= 0', None),
     ],
 )
-def test_until_when(one: World, text: str, until: int | None) -> None:
+def test_until_when(past: World, text: str, until: int | None) -> None:
     """The first instant at which the answer differs, checked against the batch on both sides of it."""
-    found = why(one, text)
+    found = why(past, text)
     assert found.until == until
-    before = one.members(text, NOW)
+    before = past.members(text, NOW)
     assert found.truth == (before == {"x"})
     if until is not None:
-        assert one.members(text, until - 1) == before
-        assert one.members(text, until) != before
+        assert past.members(text, until - 1) == before
+        assert past.members(text, until) != before
 
 
-def test_parts_and_values(one: World) -> None:
+def test_parts_and_values(past: World) -> None:
     """The tree as it was written, each part with its own truth, values in people's terms, and its own instant."""
-    found = why(one, 'age > 30 or (sum(v of "A") = 15 and not plan = "pro")')
+    found = why(past, 'age > 30 or (sum(v of "A") = 15 and not plan = "pro")')
     age, both = found.parts
     assert (found.truth, age.truth, both.truth) == (False, False, False)
     assert age.values == {"age": None}
@@ -109,17 +122,17 @@ def test_parts_and_values(one: World) -> None:
     assert both.text == 'sum(v of "A") = 15 and not plan = "pro"'
 
 
-def test_values_of_other_types(one: World) -> None:
+def test_values_of_other_types(past: World) -> None:
     """Dates, instants and yes/no come as Python's own types."""
-    assert why(one, "birthday is known").values == {"birthday": dt.date(1990, 3, 5)}
+    assert why(past, "birthday is known").values == {"birthday": dt.date(1990, 3, 5)}
     moment = dt.datetime(2024, 1, 8, tzinfo=dt.UTC)
-    assert why(one, 'did first "A" in last 30 days').values == {'first "A"': moment}
-    assert why(one, 'held plan = "pro" for 2 days').values["since"] == dt.datetime(2024, 1, 5, tzinfo=dt.UTC)
+    assert why(past, 'did first "A" in last 30 days').values == {'first "A"': moment}
+    assert why(past, 'held plan = "pro" for 2 days').values["since"] == dt.datetime(2024, 1, 5, tzinfo=dt.UTC)
 
 
-def test_scores_may_be_rewritten(one: World) -> None:
+def test_scores_may_be_rewritten(past: World) -> None:
     """A score takes part: the answer holds unless it is rescored; other parts hold without that."""
-    found = why(one, 'churn_risk > 0.7 and did "A"')
+    found = why(past, 'churn_risk > 0.7 and did "A"')
     assert found.unless_rescored
     assert [part.unless_rescored for part in found.parts] == [True, False]
 
