@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from random import Random
 from typing import Any
 
+from .aim import Aim, edges
 from .draw_conditions import HISTORIC, Conditions
 from .vocabulary import (
     ACCOUNTS,
@@ -31,6 +33,8 @@ from .world import ConsentChange, Event, ListChange, Merge, Published, Segment, 
 from .zones import DAY, HOUR
 
 CUSTOMERS = tuple(f"c{i:02d}" for i in range(12))
+EDGES = 30
+"""Of how many definitions of a world such instants are looked for."""
 EVENTFUL = CUSTOMERS[:10]
 """The other two have traits at most."""
 
@@ -43,6 +47,11 @@ class Batch:
     world: World
     questions: tuple[tuple[int, int | None], ...]
 
+    @cached_property
+    def edges(self) -> tuple[tuple[str, int], ...]:
+        """Single definitions at the very instants at which somebody enters or leaves them."""
+        return tuple(edges(self.seed, self.world, self.questions, EDGES))
+
 
 def batch(seed: int, definitions: int = 46, questions: int = 6) -> Batch:
     """The batch of a seed."""
@@ -50,7 +59,8 @@ def batch(seed: int, definitions: int = 46, questions: int = 6) -> Batch:
     setting = Setting(*r.choice(ZONES))
     segments = draw_segments(r, setting, definitions)
     world = draw_world(r, setting, segments)
-    return Batch(seed, world, tuple(draw_questions(r, setting, world, questions)))
+    asked = list(draw_questions(r, setting, world, questions))
+    return Batch(seed, Aim(r, world, asked).world_aimed(), tuple(asked))
 
 
 def draw_segments(r: Random, setting: Setting, many: int) -> dict[str, Segment]:
@@ -268,8 +278,9 @@ class History:
                 ranks[repr(value), rank] = value, rank
         for value, rank in ranks.values():
             for ts in sorted({min(self.ts(), self.ts()) for _ in range(self.r.choice((0, 2, 2, 3)))}):
-                number = Fraction(self.r.choice(("-3", "0", "1", "2") if low_end(rank) else ("5", "10", "20/3", "30")))
-                yield Threshold(value, rank, number, ts, self.received(ts))
+                drawn = Threshold(value, rank, Fraction(0), ts, self.received(ts))
+                numbers = ("-3", "0", "1", "2") if drawn.low_end else ("5", "10", "20/3", "30")
+                yield replace(drawn, number=Fraction(self.r.choice(numbers)))
 
     def published(self, slugs: tuple[str, ...]) -> Iterator[Published]:
         """The recorded history of some segments."""
@@ -278,12 +289,6 @@ class History:
                 stamps = sorted({self.ts() for _ in range(self.r.choice((0, 1, 2, 3)))})
                 for i, ts in enumerate(stamps):
                     yield Published(slug, customer, ("entered", "left")[i % 2], ts, self.received(ts))
-
-
-def low_end(rank: str) -> bool:
-    """Whether a threshold at this rank had better be small, so that the condition is true of some."""
-    end, q = rank.split(" ")
-    return end == "top" or (end == "percentile" and Fraction(q) < 50)
 
 
 def ranks_in(wire: Any) -> Iterator[tuple[Wire, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -37,6 +37,7 @@ OF_TYPES = {
     "most frequent": SCALARS,
     "distinct": (*SCALARS, "list of text"),
 }
+RARE = ("Email Opened", "App Opened", "Video Started", "Video Ended", "Star*")
 HISTORIC = ("s00", "s01")
 """The segments whose history is recorded."""
 COUNTS = ("0", "1", "2", "3", "4", "6")
@@ -119,7 +120,7 @@ class Conditions:
         if kind in ("number", "date", "instant", "text"):
             ways.append(self.between)
         if kind == "text":
-            ways += [self.matched, self.matched]
+            ways += [self.matched] * 4
         return self.r.choice(ways)(value, name, kind)
 
     def plain(self, value: Wire, name: str, kind: str) -> Wire:
@@ -149,9 +150,9 @@ class Conditions:
         elif self.r.random() < 0.25:
             wanted = self.r.choice(PIECES)
         else:
-            text, n = self.known(name, kind), self.r.choice((1, 2, 5))
+            text, n = self.known(name, kind), self.r.choice((1, 1, 3))
             wanted = text[-n:] if op == "ends with" else text[:n]
-            wanted = wanted.swapcase() if self.r.random() < 0.3 else wanted
+            wanted = wanted.swapcase() if self.r.random() < 0.2 else wanted
         return node("match", value=value, op=op, operands=[literal(wanted)], ignoring_case=self.r.random() < 0.5)
 
     def list_matched(self, value: Wire, name: str) -> Wire:
@@ -165,9 +166,10 @@ class Conditions:
 
     # ------------------------------------------------------------ events and filters
 
-    def event_name(self) -> str:
-        """The name of an event type."""
-        return self.r.choices(list(EVENT_WEIGHTS), list(EVENT_WEIGHTS.values()))[0]
+    def event_name(self, among: Iterable[str] = EVENTS) -> str:
+        """The name of an event type, the frequent ones more often."""
+        names = list(among)
+        return self.r.choices(names, [EVENT_WEIGHTS[name] for name in names])[0]
 
     def events(self, name: str | None = None, newest: bool = False, filtered: float = 0.4) -> Wire:
         """Which events: mostly one name, at times every name with a beginning; some are filtered."""
@@ -184,7 +186,7 @@ class Conditions:
         """A condition about one event."""
         if depth and self.r.random() < 0.25:
             return self.combined(lambda: self.filter(name, depth - 1))
-        if self.r.random() < 0.2:
+        if self.r.random() < 0.15:
             return self.local_time()
         p = self.r.choice(list(EVENTS[name]))
         kind = EVENTS[name][p]
@@ -252,7 +254,7 @@ class Conditions:
             if absent:
                 break
         window = self.window() if self.r.random() < 0.5 else None
-        return node("sequence", first=self.events(names[0], filtered=0.2), steps=steps, window=window)
+        return node("sequence", first=self.events(names[0], filtered=0.15), steps=steps, window=window)
 
     def step_name(self) -> str:
         """The name of a step: mostly of the two event types that share a property."""
@@ -265,27 +267,27 @@ class Conditions:
         same = [self.r.choice(shared)] if shared and self.r.random() < 0.6 else None
         lengths = DURATIONS if absent else DURATIONS[3:]
         within = duration(*self.r.choice(lengths)) if absent or self.r.random() < 0.6 else None
-        without = self.events() if not absent and self.r.random() < 0.3 else None
-        events = self.events(name, filtered=0.2)
+        without = None
+        if not absent and self.r.random() < 0.35:
+            without = self.events(self.r.choice(("Order Completed", "Product Viewed", *RARE)), filtered=0.1)
+        events = self.events(name, filtered=0.1)
         return node("step", events=events, within=within, absent=absent or None, without=without, same=same)
 
     def not_after(self) -> Wire:
         """``did A not after B within W``."""
-        return node(
-            "not after", events=self.events(), before=self.events(), within=self.duration(), window=self.maybe_window()
-        )
+        events, before = self.events(self.r.choice(RARE), filtered=0.2), self.events(filtered=0.2)
+        return node("not after", events=events, before=before, within=self.duration(), window=self.maybe_window())
 
     def did_first(self) -> Wire:
         """``did first A in W``."""
-        rare = self.r.choice(("Email Opened", "App Opened", "Video Started", "Video Ended", "Star*"))
-        return node("did first", events=self.events(rare), window=self.window())
+        return node("did first", events=self.events(self.r.choice(RARE)), window=self.window())
 
     def regularly(self) -> Wire:
         """``did A at least n times in k of last m periods of W``."""
         m = self.r.choice((2, 3, 4))
         return node(
             "regularly",
-            events=self.events(),
+            events=self.events(filtered=0.2),
             times=self.r.choice((1, 1, 2)),
             periods=self.r.randint(1, m),
             of_last=m,
@@ -296,9 +298,7 @@ class Conditions:
 
     def aggregate(self, fn: str | None = None) -> tuple[Wire, str, str]:
         """An aggregate, with the name and the type of its answers; ``count`` stands for small counts."""
-        fn = fn or self.r.choice(
-            ("count", "sum", "avg", "min", "max", "first", "last", "most frequent", "distinct", "active days")
-        )
+        fn = fn or self.r.choice(("count", "active days", "active days", *OF_TYPES, "last", "most frequent"))
         name, of, kind = self.event_name(), None, "count"
         while fn not in ("count", "active days"):
             kinds = {
@@ -338,7 +338,7 @@ class Conditions:
     def arithmetic(self) -> tuple[Wire, list[str]]:
         """A number worked out of others: at most one factor of a product depends on time, ÷ of two aggregates apart."""
         left, numbers = self.numeric()
-        op = self.r.choice(("+", "-", "*", "/", "ratio", "negative"))
+        op = self.r.choice(("+", "-", "*", "/", "ratio", "negative", "negative"))
         if op == "negative":
             return node("negative", value=left), [n.removeprefix("-") if n[0] == "-" else f"-{n}" for n in numbers]
         if op == "ratio":

@@ -70,18 +70,16 @@ MUTANTS = (
         "a count over no event is missing",
         "value count",
         EVENTS,
-        'column = grouped(plan, events).measure(s.call("count", counted), earliest(plan, window))\n'
-        "    return Rational(Fraction(1), s.coalesce(column, s.integer(0)))",
-        'column = grouped(plan, events).measure(s.call("count", counted), earliest(plan, window))\n'
-        "    return Rational(Fraction(1), column)",
+        'measure("count", s.integer(1))\n    return Rational(Fraction(1), s.coalesce(column, s.integer(0)))',
+        'measure("count", s.integer(1))\n    return Rational(Fraction(1), column)',
     ),
     Mutant("a sum over no event is missing", "value sum", EVENTS, "s.coalesce(total, s.integer(0))", "total"),
     Mutant(
         "avg divides by all events",
         "value avg",
         EVENTS,
-        's.call("count", amount), low',
-        's.call("count", s.column("ts", ROW)), low',
+        'taken.measure("count", amount)',
+        'taken.measure("count", s.integer(1))',
     ),
     Mutant(
         "days since first asks the last",
@@ -116,11 +114,11 @@ MUTANTS = (
         's.column("times", "b"), s.column("value", "b")',
     ),
     Mutant(
-        "a period holds its older end",
+        "regularly asks for n + 1 events in a period",
         "regularly",
         AGGREGATES,
-        's.compared(ago, "<", s.integer(self',
-        's.compared(ago, "<=", s.integer(self',
+        '">=", s.integer(self._node.times)',
+        '">", s.integer(self._node.times)',
     ),
     Mutant(
         "regularly asks for more than k periods",
@@ -152,7 +150,7 @@ MUTANTS = (
         's.all_of([_same_k("a", "b"), order])',
     ),
     Mutant("not after: a B at exactly ts − W is too old", "not after", CHAINS, '"<", since', '"<=", since'),
-    Mutant("did first asks the last", "did first", "shoal.sql.emit.first", 's.call("min", ', 's.call("max", '),
+    Mutant("did first asks the last", "did first", "shoal.sql.emit.first", 'measure("min", ', 'measure("max", '),
     Mutant(
         "held: not yet at exactly W",
         "held",
@@ -217,11 +215,11 @@ MUTANTS = (
         '"received", alias), "<"',
     ),
     Mutant(
-        "29 February is left out of common years",
+        "an anniversary is looked for a day too far",
         "anniversary",
         "shoal.sql.frame",
-        "229 if last == 228 and",
-        "228 if last == 228 and",
+        "end = first + timedelta(days=days - 1)",
+        "end = first + timedelta(days=days)",
     ),
 )
 

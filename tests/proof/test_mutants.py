@@ -15,7 +15,7 @@ from .product import Evaluator, Product
 from .tally import operators
 from .world import World
 
-WORLDS = 16
+WORLDS = 24
 """As many of the proof's worlds as it runs at least."""
 
 
@@ -32,9 +32,9 @@ def spoken_in(seed: int) -> dict[str, set[str]]:
 
 
 @cache
-def answer(seed: int, question: int, slug: str) -> frozenset[str]:
+def answer(seed: int, slug: str, at: int, known_at: int | None) -> frozenset[str]:
     """What the naive evaluator says, worked out once for all mutants."""
-    world, (at, known_at) = batch(seed).world, batch(seed).questions[question]
+    world = batch(seed).world
     return frozenset(naive.members(world, world.segments[slug], at, known_at))
 
 
@@ -68,16 +68,20 @@ def disagrees(mutant: Mutant, seed: int, sound: Product) -> bool:
     slugs = [slug for slug, spoken in spoken_in(seed).items() if any(o.startswith(mutant.operator) for o in spoken)]
     if not slugs:
         return False
+    trials = [([slug], at, None) for slug, at in batch(seed).edges if slug in slugs]
+    trials += [(slugs, at, known_at) for at, known_at in batch(seed).questions]
     with mutated(mutant):
         broken = Evaluator(sound.world, sound.store)
-        for question, (at, known_at) in enumerate(batch(seed).questions):
-            try:
-                found = broken.members(slugs, at, known_at)
-            except Exception:  # whatever it is that breaks, the mutant is noticed
-                return True
-            if any(found[slug] != answer(seed, question, slug) for slug in slugs):
-                return True
-    return False
+        return any(notices(broken, seed, *trial) for trial in trials)
+
+
+def notices(broken: Evaluator, seed: int, slugs: list[str], at: int, known_at: int | None) -> bool:
+    """Whether the broken engine breaks down or names other members."""
+    try:
+        found = broken.members(slugs, at, known_at)
+    except Exception:  # whatever it is that breaks, the mutant is noticed
+        return True
+    return any(found[slug] != answer(seed, slug, at, known_at) for slug in slugs)
 
 
 def opened(world: World) -> Product:

@@ -22,14 +22,17 @@ HORIZON = 1500 * DAY
 """How far ahead of the last instant that anything names an answer is looked for."""
 
 
-def until(world: World, definition: Segment, customer: str, at: int, known_at: int | None = None) -> int | None:
+def until(
+    world: World, definition: Segment, customer: str, at: int, known_at: int | None = None, most: int | None = None
+) -> int | None:
     """The earliest instant after ``at`` at which the membership would change if nothing more were received.
 
-    None: never, as far as the horizon shows. ``known_at`` limits what is known, as in ``members``.
+    None: never, as far as the horizon shows, or within the first ``most`` instants tried. ``known_at`` limits what is
+    known, as in ``members``.
     """
     scope = Scope(Knowledge(world, known_at), customer, at)
     now = is_member(definition, scope)
-    for instant in candidates(definition, scope):
+    for instant in candidates(definition, scope)[:most]:
         if is_member(definition, replace(scope, at=instant)) != now:
             return instant
     return None

@@ -86,6 +86,12 @@ class Threshold:
     ts: int
     received: int
 
+    @property
+    def low_end(self) -> bool:
+        """Whether a small number makes the condition true of many: ``top``, and the lower percentile of two."""
+        end, q = self.rank.split(" ")
+        return end == "top" or (end == "percentile" and Fraction(q) < 50)
+
     @cached_property
     def side(self) -> Node:
         """The decoded left side."""
