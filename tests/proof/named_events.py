@@ -197,6 +197,30 @@ CASES = (
         (q("2024-03-02", ""), q("2024-03-03", "ann")),
     ),
     Case(
+        "last n with a window: the newest of all are picked, then the window is held against them",
+        'count(last 2 "Email Opened" in 7 days before last 7 days) = 1',
+        (
+            did("ann", "Email Opened", "2024-03-01"),
+            did("ann", "Email Opened", "2024-03-03"),
+            did("bob", "Email Opened", "2024-03-01"),
+            did("bob", "Email Opened", "2024-03-03"),
+            did("bob", "Email Opened", "2024-03-12"),
+            did("bob", "Email Opened", "2024-03-13"),
+        ),
+        (q("2024-03-12", "bob"), q("2024-03-13", "")),
+    ),
+    Case(
+        "trait x in a filter is that of the customer who is asked about, of account too",
+        'did "Product Viewed" of account where category = trait plan',
+        (
+            became("ann", "account_id", "acme", "2024-01-01"),
+            became("bob", "account_id", "acme", "2024-01-01"),
+            became("bob", "plan", "shoes", "2024-01-01"),
+            did("ann", "Product Viewed", "2024-03-01", category="shoes"),
+        ),
+        (q("2024-03-02", "bob"),),
+    ),
+    Case(
         "of account: the events of all customers of the account, as it stands at t",
         'count("App Opened" of account in last 7 days) >= 2',
         (
@@ -425,6 +449,18 @@ CASES = (
             did("cat", "Order Completed", "2024-03-01T01:00:00", cart_id=""),
         ),
         (q("2024-03-02", "cat"),),
+    ),
+    Case(
+        "without looks at no key: any such event in between spoils the pair",
+        'did "Product Viewed" then "Order Completed" without "Product Viewed" with same cart_id within 1 day',
+        (
+            did("ann", "Product Viewed", "2024-03-01T01:00:00", cart_id="c1"),
+            did("ann", "Product Viewed", "2024-03-01T02:00:00", cart_id="c2"),
+            did("ann", "Order Completed", "2024-03-01T03:00:00", cart_id="c1"),
+            did("bob", "Product Viewed", "2024-03-01T01:00:00", cart_id="c1"),
+            did("bob", "Order Completed", "2024-03-01T03:00:00", cart_id="c1"),
+        ),
+        (q("2024-03-02", "bob"),),
     ),
     Case(
         "then not: true by the passing of time alone, at exactly ts + W; an answer at exactly ts + W counts",

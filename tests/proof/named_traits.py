@@ -90,6 +90,16 @@ CASES = (
         (q("2024-02-01", "bob dan"),),
     ),
     Case(
+        "contains all of needs each, ignoring case too",
+        'interests contains all of ("HATS", "shoes") ignoring case and not interests contains all of ("HATS") ',
+        (
+            became("ann", "interests", ["Shoes", "hats"], JAN),
+            became("bob", "interests", ["Shoes"], JAN),
+            became("cat", "interests", ["hats", "hat"], JAN),
+        ),
+        (q("2024-02-01", "ann"),),
+    ),
+    Case(
         "yes/no: no is known, and differs from missing",
         "subscribed = no and subscribed != yes",
         (became("ann", "subscribed", False, JAN), became("bob", "subscribed", None, JAN), there("cat")),
@@ -275,6 +285,28 @@ CASES = (
             there("cat"),
         ),
         (q("2024-01-04"), q("2024-01-05", "ann bob"), q("2024-01-20", "bob")),
+    ),
+    Case(
+        "held and changed follow a customer from one account to another",
+        "held account.employees >= 50 for 7 days or changed account.employees from 60 to 40 in last 1 day",
+        (
+            became("acme", "account.employees", 50, "2023-12-01"),
+            became("globex", "account.employees", 60, "2023-12-01"),
+            became("small", "account.employees", 40, "2023-12-01"),
+            became("ann", "account_id", "acme", "2024-01-05"),
+            became("ann", "account_id", "globex", "2024-01-08"),
+            became("ann", "account_id", "small", "2024-01-20"),
+            became("bob", "account_id", "acme", "2024-01-05"),
+            became("bob", "account_id", None, "2024-01-09"),
+            became("bob", "account_id", "acme", "2024-01-10"),
+        ),
+        (
+            q(before("2024-01-12"), ""),
+            q("2024-01-12", "ann"),
+            q("2024-01-17", "ann bob"),
+            q("2024-01-20", "ann bob"),
+            q("2024-01-21", "bob"),
+        ),
     ),
     # ---------------------------------------------------------------- places and buckets
     Case(
