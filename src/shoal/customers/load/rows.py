@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 ORIGIN, USED = "__origin", "__used"
 _LOOKED_UP = "__l"
+_OFTEN = 3
+"""Each event mapping reads the rows several times; from this many on, files are decoded once into a table instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +192,11 @@ def typed(
             column, learned.kind, physical, sql_type, writing, raw, column.casefold() in named, learned.empty
         )
     inner = f"SELECT {FILE}, {ROW}, {', '.join(parts)} FROM {staged.relation}"
-    if staged.table:
+    if staged.table or len(staged.spec.events) >= _OFTEN:
         store.execute(f"CREATE OR REPLACE TEMP TABLE {relation}_typed AS {inner}")
-        store.execute(f"DROP TABLE {staged.relation}")
         inner = f"FROM {relation}_typed"
+    if staged.table:
+        store.execute(f"DROP TABLE {staged.relation}")
     origin = f"(CAST({FILE} AS BIGINT) << 40) | {ROW} AS {ORIGIN}"
     _view(store, relation, f"SELECT *, {origin}, {', '.join(shown)} FROM ({inner})")
     return rows
