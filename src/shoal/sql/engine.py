@@ -67,8 +67,9 @@ class Evaluation:
         """How many customers are in each segment."""
         if not self.columns:
             return {}
-        counts = ", ".join(f'count(CASE WHEN "{column}" THEN 1 END)' for column in self.columns.values())
-        return dict(zip(self.columns, self._store.rows(f"SELECT {counts} FROM {self.table}")[0], strict=True))
+        counts = ", ".join(f'count_if("{column}")' for column in self.columns.values())
+        sizes = self._store.rows(f"SELECT {counts} FROM {self.table}")[0]
+        return {slug: int(size) for slug, size in zip(self.columns, sizes, strict=True)}
 
     def members(self, slug: str) -> pa.Table:
         """The members of a segment: ``key`` and ``id``, ordered by id."""
