@@ -16,7 +16,7 @@ from shoal.sql.plan import Plan, Provider
 from shoal.sql.rows import ROW, EventRows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from shoal.sql.terms import Sql
 
@@ -77,24 +77,31 @@ class Grouped(OverEvents):
 
     def __init__(self, plan: Plan, name: str, events: n.Events) -> None:
         super().__init__(plan, name, events)
-        self._measures: dict[str, tuple[str, Sql]] = {}
-        self._filters: dict[str, Sql] = {}
+        self._measures: dict[Hashable, tuple[str, Sql]] = {}
+        self._filters: dict[n.Node | None, Sql] = {}
 
-    def measure(self, measure: Sql, passes: Sql, low: int | None) -> exp.Column:
-        """A column of the provider; equal measures share one.
+    def passing(self, where: n.Node | None) -> Sql:
+        """The filter of some measures as SQL; TRUE without one."""
+        from shoal.sql.emit.registry import condition
+        from shoal.sql.scopes import InFilter
+
+        if where not in self._filters:
+            scope = InFilter(self.plan, self.rows)
+            self._filters[where] = s.true() if where is None else condition(where, scope)
+        return self._filters[where]
+
+    def measure(self, key: Hashable, measure: Sql, low: int | None) -> exp.Column:
+        """A column of the provider; equal keys share one.
 
         Args:
-            measure: an aggregate over the rows that pass.
-            passes: which rows matter to it, apart from their time.
+            key: tells measures apart.
+            measure: an aggregate over the rows.
             low: the instant before which no row matters to it; None for all rows.
         """
-        dialect = self.plan.store.dialect
-        text = measure.sql(dialect=dialect, copy=False)
-        if text not in self._measures:
-            self._measures[text] = (f"c{len(self._measures)}", measure)
-        self._filters[passes.sql(dialect=dialect, copy=False)] = passes
+        if key not in self._measures:
+            self._measures[key] = (f"c{len(self._measures)}", measure)
         self.reach(low)
-        return self.column(self._measures[text][0])
+        return self.column(self._measures[key][0])
 
     def query(self) -> exp.Select:
         """The query, when all measures are known. Rows that pass no filter are left out."""
@@ -111,8 +118,8 @@ class Share:
     """What one filter and window take of a ``Grouped``."""
 
     provider: Grouped
-    passes: Sql
-    inside: Sql
+    where: n.Node | None
+    window: n.Window | None
     low: int | None
 
     @property
@@ -122,8 +129,10 @@ class Share:
 
     def measure(self, function: str, value: Sql, *more: Sql) -> exp.Column:
         """An aggregate of a value over the rows that pass and are in the window."""
-        taken = s.when(s.all_of([self.passes, self.inside]), value)
-        return self.provider.measure(s.call(function, taken, *more), self.passes, self.low)
+        provider = self.provider
+        passes = s.all_of([provider.passing(self.where), in_window(provider.plan, self.window)])
+        key = (function, _key(value), self.where, self.window)
+        return provider.measure(key, s.call(function, s.when(passes, value), *more), self.low)
 
 
 def share(plan: Plan, events: n.Events, window: n.Window | None, *, whole: bool = False) -> Share:
@@ -138,19 +147,18 @@ def share(plan: Plan, events: n.Events, window: n.Window | None, *, whole: bool 
         window: which time.
         whole: measure all time up to now, but promise that only what is in the window matters.
     """
-    from shoal.sql.emit.registry import condition
-    from shoal.sql.scopes import InFilter
-
     low = earliest(plan, window)
     recent = low is not None and events.newest is None and plan.frame.start - low <= RECENT
     inline = events.where is not None and events.newest is None and _plain(events.where)
     shared = replace(events, where=None) if inline else events
     provider = plan.provider(("events", shared, recent), lambda name: Grouped(plan, name, shared))
     assert isinstance(provider, Grouped)
-    passes = s.true()
-    if inline and events.where is not None:
-        passes = condition(events.where, InFilter(plan, provider.rows))
-    return Share(provider, passes, s.true() if whole else in_window(plan, window), low)
+    return Share(provider, events.where if inline else None, None if whole else window, low)
+
+
+def _key(value: Sql) -> str:
+    """What tells the values of measures apart: columns of the rows and constants."""
+    return str(value.name if isinstance(value, exp.Column | exp.Literal) else value.sql(copy=False))
 
 
 def _plain(where: n.Node) -> bool:
@@ -170,16 +178,14 @@ class GroupedTwice(OverEvents):
         super().__init__(plan, name, events)
         self._value = value(self.rows)
         self._many = many
-        self._windows: dict[str, tuple[str, Sql]] = {}
+        self._windows: dict[n.Window | None, tuple[str, Sql]] = {}
 
     def distinct_in(self, window: n.Window | None) -> exp.Column:
         """How many values occur in the window."""
-        inside = in_window(self.plan, window)
-        text = inside.sql(dialect=self.plan.store.dialect, copy=False)
-        if text not in self._windows:
-            self._windows[text] = (f"c{len(self._windows)}", inside)
+        if window not in self._windows:
+            self._windows[window] = (f"c{len(self._windows)}", in_window(self.plan, window))
         self.reach(earliest(self.plan, window))
-        return self.column(self._windows[text][0])
+        return self.column(self._windows[window][0])
 
     def query(self) -> exp.Select:
         """The query, when all windows are known."""

@@ -67,7 +67,7 @@ class Plan:
     lookups: Lookups
     prefix: str
     providers: dict[Hashable, Provider] = field(default_factory=dict)
-    leaves: dict[str, tuple[str, Sql]] = field(default_factory=dict)
+    leaves: dict[Hashable, tuple[str, Sql]] = field(default_factory=dict)
     made: int = 0
     copies: int = 0
     segments: dict[str, str] = field(default_factory=dict)
@@ -90,16 +90,16 @@ class Plan:
         """The temporary table that holds the provider's rows."""
         return f"{self.prefix}_{provider.name}"
 
-    def leaf(self, condition: Sql) -> str:
-        """The name of the column that holds a condition's truth; equal conditions share one."""
-        return self.output(s.settled(condition))
+    def leaf(self, key: Hashable, condition: Sql) -> str:
+        """The name of the column that holds a condition's truth; equal keys share one."""
+        return self.output(s.settled(condition), key)
 
-    def output(self, value: Sql) -> str:
-        """The name of the column that holds a value; equal values share one."""
-        text = value.sql(dialect=self.store.dialect, copy=False)
-        if text not in self.leaves:
-            self.leaves[text] = (f"l{len(self.leaves)}", value)
-        return self.leaves[text][0]
+    def output(self, value: Sql, key: Hashable = None) -> str:
+        """The name of the column that holds a value; equal keys share one, by default equal values."""
+        key = value.sql(dialect=self.store.dialect, copy=False) if key is None else key
+        if key not in self.leaves:
+            self.leaves[key] = (f"l{len(self.leaves)}", value)
+        return self.leaves[key][0]
 
     def anew(self) -> Plan:
         """A plan of nothing yet over the same store and knowledge; it shares only what was looked up."""

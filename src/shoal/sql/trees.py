@@ -13,6 +13,7 @@ from shoal.lang.references import in_order
 from shoal.lang.tree import walk
 from shoal.sql import terms as s
 from shoal.sql.emit import condition
+from shoal.sql.emit.events import counted
 from shoal.sql.emit.member import on_list
 from shoal.sql.scopes import Scope
 
@@ -79,7 +80,10 @@ def _only_members(definition: n.Definition) -> n.Definition:
 
 def segment(plan: Plan, definition: n.Definition) -> Segment:
     """The definition over the plan's leaves."""
-    lists = [None if name is None else plan.leaf(on_list(plan, name)) for name in (definition.always, definition.never)]
+    lists = [
+        None if name is None else plan.leaf(n.ListedIn(name), on_list(plan, name))
+        for name in (definition.always, definition.never)
+    ]
     needs = frozenset(members_named(definition.where))
     plan.segments.setdefault(definition.slug, f"s{len(plan.segments)}")
     return Segment(definition.slug, tree(plan, definition.where), lists[0], lists[1], needs)
@@ -101,7 +105,7 @@ def tree(plan: Plan, node: n.Node) -> Sql:
 
 def leaf(plan: Plan, node: n.Node) -> str:
     """The column of a leaf; equal nodes are emitted once."""
-    if node not in plan.memo:
-        plan.memo[node] = plan.leaf(condition(node, Scope(plan)))
-    found: str = plan.memo[node]
-    return found
+    if isinstance(node, n.Did):
+        node = counted(node)
+    known = plan.leaves.get(node)
+    return plan.leaf(node, condition(node, Scope(plan))) if known is None else known[0]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shoal.sql.scopes import Scope
     from shoal.sql.terms import Sql
 
-_TIMES = {"at least": ">=", "at most": "<=", "exactly": "="}
+_TIMES: dict[str, n.CompareOp] = {"at least": ">=", "at most": "<=", "exactly": "="}
 
 
 # ---------------------------------------------------------------- values
@@ -142,9 +142,14 @@ def days_since_event(node: n.DaysSinceEvent, scope: Scope) -> Rational:
 @emits_condition(n.Did)
 def did(node: n.Did, scope: Scope) -> Sql:
     """``did A at least n times``: the same as a comparison of the count."""
+    return condition(counted(node), scope)
+
+
+def counted(node: n.Did) -> n.Compare:
+    """The comparison of a count that says the same."""
     times = node.times or n.Times("at least", 1)
     count = n.Aggregate("count", node.events, window=node.window)
-    return condition(n.Compare(count, _TIMES[times.op], n.Number(times.n * MICRO)), scope)  # type: ignore[arg-type]
+    return n.Compare(count, _TIMES[times.op], n.Number(times.n * MICRO))
 
 
 def at_least(node: n.Compare, scope: Scope) -> Sql | None:
