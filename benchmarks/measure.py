@@ -98,7 +98,7 @@ def surroundings() -> dict[str, Any]:
 
 
 def _git(*arguments: str) -> str:
-    folder = Path(__file__).parent
+    folder = Path(__file__).parent.parent
     found = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
     return found.stdout.strip()
 

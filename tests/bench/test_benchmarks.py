@@ -14,6 +14,7 @@ pytest.importorskip("benchmarks", reason="the benchmarks stand in the repository
 
 from benchmarks.run import run
 from benchmarks.segments import draw, leaves, written
+
 from shoal.lang.parse import parse
 
 
