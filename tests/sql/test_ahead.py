@@ -15,7 +15,7 @@ from shoal.clock import HOUR
 from shoal.lang.nodes import Definition
 from shoal.lang.parse import parse
 from shoal.lang.schema import Kind
-from shoal.shapes import Merge
+from shoal.shapes import Merge, Point
 from shoal.sql.engine import Explanation
 
 from .worlds import World, at
@@ -128,6 +128,13 @@ def test_values_of_other_types(past: World) -> None:
     moment = dt.datetime(2024, 1, 8, tzinfo=dt.UTC)
     assert why(past, 'did first "A" in last 30 days').values == {'first "A"': moment}
     assert why(past, 'held plan = "pro" for 2 days').values["since"] == dt.datetime(2024, 1, 5, tzinfo=dt.UTC)
+
+
+def test_distances_are_shown_in_the_unit_asked(one: World) -> None:
+    """A degree of longitude on the equator is 111.195 km on the mean sphere."""
+    one.has("x", "home", Point(0, 1))
+    found = why(one, "distance of home to (0, 0) < 50 km")
+    assert found.values == {"distance of home in km": Decimal("111.195")}
 
 
 def test_scores_may_be_rewritten(past: World) -> None:

@@ -103,3 +103,19 @@ def test_places() -> None:
     assert abs(quarter - 2 * 10**18) < 10**11
     assert chord_limit(1_000_000, "km") == chord_limit(1_000_000_000, "m")
     assert chord_limit(1_000_000, "mi") == chord_limit(1_609_344_000, "m")
+
+
+def test_another_database_is_refused_by_name() -> None:
+    """A store whose dialect has no emitters raises before anything runs."""
+    from shoal.errors import Unsupported
+    from shoal.lang.schema import Schema
+    from shoal.sql.duck import DuckStore
+    from shoal.sql.engine import SqlEngine
+
+    class Elsewhere(DuckStore):
+        dialect = "oracle"
+
+    with DuckStore.open(":memory:") as plain:
+        SqlEngine(plain, Schema())
+    with Elsewhere.open(":memory:") as store, pytest.raises(Unsupported, match="oracle"):
+        SqlEngine(store, Schema())

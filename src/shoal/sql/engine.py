@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from shoal.lang.nodes import Bucket
 from shoal.lang.tree import walk
 from shoal.sql.batch import memberships
+from shoal.sql.dialects import require
 from shoal.sql.execute import Run
 from shoal.sql.explain import Explanation, Parts, Words
 from shoal.sql.facts import Facts
@@ -90,9 +91,13 @@ class SqlEngine:
     Args:
         store: the workspace's store; its connection holds the temporary tables.
         schema: types and names, with the definitions that ``member of`` may name.
+
+    Raises:
+        Unsupported: if the store's database is one that the emitters don't know.
     """
 
     def __init__(self, store: Store, schema: Schema) -> None:
+        require(store)
         self.store = store
         self.schema = schema
 

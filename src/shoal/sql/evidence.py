@@ -57,7 +57,9 @@ def evidence(plan: Plan, leaf: n.Node, scope: Scope) -> list[Shown]:
     """The values to show beside a leaf."""
     shown = []
     for label, found in _values(leaf, scope):
-        node = leaf if isinstance(leaf, n.Distance) else None
+        node = None
+        if isinstance(leaf, n.Distance):
+            node, label = leaf, f"distance of {label} in {leaf.unit}"
         shown.append(Shown(label, found.kind, Column(plan, found), node))
     return shown
 

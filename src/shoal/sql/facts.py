@@ -131,16 +131,19 @@ class Facts:
 
     def published(self, segment: str, change: str) -> dict[int, list[int]]:
         """When a customer entered or left a segment, as it was published."""
-        where = f"segment = {s.text(segment).sql('duckdb')} AND change = '{change}'"
+        where = f"segment = {self._quoted(segment)} AND change = '{change}'"
         return self._recorded("membership_changes", where, retires=False)
 
     def listed(self, name: str) -> dict[int, list[int]]:
         """When a customer was put on a list or taken off it."""
-        return self._recorded("list_changes", f"list = {s.text(name).sql('duckdb')}", retires=False)
+        return self._recorded("list_changes", f"list = {self._quoted(name)}", retires=False)
 
     def consents(self, purpose: str) -> dict[int, list[int]]:
         """When a customer said something of a purpose."""
-        return self._recorded("consents", f"purpose = {s.text(purpose).sql('duckdb')}", retires=True)
+        return self._recorded("consents", f"purpose = {self._quoted(purpose)}", retires=True)
+
+    def _quoted(self, text: str) -> str:
+        return str(s.text(text).sql(dialect=self._plan.store.dialect))
 
     def _recorded(self, table: str, where: str, *, retires: bool) -> dict[int, list[int]]:
         found: dict[int, list[int]] = defaultdict(list)

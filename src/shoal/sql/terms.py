@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sqlglot import exp
 
+from shoal.sql.dialects import FUNCTIONS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -78,7 +80,13 @@ def wrapped(value: Sql) -> Sql:
 
 
 def call(name: str, *arguments: Sql) -> Sql:
-    """A function of the engine by its own name; never translated."""
+    """A function of the database by its own name; never translated.
+
+    Raises:
+        KeyError: if ``dialects`` doesn't list it.
+    """
+    if name not in FUNCTIONS:
+        raise KeyError(name)
     return exp.Anonymous(this=name, expressions=list(arguments))
 
 
