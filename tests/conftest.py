@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
+
 from postgres_server import postgres_address
 
 # A busy machine is no fault of what is tested; in CI the examples stay the same in each run.
