@@ -68,7 +68,7 @@ class Evaluation:
         """How many customers are in each segment."""
         if not self.columns:
             return {}
-        counts = ", ".join(f'count_if("{column}")' for column in self.columns.values())
+        counts = ", ".join(f'count(*) FILTER (WHERE "{column}")' for column in self.columns.values())
         sizes = self._store.rows(f"SELECT {counts} FROM {self.table}")[0]
         return {slug: int(size) for slug, size in zip(self.columns, sizes, strict=True)}
 
