@@ -27,7 +27,7 @@ def value_of(store: DuckStore, trait: str, customer: str, at: int) -> Any:
     known = Registry.load(store).trait(trait)
     assert known is not None
     rows = store.rows(
-        f"SELECT v.value FROM ({current_values(store, known.id, at)}) v JOIN customers k ON k.key = v.owner "
+        f"SELECT v.value FROM ({current_values(store, known, at)}) v JOIN customers k ON k.key = v.owner "
         "WHERE k.id = ?",
         [customer],
     )
@@ -135,7 +135,7 @@ def test_cut_points_are_frozen_until_recalibrated(store: DuckStore) -> None:
     assert traits.cut_points(store) == cuts
     known = Registry.load(store).trait("rfm_m")
     assert known is not None
-    assert store.rows(f"SELECT DISTINCT value FROM ({current_values(store, known.id, second)})") == [(5_000_000,)]
+    assert store.rows(f"SELECT DISTINCT value FROM ({current_values(store, known, second)})") == [(5_000_000,)]
     traits.compute_traits(store, RULE, second, received=second, recalibrate=True)
     fresh = traits.cut_points(store)
     assert fresh is not None

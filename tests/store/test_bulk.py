@@ -24,7 +24,7 @@ from shoal.sql.duck import DuckStore, create_store
 from shoal.sql.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from shoal.customers.writer import WriteSummary
 
@@ -48,12 +48,11 @@ def relation(store: DuckStore, rows: Sequence[Row], file: int = 1) -> str:
 
 
 def write(
-    store: DuckStore, rows: Sequence[Row], event: str = "A", *, received: int = 100, file: int = 1,
-    replaces: Iterable[int] = (),
-) -> WriteSummary:  # fmt: skip
+    store: DuckStore, rows: Sequence[Row], event: str = "A", *, received: int = 100, file: int = 1
+) -> WriteSummary:
     """Write rows as events."""
     staged = relation(store, rows, file)
-    return write_events(store, event, staged, COLUMNS, zone=ZONE, received=received, load=file, replaces=replaces)
+    return write_events(store, event, staged, COLUMNS, zone=ZONE, received=received, load=file)
 
 
 def in_force(store: DuckStore, event: str = "A", also: str = "") -> list[tuple[Any, ...]]:
@@ -205,88 +204,17 @@ def test_consents_in_bulk_equal_records(store: DuckStore) -> None:
     assert store.rows("SELECT id, first_ts FROM customers ORDER BY id") == [("a", None), ("b", None)]
 
 
-# ---------------------------------------------------------------- corrected files
-
-FIRST: list[Row] = [
-    ("a", 1, None, 1, 1, "x"), ("a", 2, None, 2, 2, "x"), ("a", 2, None, 3, 2, "x"), ("b", 5, "m", 4, 3, None),
-]  # fmt: skip
+# ---------------------------------------------------------------- retired files
 
 
-def test_a_new_version_of_a_file_retires_what_is_gone_and_keeps_what_is_the_same(store: DuckStore) -> None:
-    """Breaks if a corrected row counts twice, unchanged rows get a new time of receipt, or history forgets."""
-    write(store, FIRST, received=100)
-    second: list[Row] = [
-        ("c", 9, None, 1, 9, None),  # new, and all lines shift
-        ("a", 1, None, 2, 1, "x"), ("a", 2, None, 3, 2, "x"),  # one of the two equal rows is gone
-        ("b", 4, "m", 5, 3, None),  # corrected under its message id
-    ]  # fmt: skip
-    summary = write(store, second, received=200, file=2, replaces=[1])
-    assert (summary.written, summary.unchanged, summary.duplicates) == (2, 2, 0)
-    assert in_force(store, also=", e.received") == [
-        ("a", 1, None, 1, "x", 100), ("a", 2, None, 2, "x", 100), ("b", 4, "m", 3, None, 200),
-        ("c", 9, None, 9, None, 200),
-    ]  # fmt: skip
-    as_known_before = (
-        "SELECT count(*), sum(p1) // 1000000 FROM event_1 WHERE received <= 150 AND (retired IS NULL OR retired > 150)"
-    )
-    assert store.rows(as_known_before) == [(4, 8)]
-    assert store.rows("SELECT id, first_ts FROM customers ORDER BY id") == [("a", 1), ("b", 4), ("c", 9)]
-
-
-def test_the_same_version_again_changes_nothing(store: DuckStore) -> None:
-    """Breaks if a touched but equal file retires or doubles anything."""
-    write(store, FIRST, received=100)
-    before = store.rows("SELECT * FROM event_1 ORDER BY ALL")
-    summary = write(store, FIRST, received=200, file=2, replaces=[1])
-    assert (summary.written, summary.unchanged) == (0, 4)
-    assert store.rows("SELECT * FROM event_1 ORDER BY ALL") == before
-
-
-def test_an_emptied_file_retires_all_of_its_rows_and_no_others(store: DuckStore) -> None:
-    """Breaks if the neighbour's rows go too, or a customer without events goes on existing from a retired one."""
-    write(store, FIRST, file=1)
-    write(store, [("b", 7, None, 1, 1, None)], file=2)
-    write(store, [], received=200, file=3, replaces=[1])
-    assert in_force(store) == [("b", 7, None, 1, None)]
-    assert store.rows("SELECT id, first_ts FROM customers ORDER BY id") == [("a", None), ("b", 7)]
-
-
-def test_a_third_version_replaces_what_both_earlier_ones_left(store: DuckStore) -> None:
-    """Breaks if unchanged rows, which stay with the first version, are overlooked by the third."""
-    write(store, FIRST, received=100, file=1)
-    write(store, [*FIRST[:3], ("d", 1, None, 9, 1, None)], received=200, file=2, replaces=[1])
-    write(store, FIRST[:1], received=300, file=3, replaces=[1, 2])
-    assert in_force(store, also=", e.received") == [("a", 1, None, 1, "x", 100)]
-
-
-def test_corrected_traits_and_consents(store: DuckStore) -> None:
-    """Breaks if only events can be corrected."""
-    for file, value in ((1, 30), (2, 31)):
-        relation(store, [("a", 1, None, 1, value, None), ("b", 1, None, 2, 40, None)], file)
-        store.execute(
-            "CREATE OR REPLACE TEMP VIEW ages AS SELECT customer_id AS owner_id, ts, message_id, origin, x AS value, "
-            "'mail' AS purpose, customer_id, x <> 30 AS granted FROM staged"
-        )
-        traits = write_traits(store, "age", Kind.NUMBER, "ages", received=file, load=file, replaces=range(1, file))
-        consents = write_consents(store, "ages", received=file, load=file, replaces=range(1, file))
-    assert (traits.written, traits.unchanged) == (consents.written, consents.unchanged) == (1, 1)
-    assert store.rows("SELECT value, received, retired FROM trait_1 ORDER BY ALL") == [
-        (30, 1, 2),
-        (31, 2, None),
-        (40, 1, None),
-    ]
-    assert store.rows("SELECT granted, received, retired FROM consents ORDER BY ALL") == [
-        (False, 1, 2), (True, 1, None), (True, 2, None),
-    ]  # fmt: skip
-
-
-def test_retiring_a_file_spares_what_it_is_told_to(store: DuckStore) -> None:
-    """Breaks if tables already settled are retired wholesale, or the count is wrong."""
-    write(store, FIRST, "A")
-    write(store, FIRST, "B")
-    assert retire_files(store, [1], received=200, spare=["event_1"]) == 3
-    assert len(in_force(store, "A")) == 4
-    assert in_force(store, "B") == []
+def test_retiring_a_file_takes_all_of_its_rows_once_and_no_others(store: DuckStore) -> None:
+    """Breaks if a neighbour's rows go too, the count is wrong, or a customer goes on existing from a retired row."""
+    rows: list[Row] = [("a", 1, None, 1, 1, "x"), ("a", 2, None, 2, 2, "x"), ("b", 5, "m", 3, 3, None)]
+    write(store, rows, "A")
+    write(store, [("b", 7, None, 1, 1, None)], "B", file=2)
     assert retire_files(store, [], received=200) == 0
-    assert retire_files(store, [1], received=300) == 4
-    assert store.rows("SELECT DISTINCT retired FROM event_2") == [(200,)]
+    assert retire_files(store, [1], received=200) == 3
+    assert retire_files(store, [1], received=300) == 0
+    assert store.rows("SELECT DISTINCT retired FROM event_1") == [(200,)]
+    assert in_force(store, "B") == [("b", 7, None, 1, None)]
+    assert store.rows("SELECT id, first_ts FROM customers ORDER BY id") == [("a", None), ("b", 7)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shoal.clock import DAY
-from shoal.customers.corrections import ERASED_KEY, settle
+from shoal.customers.corrections import ERASED_KEY
 from shoal.errors import StoreError
 from shoal.lang import calendar
 from shoal.sql.encode import offset_case
@@ -20,7 +20,7 @@ from shoal.sql.layout import FIRST_DAY, LAST_DAY
 from shoal.sql.registry import ACCOUNT, CUSTOMER, EventType, Registry, Trait
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from shoal.lang.calendar import Zone
     from shoal.lang.schema import Kind, PropertyType
@@ -49,7 +49,6 @@ class WriteSummary:
         rejected: records or rows that were not stored.
         rejections: of records, which and why.
         customers: customers seen for the first time.
-        unchanged: rows of an earlier version of the file that stand in the new one too, and stay as they were.
     """
 
     written: int = 0
@@ -58,7 +57,6 @@ class WriteSummary:
     rejected: int = 0
     rejections: tuple[Rejection, ...] = ()
     customers: int = 0
-    unchanged: int = 0
 
     def __add__(self, other: WriteSummary) -> WriteSummary:
         return WriteSummary(
@@ -68,7 +66,6 @@ class WriteSummary:
             self.rejected + other.rejected,
             self.rejections + other.rejections,
             self.customers + other.customers,
-            self.unchanged + other.unchanged,
         )
 
 
@@ -92,7 +89,6 @@ def write_events(
     zone: Zone | str,
     received: int,
     load: int = 0,
-    replaces: Iterable[int] = (),
 ) -> WriteSummary:
     """Write a relation of events of one type, in one transaction.
 
@@ -107,19 +103,15 @@ def write_events(
         zone: the workspace's time zone.
         received: when these rows became known.
         load: the load that brought them.
-        replaces: the numbers in ``files`` of earlier versions of the file that these rows are from: their rows that
-            aren't here any more are retired, and what stands in both is left as it is. Give this even where the
-            relation is empty.
     """
     rules = _zone(zone)
     with store.transaction():
         registry = Registry.load(store)
         kind = registry.ensure_event(event, {name: type_ for name, (type_, _) in columns.items()})
         values, mistyped = _event_values(store, registry, kind, relation, columns)
-        relation, unchanged = _settled(store, kind.table, relation, "customer_id", values, replaces, received)
         facts = look_at(store, relation, "customer_id")
         if not facts.good:
-            return WriteSummary(mistyped=mistyped, rejected=facts.rows, unchanged=unchanged)
+            return WriteSummary(mistyped=mistyped, rejected=facts.rows)
         source = good_rows(relation, "customer_id", facts)
         if facts.named:
             source = _without_duplicates(store, source, _known(registry, None))
@@ -129,7 +121,7 @@ def write_events(
             received=str(received), load=load,
         )  # fmt: skip
         _forget_known(store)
-        return _summary(facts, written, mistyped, new, unchanged)
+        return _summary(facts, written, mistyped, new)
 
 
 def write_traits(
@@ -142,7 +134,6 @@ def write_traits(
     load: int = 0,
     scope: str = CUSTOMER,
     score: bool = False,
-    replaces: Iterable[int] = (),
 ) -> WriteSummary:
     """Write a relation of changes of one trait, in one transaction.
 
@@ -158,7 +149,6 @@ def write_traits(
         load: the load that brought them.
         scope: ``customer``, or ``account``: then ``owner_id`` names accounts.
         score: a model or computation writes it.
-        replaces: as for ``write_events``.
     """
     with store.transaction():
         registry = Registry.load(store)
@@ -167,24 +157,19 @@ def write_traits(
         value = "value" if fits else "NULL"
         mistyped = 0 if fits else _count(store, f"SELECT count(value) FROM {relation}")
         registry.count_mistyped_trait(trait, mistyped)
-        relation, unchanged = _settled(
-            store, trait.table, relation, "owner_id", {"value": value}, replaces, received, scope
-        )
         facts = look_at(store, relation, "owner_id")
         if not facts.good:
-            return WriteSummary(mistyped=mistyped, rejected=facts.rows, unchanged=unchanged)
+            return WriteSummary(mistyped=mistyped, rejected=facts.rows)
         source = good_rows(relation, "owner_id", facts)
         if facts.named:
             source = _without_duplicates(store, source, _known(registry, trait))
         new = admit(store, source, "owner_id", str(received), scope)
         written = insert_trait(store, trait, source, value=value, received=str(received), load=load)
         _forget_known(store)
-        return _summary(facts, written, mistyped, new, unchanged)
+        return _summary(facts, written, mistyped, new)
 
 
-def write_consents(
-    store: Store, relation: str, *, received: int, load: int = 0, replaces: Iterable[int] = ()
-) -> WriteSummary:
+def write_consents(store: Store, relation: str, *, received: int, load: int = 0) -> WriteSummary:
     """Write a relation of consents, in one transaction.
 
     Args:
@@ -193,12 +178,9 @@ def write_consents(
             message_id VARCHAR, origin BIGINT``. A message id is unique for each purpose.
         received: when these rows became known.
         load: the load that brought them.
-        replaces: as for ``write_events``.
     """
     stated = "purpose IS NOT NULL AND granted IS NOT NULL"
     with store.transaction():
-        contents = {"purpose": "purpose", "granted": "granted"}
-        relation, unchanged = _settled(store, "consents", relation, "customer_id", contents, replaces, received)
         facts = look_at(store, relation, "customer_id", stated)
         source = good_rows(relation, "customer_id", facts, stated)
         if facts.named:
@@ -209,7 +191,7 @@ def write_consents(
             )
         new = admit(store, source, "customer_id", str(received), dated=False)
         written = insert_consents(store, source, received=str(received), load=load)
-        return _summary(facts, written, 0, new, unchanged)
+        return _summary(facts, written, 0, new)
 
 
 def objects_sql(event: EventType, name: str, fields: Mapping[str, str]) -> str:
@@ -299,6 +281,7 @@ def insert_events(
     received: str,
     load: int,
     keys: str = KEYS,
+    named: bool = True,
 ) -> int:
     """Insert a source's rows into an event's table, sorted by (customer, ts).
 
@@ -307,21 +290,25 @@ def insert_events(
         event: the event type.
         source: rows that can be stored, free of duplicates, whose customers have keys.
         values: for each physical column an expression.
-        offset: the expression of the zone's offset in seconds.
-        received: the expression of the time of receipt.
+        offset: the zone's offset in seconds: an expression of ``ts``, or a column of the source.
+        received: the time of receipt: a number, or a column of the source.
         load: the load.
+        named: whether any row has a message id.
         keys: what to join for ``key_``; whole numbers as ids join faster than their texts.
 
     Returns:
         How many rows there were.
     """
     names = "".join(f", {column}" for column in values)
-    expressions = "".join(f", {expression}" for expression in values.values())
+    expressions = "".join(f", {expression} AS {column}" for column, expression in values.items())
+    own = "".join(f", {column}" for column in (offset, received) if column.isidentifier())
+    message = "message_id" if named else "NULL"
+    # What is the same in all rows, or follows from the time, isn't carried through the sort.
     return _count(
         store,
         f"INSERT INTO {event.table} (customer, ts, offset_s, message_id, origin, received, load{names}) "
-        f"SELECT key_, ts, {offset}, message_id, origin, {received}, {load}{expressions} "
-        f"FROM {source} JOIN {keys} ORDER BY key_, ts",
+        f"SELECT key_, ts, {offset}, {message}, origin, {received}, {load}{names} FROM (SELECT key_, ts, origin"
+        f"{', message_id' if named else ''}{own}{expressions} FROM {source} JOIN {keys} ORDER BY key_, ts)",
     )
 
 
@@ -351,28 +338,8 @@ def message_tables(registry: Registry) -> list[str]:
     return [e.table for e in registry.events.values()] + [t.table for t in registry.traits.values()]
 
 
-def _settled(
-    store: Store,
-    table: str,
-    relation: str,
-    owner: str,
-    contents: Mapping[str, str],
-    replaces: Iterable[int],
-    received: int,
-    scope: str = CUSTOMER,
-) -> tuple[str, int]:
-    """The rows that are still to be written where earlier versions of the file are replaced, and how many stay."""
-    files = list(replaces)
-    if not files:
-        return relation, 0
-    left = settle(store, table, relation, owner, contents, replaces=files, received=received, scope=scope)
-    return left, _count(store, "SELECT count(*) FROM temp.unchanged")
-
-
-def _summary(facts: Facts, written: int, mistyped: int, new: int, unchanged: int) -> WriteSummary:
-    return WriteSummary(
-        written, facts.good - written, mistyped, facts.rows - facts.good, customers=new, unchanged=unchanged
-    )
+def _summary(facts: Facts, written: int, mistyped: int, new: int) -> WriteSummary:
+    return WriteSummary(written, facts.good - written, mistyped, facts.rows - facts.good, customers=new)
 
 
 def _known(registry: Registry, trait: Trait | None) -> str:

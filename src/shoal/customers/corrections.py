@@ -2,9 +2,6 @@
 
 A correction keeps both times: the old row bears ``retired``, the new one its own ``received``, so ``as known at`` still
 finds what was known. Only erasure removes rows.
-
-A corrected file comes as a new row of ``files``; its rows replace those of the earlier versions. What is the same in
-both stays as it was, with its time of receipt, wherever it now stands in the file.
 """
 
 from __future__ import annotations
@@ -13,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from shoal.sql.encode import quoted
 from shoal.sql.layout import set_meta
-from shoal.sql.registry import ACCOUNT, CUSTOMER, Registry
+from shoal.sql.registry import CUSTOMER, Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable
 
     from shoal.sql.store import Store
 
@@ -26,17 +23,13 @@ ERASED_KEY = "erased_key"
 _BY_CUSTOMER = ("consents", "list_changes", "membership_changes")
 
 
-def retire_files(
-    store: Store, files: Iterable[int], *, received: int, spare: Collection[str] = (), also: Collection[str] = ()
-) -> int:
+def retire_files(store: Store, files: Iterable[int], *, received: int) -> int:
     """Retire all rows in force that came from files.
 
     Args:
         store: the store.
         files: the numbers in ``files``.
         received: when it became known that they no longer hold.
-        spare: tables to leave alone (``event_1`` …), as those whose new rows were written with ``replaces``.
-        also: further tables with ``origin`` and ``retired``.
 
     Returns:
         How many rows were retired.
@@ -47,9 +40,7 @@ def retire_files(
     registry = Registry.load(store)
     with store.transaction():
         retired = 0
-        for table in [*_person_tables(registry), "consents", "spend", *also]:
-            if table in spare:
-                continue
+        for table in [*_person_tables(registry), "consents", "spend"]:
             rows = f"{_from_files(numbers)} AND retired IS NULL"
             _note_touched(store, registry, table, rows)
             retired += _changed(store, f"UPDATE {table} SET retired = {received} WHERE {rows}")
@@ -60,57 +51,6 @@ def retire_files(
 def retire_origins(store: Store, file_no: int, *, received: int) -> int:
     """Retire all rows in force that came from one file; see ``retire_files``."""
     return retire_files(store, [file_no], received=received)
-
-
-def settle(
-    store: Store,
-    table: str,
-    relation: str,
-    owner: str,
-    contents: Mapping[str, str],
-    *,
-    replaces: Iterable[int],
-    received: int,
-    scope: str = CUSTOMER,
-) -> str:
-    """Retire the rows of earlier versions of a file that the relation doesn't hold, and leave out what it repeats.
-
-    Args:
-        store: the store, in a transaction.
-        table: the table that the relation will be written to.
-        relation: the new version's rows; ``origin`` is unique in it.
-        owner: its column that names the owner.
-        contents: for each column of ``table`` beside owner, ts and message id that makes a row, its expression.
-        replaces: the numbers of the earlier versions in ``files``.
-        received: when the new version became known.
-        scope: whose keys the table holds.
-
-    Returns:
-        The rows that are still to be written: a relation with the columns of the given one.
-    """
-    owners = "accounts" if scope == ACCOUNT else "customers"
-    holder = _holder(table)
-    of_files = f"{_from_files(sorted(set(replaces)))} AND retired IS NULL"
-    named = ", ".join(f"{expression} AS c{i}" for i, expression in enumerate(contents.values()))
-    stored = ", ".join(f"{column} AS c{i}" for i, column in enumerate(contents))
-    same = ["owner_", "ts", "message_id", *(f"c{i}" for i in range(len(contents)))]
-    count = f"row_number() OVER (PARTITION BY {', '.join(same)} ORDER BY origin) AS n"
-    match = " AND ".join(f"o.{column} IS NOT DISTINCT FROM w.{column}" for column in [*same, "n"])
-    comma, comma_stored = (", " if named else ""), (", " if stored else "")
-    store.execute(
-        "CREATE OR REPLACE TEMP TABLE unchanged AS WITH "
-        f"o AS (SELECT *, {count} FROM (SELECT rowid AS row_, {holder} AS owner_, ts, message_id, origin"
-        f"{comma_stored}{stored} FROM {table} WHERE {of_files})), "
-        f"w AS (SELECT *, {count} FROM (SELECT key_ AS owner_, ts, message_id, origin{comma}{named} FROM {relation} "
-        f"JOIN (SELECT key AS key_, id AS id_ FROM {owners}) ON id_ = {owner})) "
-        f"SELECT o.row_, w.origin FROM o JOIN w ON {match}"
-    )
-    registry = Registry.load(store)
-    gone = f"{of_files} AND rowid NOT IN (SELECT row_ FROM temp.unchanged)"
-    _note_touched(store, registry, table, gone)
-    store.execute(f"UPDATE {table} SET retired = {received} WHERE {gone}")
-    _recompute_touched(store, registry)
-    return f"(SELECT * FROM {relation} ANTI JOIN temp.unchanged USING (origin))"
 
 
 def erase_customer(store: Store, customer_id: str) -> dict[str, int]:

@@ -34,6 +34,38 @@ def _end(direct: dict[int, int], key: int) -> int:
     return key
 
 
+def standing_for(store: Store) -> str | None:
+    """A temporary table (gone, kept) of merged-away customers and who stands for them; None where there is none."""
+    import pyarrow as pa
+
+    found = survivors(store)
+    if not found:
+        return None
+    store.register(
+        "standing_rows", pa.table({"gone": pa.array(found, pa.int32()), "kept": pa.array(found.values(), pa.int32())})
+    )
+    store.execute("CREATE OR REPLACE TEMP TABLE standing_for AS SELECT gone, kept FROM standing_rows")
+    store.unregister("standing_rows")
+    return "standing_for"
+
+
+def merged(store: Store, body: str, column: str = "customer") -> str:
+    """The rows of a query with every merged-away customer replaced by the one who stands for them.
+
+    Args:
+        store: the workspace's store.
+        body: the query.
+        column: its column that holds keys of customers.
+    """
+    standing = standing_for(store)
+    if standing is None:
+        return body
+    return (
+        f"SELECT coalesce(s.kept, b.{column}) AS {column}, b.* EXCLUDE ({column}) FROM ({body}) b "
+        f"LEFT JOIN {standing} AS s ON s.gone = b.{column}"
+    )
+
+
 def key_of(store: Store, customer_id: str) -> int:
     """The key of a customer id; for a merged-away one that of the survivor.
 

@@ -8,15 +8,17 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from shoal.clock import from_instant
-from shoal.customers.identity import survivors
+from shoal.customers.identity import merged, survivors
 from shoal.errors import UnknownName
 from shoal.lang.schema import Kind
 from shoal.shapes import ACCOUNT_PREFIX
+from shoal.sql.registry import CUSTOMER, Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from shoal.lang.schema import Schema
+    from shoal.sql.registry import Trait
     from shoal.sql.store import Store
 
 _EPOCH_DAY = date(1970, 1, 1)
@@ -101,33 +103,41 @@ def rows_with_traits(store: Store, customers: str, traits: Sequence[str], schema
     Raises:
         UnknownName: for an unknown trait.
     """
+    registry = Registry.load(store)
     columns, joins = ["k.id AS customer_id"], []
     for index, name in enumerate(traits):
-        rows = store.rows("SELECT id, kind FROM traits WHERE scope = 'customer' AND name = ?", [name])
-        if not rows:
+        trait = registry.trait(name)
+        if trait is None:
             raise UnknownName("trait", name, [t for t in schema.traits if not t.startswith(ACCOUNT_PREFIX)])
-        number, kind = rows[0]
         quoted = name.replace('"', '""')
-        columns.append(f'{_decode_sql(f"t{index}.value", kind)} AS "{quoted}"')
-        joins.append(f"LEFT JOIN ({current_values(store, number, at)}) t{index} ON t{index}.owner = m.customer")
+        columns.append(f'{_decode_sql(f"t{index}.value", trait.kind)} AS "{quoted}"')
+        joins.append(f"LEFT JOIN ({current_values(store, trait, at)}) t{index} ON t{index}.owner = m.customer")
     return (
         f"SELECT {', '.join(columns)} FROM ({customers}) m JOIN customers k ON k.key = m.customer "
         f"{' '.join(joins)} ORDER BY k.id"
     )
 
 
-def current_values(store: Store, trait: int, at: int) -> str:
-    """A query that gives ``owner, value, ts, origin``: the value of a trait at an instant, merged ids joined."""
-    merged = survivors(store)
-    owner = "owner"
-    if merged:
-        cases = " ".join(f"WHEN {gone} THEN {kept}" for gone, kept in merged.items())
-        owner = f"CASE owner {cases} ELSE owner END"
-    return (
-        f"SELECT owner, value, ts, origin FROM (SELECT {owner} AS owner, value, ts, origin, {MESSAGE_ID} AS mid "
-        f"FROM trait_{trait} WHERE retired IS NULL AND ts <= {at}) "
-        "QUALIFY row_number() OVER (PARTITION BY owner ORDER BY ts DESC, mid DESC) = 1"
-    )
+def current_values(store: Store, trait: Trait, at: int) -> str:
+    """A query that gives ``owner, value``: the value of a trait at an instant, merged customers as one.
+
+    Read it before anything is merged anew: it names a temporary table of those who stand for others.
+    """
+    rows = f"SELECT owner, value, {_order(store, trait)} AS nth FROM {trait.table} WHERE {_until(at)}"
+    if trait.scope == CUSTOMER:
+        rows = merged(store, rows, "owner")
+    return f"SELECT owner, arg_max_null(value, nth) AS value FROM ({rows}) GROUP BY owner"
+
+
+def _order(store: Store, trait: Trait) -> str:
+    """The SQL of what orders changes: ts, then message id; where no row bears one, a number, which compares faster."""
+    if store.rows(f"SELECT 1 FROM {trait.table} WHERE message_id IS NOT NULL LIMIT 1"):
+        return f"row(ts, {MESSAGE_ID})"
+    return "CAST(ts AS HUGEINT) * 9223372036854775808 + origin"
+
+
+def _until(at: int) -> str:
+    return f"retired IS NULL AND ts <= {at:d}"
 
 
 def profile(store: Store, key: int, at: int, *, newest: int = 20) -> Profile:
@@ -148,7 +158,7 @@ def profile(store: Store, key: int, at: int, *, newest: int = 20) -> Profile:
         id=ids[key],
         at=at,
         known_since=since,
-        traits=list(_traits(store, key, at, origins)),
+        traits=list(_traits(store, inside, at, origins)),
         consents=_consents(store, inside, at),
         lists=_lists(store, inside, at),
         merged_ids=[ids[k] for k in keys[1:]],
@@ -167,13 +177,17 @@ class _Origins:
         return f"{self._files.get(number, 'file')}:{line}" if number else "api"
 
 
-def _traits(store: Store, key: int, at: int, origins: _Origins) -> Iterable[TraitValue]:
-    known = store.rows("SELECT id, name, kind, score FROM traits WHERE scope = 'customer' ORDER BY name")
-    for number, name, kind, score in known:
-        rows = store.rows(f"SELECT value, ts, origin FROM ({current_values(store, number, at)}) WHERE owner = {key}")
+def _traits(store: Store, inside: str, at: int, origins: _Origins) -> Iterable[TraitValue]:
+    known = [t for t in Registry.load(store).traits.values() if t.scope == CUSTOMER]
+    for trait in sorted(known, key=lambda t: t.name):
+        rows = store.rows(
+            f"SELECT value, ts, origin FROM {trait.table} WHERE owner IN ({inside}) AND {_until(at)} "
+            f"ORDER BY ts DESC, {MESSAGE_ID} DESC LIMIT 1"
+        )
         for value, ts, origin in rows:
             if value is not None:
-                yield TraitValue(name, decoded(kind, value), ts, "computed" if score else origins.name(origin))
+                source = "computed" if trait.score else origins.name(origin)
+                yield TraitValue(trait.name, decoded(trait.kind, value), ts, source)
 
 
 def _consents(store: Store, inside: str, at: int) -> dict[str, tuple[bool, int]]:

@@ -146,7 +146,7 @@ def _level_rows(store: Store, evaluation: Evaluation, trait: Trait, slugs: list[
     value = "v.value" if trait.kind is Kind.TEXT else "CASE WHEN v.value THEN 'yes' ELSE 'no' END"
     rows = store.rows(
         f"SELECT {value}, count(*){sums} FROM {evaluation.table} e "
-        f"JOIN ({current_values(store, trait.id, evaluation.at)}) v ON v.owner = e.customer "
+        f"JOIN ({current_values(store, trait, evaluation.at)}) v ON v.owner = e.customer "
         f"WHERE v.value IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {MOST_LEVELS + 1}"
     )
     return [(value, list(counts)) for value, *counts in rows]
@@ -185,6 +185,6 @@ def _moments_row(store: Store, evaluation: Evaluation, trait: Trait, slugs: list
         return ()
     (row,) = store.rows(
         f"SELECT {', '.join(parts)} FROM {evaluation.table} e "
-        f"JOIN ({current_values(store, trait.id, evaluation.at)}) v ON v.owner = e.customer WHERE v.value IS NOT NULL"
+        f"JOIN ({current_values(store, trait, evaluation.at)}) v ON v.owner = e.customer WHERE v.value IS NOT NULL"
     )
     return row

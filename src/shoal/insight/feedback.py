@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shoal.insight.sales import merged, number_column
+from shoal.customers.identity import merged
+from shoal.insight.sales import number_column
 from shoal.shapes import SURVEY_ANSWERED
 from shoal.sql.registry import Registry
 from shoal.stats.intervals import net_promoter, wilson

@@ -6,7 +6,8 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shoal.insight.sales import merged, number_column
+from shoal.customers.identity import merged
+from shoal.insight.sales import number_column
 from shoal.lang.schema import Kind
 from shoal.sql.registry import Registry
 

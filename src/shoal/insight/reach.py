@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shoal.customers.identity import merged
 from shoal.customers.profiles import MESSAGE_ID, current_values
-from shoal.insight.sales import merged
 from shoal.lang.schema import Basis, Kind
 from shoal.sql.registry import Registry
 
@@ -78,7 +78,7 @@ def _channels(store: Store, at: int) -> dict[str, tuple[str, str]]:
     for channel, names in ADDRESSES.items():
         trait = next((traits[n] for n in names if n in traits and traits[n].kind is Kind.TEXT), None)
         if trait is not None:
-            values = current_values(store, trait.id, at)
+            values = current_values(store, trait, at)
             found[channel] = (
                 f"SELECT owner AS customer FROM ({values}) WHERE value IS NOT NULL AND value <> ''",
                 "{}.customer IS NOT NULL",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from shoal.clock import DAY, HOUR, SECOND
-from shoal.customers.identity import survivors
+from shoal.customers.identity import merged
 from shoal.lang.schema import Kind
 from shoal.sql.encode import local_day
 from shoal.sql.layout import zone_of
@@ -123,32 +123,6 @@ def _selects(events: Mapping[str, EventType], rule: RevenueRule, at: int) -> Ite
             f"{'true' if name == rule.orders else 'false'} AS is_order "
             f"FROM {source.table} WHERE retired IS NULL AND ts <= {at:d}"
         )
-
-
-def merged(store: Store, body: str, column: str = "customer") -> str:
-    """The same rows with every merged-away customer replaced by the one who stands for them."""
-    standing = standing_for(store)
-    if standing is None:
-        return body
-    return (
-        f"SELECT coalesce(s.kept, b.{column}) AS {column}, b.* EXCLUDE ({column}) FROM ({body}) b "
-        f"LEFT JOIN {standing} AS s ON s.gone = b.{column}"
-    )
-
-
-def standing_for(store: Store) -> str | None:
-    """A temporary table (gone, kept) of merged-away customers and who stands for them; None where there is none."""
-    import pyarrow as pa
-
-    found = survivors(store)
-    if not found:
-        return None
-    store.register(
-        "standing_rows", pa.table({"gone": pa.array(found, pa.int32()), "kept": pa.array(found.values(), pa.int32())})
-    )
-    store.execute("CREATE OR REPLACE TEMP TABLE standing_for AS SELECT gone, kept FROM standing_rows")
-    store.unregister("standing_rows")
-    return "standing_for"
 
 
 def base(store: Store, at: int) -> str:

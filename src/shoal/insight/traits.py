@@ -7,19 +7,17 @@ computed stands in the trait's ``note`` as JSON; cut points are versions of the 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from shoal.clock import DAY
-from shoal.customers.bulk import write_traits
-from shoal.customers.profiles import current_values
+from shoal.customers.identity import merged
+from shoal.customers.scores import Scores
 from shoal.errors import Unsupported
 from shoal.insight import calibration, lifecycle, rfm
 from shoal.insight.purchases import CHANNEL, COUPON, DISCOUNT, STORE, item_list, named, open_purchases
-from shoal.insight.sales import merged, open_sales
+from shoal.insight.sales import open_sales
 from shoal.lang.schema import Kind
-from shoal.sql.layout import meta, set_meta
 from shoal.sql.registry import Registry
 
 if TYPE_CHECKING:
@@ -28,12 +26,11 @@ if TYPE_CHECKING:
     from shoal.insight.purchases import Purchases
     from shoal.insight.sales import Sales
     from shoal.shapes import RevenueRule
-    from shoal.sql.registry import EventType, Trait
+    from shoal.sql.registry import EventType
     from shoal.sql.store import Store
 
 MOST_INTERESTS = 12
 MICRO = 1_000_000
-_STAGE = "computed_changes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +81,8 @@ def compute_traits(
         received: the clock's now.
         recalibrate: take new cut points and a new repurchase cycle instead of the recorded ones.
     """
-    work = _Work(store, rule, at, received, recalibrate)
     with store.transaction(), open_sales(store, rule, at) as sales:
+        work = _Work(store, rule, at, received, recalibrate)
         for trait in work.of_sales(sales):
             work.write(trait)
         bought = open_purchases(store, rule.orders, at)
@@ -95,6 +92,7 @@ def compute_traits(
             with bought:
                 for trait in work.of_purchases(bought):
                     work.write(trait)
+        work.scores.finish()
     return Computation(at, work.changed, work.skipped, tuple(work.advice))
 
 
@@ -115,6 +113,7 @@ class _Work:
 
     def __init__(self, store: Store, rule: RevenueRule, at: int, received: int, recalibrate: bool) -> None:
         self.store, self.rule, self.at, self.received, self.recalibrate = store, rule, at, received, recalibrate
+        self.scores = Scores(store, at, received)
         self.changed: dict[str, int] = {}
         self.skipped: dict[str, str] = {}
         self.advice: list[str] = []
@@ -123,33 +122,12 @@ class _Work:
         self.skipped.update(dict.fromkeys(names, reason))
 
     def write(self, trait: Computed) -> None:
-        known = Registry.load(self.store).trait(trait.name)
-        if known is not None and not known.score:
-            self.skip((trait.name,), "A trait of this name comes from your data, and that one stays.")
+        refusal = self.scores.refusal(trait.name, trait.kind)
+        if refusal is not None:
+            self.skip((trait.name,), refusal)
             return
-        self._stage(trait, known)
-        written = write_traits(self.store, trait.name, trait.kind, _STAGE, received=self.received, score=True)
-        self.changed[trait.name] = written.written
-        note = json.dumps({"computed": trait.says, "at": self.at, **trait.note}, sort_keys=True)
-        self.store.execute("UPDATE traits SET note = ? WHERE scope = 'customer' AND name = ?", [note, trait.name])
-
-    def _stage(self, trait: Computed, known: Trait | None) -> None:
-        """Lay out the changes: where the value differs from the one in force, and NULL where there is none any more."""
-        changes = trait.values
-        if known is not None:
-            changes = (
-                f"SELECT coalesce(n.owner, c.owner) AS owner, n.value FROM ({trait.values}) n "
-                f"FULL JOIN ({current_values(self.store, known.id, self.at)}) c ON c.owner = n.owner "
-                "WHERE n.value IS DISTINCT FROM c.value"
-            )
-        line = int(meta(self.store)["api_line"])
-        self.store.execute(
-            f"CREATE OR REPLACE TEMP TABLE {_STAGE} AS SELECT k.id AS owner_id, CAST({self.at:d} AS BIGINT) AS ts, "
-            f"CAST(NULL AS VARCHAR) AS message_id, {line:d} + row_number() OVER () AS origin, d.value "
-            f"FROM ({changes}) d JOIN customers k ON k.key = d.owner"
-        )
-        (rows,) = self.store.rows(f"SELECT count(*) FROM {_STAGE}")[0]
-        set_meta(self.store, "api_line", str(line + rows))
+        note = {"computed": trait.says, "at": self.at, **trait.note}
+        self.changed[trait.name] = self.scores.write(trait.name, trait.kind, trait.values, note)
 
     # ------------------------------------------------------------ orders and money
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 IN_MEMORY = ":memory:"
+_HANDS_BACK_EARLY = hasattr(duckdb.DuckDBPyConnection, "complete")
 
 
 class DuckStore:
@@ -36,7 +37,7 @@ class DuckStore:
         self._connection = connection
         self._depth = 0
         self._doomed = False
-        self._run(lambda: connection.execute("SET TimeZone = 'UTC'").complete())
+        self._run(lambda: _completed(connection.execute("SET TimeZone = 'UTC'")))
 
     @classmethod
     def open(
@@ -81,7 +82,7 @@ class DuckStore:
 
     def execute(self, sql: str, parameters: Iterable[object] | None = None) -> None:
         """Run one or more statements for their effect."""
-        self._run(lambda: self._connection.execute(sql, _listed(parameters)).complete())
+        self._run(lambda: _completed(self._connection.execute(sql, _listed(parameters))))
 
     def rows(self, sql: str, parameters: Iterable[object] | None = None) -> list[tuple[Any, ...]]:
         """The rows of a query."""
@@ -346,6 +347,12 @@ def translated(error: duckdb.Error, path: str) -> StoreError:
 def _worker(process: int) -> ThreadPoolExecutor:
     """The thread that runs the main thread's statements; a forked process, whose number differs, has to have its own."""
     return ThreadPoolExecutor(1, thread_name_prefix=f"duckdb-{process}")
+
+
+def _completed(statement: duckdb.DuckDBPyConnection) -> None:
+    """Wait until a statement has run to its end. DuckDB 2.0 may hand it back before that; 1.5 has no such word."""
+    if _HANDS_BACK_EARLY:
+        statement.complete()
 
 
 def _listed(parameters: Iterable[object] | None) -> list[object] | None:

@@ -132,7 +132,7 @@ class Facts:
         known = Registry.load(self.store).trait(trait.removeprefix(ACCOUNT_PREFIX), scope)
         if known is None:
             return None
-        return f"SELECT value FROM ({current_values(self.store, known.id, self.at)}) WHERE value IS NOT NULL"
+        return f"SELECT value FROM ({current_values(self.store, known, self.at)}) WHERE value IS NOT NULL"
 
     def top(self, trait: str, most: int = 3) -> list[tuple[str, int]]:
         """The most frequent values of a text trait with how often; none where nearly every value is its own."""
