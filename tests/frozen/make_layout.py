@@ -1,7 +1,8 @@
 """Makes the frozen example of the store's current layout: ``python tests/frozen/make_layout.py``.
 
-Run it once when a release raises the layout, and commit what it writes; never again for an older layout. It takes the
-file as the release's engine wrote it, so the suite proves that later engines and releases still open it.
+Run it with each engine (``.venv/bin/python``, ``.venv-engines/bin/python``) when a release raises the layout, and commit
+what it writes; never again for an older layout. It takes the file as the engine wrote it, so the suite proves that later
+engines and releases still open it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import gzip
 import json
 import tempfile
 from datetime import UTC, date, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 from shoal.customers.writer import retire_origins, write_events, write_records
@@ -70,7 +72,8 @@ def main() -> None:
             retire_origins(store, 1, received=START + 11 * SECOND)
             held = {name: {"query": query, "rows": store.rows(query)} for name, query in HAS.items()}
         packed = gzip.compress(place.read_bytes(), 9, mtime=0)
-    (here / f"layout_{LAYOUT}.duckdb.gz").write_bytes(packed)
+    engine = ".".join(version("duckdb").split(".")[:2])
+    (here / f"layout_{LAYOUT}.duckdb-{engine}.gz").write_bytes(packed)
     (here / f"layout_{LAYOUT}.json").write_text(json.dumps(held, indent=1) + "\n")
 
 

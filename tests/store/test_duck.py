@@ -97,6 +97,16 @@ def test_the_machines_time_zone_plays_no_part(machine_zone: str) -> None:
     assert told.stdout.split("\n")[:2] == ["1970-01-01 00:00:00+00"] * 2, told.stderr
 
 
+def test_the_driver_prints_no_progress_of_its_own() -> None:
+    """Breaks if a long statement in a notebook or `python -c`, where the driver takes a person to look on, prints a bar."""
+    script = (
+        "from shoal.sql.duck import DuckStore; store = DuckStore.open(':memory:'); asked = "
+        "\"SELECT current_setting('enable_progress_bar')\"; print(store.rows(asked), store.cursor().rows(asked))"
+    )
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert told.stdout == "[(False,)] [(False,)]\n"
+
+
 def test_sql_cannot_reach_pythons_variables(store: DuckStore) -> None:
     """Breaks if a misspelt table silently reads a variable of the same name."""
     secret = pa.table({"a": [1]})

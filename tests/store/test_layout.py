@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from shoal.sql.store import Store
 
 FROZEN = Path(__file__).parents[1] / "frozen"
+ENGINES = ("1.5", "2.0")
+"""The versions of DuckDB that wrote the frozen examples."""
+INSTALLED = ".".join(version("duckdb").split(".")[:2])
 
 ODD = ["Pacific/Apia", "Africa/Monrovia", "America/Sao_Paulo", "Asia/Kathmandu", "Australia/Lord_Howe", "UTC"]
 """Zones that skipped a date, lacked a midnight, or had offsets of odd seconds."""
@@ -103,10 +107,15 @@ def test_a_gap_in_the_steps_is_an_error(store: DuckStore) -> None:
 
 
 def test_this_release_can_bring_up_every_layout() -> None:
-    """Breaks if the layout's number is raised without a migration and a frozen example."""
+    """Breaks if the layout's number is raised without a migration and a frozen example of each engine."""
     assert sorted(MIGRATIONS) == list(range(1, LAYOUT))
-    frozen = {int(file.name.split("_")[1].split(".")[0]) for file in FROZEN.glob("layout_*.duckdb.gz")}
-    assert frozen == set(range(1, LAYOUT + 1))
+    layouts = range(1, LAYOUT + 1)
+    assert {file.name for file in FROZEN.glob("*.gz")} == {name(n, engine) for n in layouts for engine in ENGINES}
+
+
+def name(layout: int, engine: str) -> str:
+    """The frozen example of a layout that an engine wrote."""
+    return f"layout_{layout}.duckdb-{engine}.gz"
 
 
 def test_new_rules_of_time_zones_renew_the_calendar(path: Path) -> None:
@@ -120,13 +129,27 @@ def test_new_rules_of_time_zones_renew_the_calendar(path: Path) -> None:
         assert store.rows("SELECT starts FROM calendar WHERE day = ?", [day]) == [(zone_of(store).starts(day),)]
 
 
-@pytest.mark.parametrize("layout", range(1, LAYOUT + 1))
-def test_a_frozen_store_of_each_layout_opens_and_holds_its_data(layout: int, tmp_path: Path) -> None:
-    """Breaks if this release can't read what an earlier one wrote, or loses any of it on the way up."""
-    packed = FROZEN / f"layout_{layout}.duckdb.gz"
+def thawed(layout: int, engine: str, folder: Path) -> Path:
+    """A frozen example, ready to be opened."""
+    packed = FROZEN / name(layout, engine)
     assert packed.stat().st_size < 300_000
-    place = tmp_path / "old.duckdb"
+    place = folder / "old.duckdb"
     place.write_bytes(gzip.decompress(packed.read_bytes()))
+    return place
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("layout", range(1, LAYOUT + 1))
+def test_a_frozen_store_of_each_layout_opens_and_holds_its_data(layout: int, engine: str, tmp_path: Path) -> None:
+    """Breaks if this release can't read what an earlier one or an older engine wrote, or loses any of it.
+
+    A file of an engine newer than the installed one can't be read, and the error says so.
+    """
+    place = thawed(layout, engine, tmp_path)
+    if version_of(engine) > version_of(INSTALLED):
+        with pytest.raises(StoreError, match=r"another version of the database engine.*pip install --upgrade duckdb"):
+            open_store(place)
+        return
     with open_store(place) as store:
         assert layout_of(store) == LAYOUT
         traits, events = learned_schema(store)
@@ -134,17 +157,22 @@ def test_a_frozen_store_of_each_layout_opens_and_holds_its_data(layout: int, tmp
         assert events["Order Completed"]["products"] == PropertyType(
             Kind.OBJECTS, {"sku": Kind.TEXT, "price": Kind.NUMBER}
         )
-        for name, held in json.loads((FROZEN / f"layout_{layout}.json").read_text()).items():
-            assert [list(row) for row in store.rows(held["query"])] == held["rows"], name
+        for held in json.loads((FROZEN / f"layout_{layout}.json").read_text()).values():
+            assert [list(row) for row in store.rows(held["query"])] == held["rows"], held["query"]
+
+
+def version_of(engine: str) -> tuple[int, ...]:
+    """The version as numbers that compare."""
+    return tuple(map(int, engine.split(".")))
 
 
 def test_the_frozen_example_has_the_tables_that_this_release_makes(tmp_path: Path, store: DuckStore) -> None:
     """Breaks if the tables change while the layout's number stays; before the release, run make_layout.py again."""
-    place = tmp_path / "old.duckdb"
-    place.write_bytes(gzip.decompress((FROZEN / f"layout_{LAYOUT}.duckdb.gz").read_bytes()))
     columns = (
         "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns "
         "WHERE table_schema = 'main' AND NOT regexp_matches(table_name, '^(event|trait)_[0-9]+$') ORDER BY ALL"
     )
-    with open_store(place) as old:
-        assert old.rows(columns) == store.rows(columns)
+    readable = [engine for engine in ENGINES if version_of(engine) <= version_of(INSTALLED)]
+    for engine in readable:
+        with open_store(thawed(LAYOUT, engine, tmp_path)) as old:
+            assert old.rows(columns) == store.rows(columns)

@@ -18,6 +18,7 @@ from shoal.insight import calibration, lifecycle, rfm
 from shoal.insight.purchases import CHANNEL, COUPON, DISCOUNT, STORE, item_list, named, open_purchases
 from shoal.insight.sales import open_sales
 from shoal.lang.schema import Kind
+from shoal.sql.encode import quoted
 from shoal.sql.registry import Registry
 
 if TYPE_CHECKING:
@@ -324,20 +325,27 @@ def _interests(bought: Purchases, measure: str) -> Iterator[Computed]:
         f"SELECT category FROM {bought.table} WHERE category IS NOT NULL AND weight > 0 GROUP BY category "
         f"ORDER BY sum(weight) DESC, category LIMIT {MOST_INTERESTS}"
     )
-    taken: set[str] = set()
+    chosen: dict[str, str] = {}
     for (category,) in largest:
-        name = interest_name(category)
-        if name in taken:
-            continue
-        taken.add(name)
-        literal = category.replace("'", "''")
-        part = f"sum(CASE WHEN category = '{literal}' THEN weight ELSE 0 END)"
+        chosen.setdefault(interest_name(category), category)
+    # One pass over the lines for all categories.
+    sums = "".join(
+        f", sum(CASE WHEN category = {quoted(category)} THEN weight ELSE 0 END) AS i{index}"
+        for index, category in enumerate(chosen.values())
+    )
+    shares = "computed_interests"
+    bought.store.execute(
+        f"CREATE OR REPLACE TEMP TABLE {shares} AS SELECT customer, sum(weight) AS total{sums} FROM {bought.table} "
+        "WHERE weight > 0 GROUP BY customer"
+    )
+    for index, (name, category) in enumerate(chosen.items()):
         values = (
-            f"SELECT customer AS owner, CAST(round({part} * {MICRO} / sum(weight)) AS BIGINT) AS value "
-            f"FROM {bought.table} WHERE weight > 0 GROUP BY customer HAVING {part} > 0"
+            f"SELECT customer AS owner, CAST(round(i{index} * {MICRO} / total) AS BIGINT) AS value FROM {shares} "
+            f"WHERE i{index} > 0"
         )
         says = f"The share of {category} in the customer's {bought.where}, 0 to 1, by {measure.removeprefix('most ')}."
         yield Computed(name, Kind.NUMBER, values, says, {"category": category})
+    bought.store.execute(f"DROP TABLE {shares}")
 
 
 def interest_name(category: str) -> str:

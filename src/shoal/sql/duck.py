@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 IN_MEMORY = ":memory:"
+_SETTINGS = "SET TimeZone = 'UTC'; SET enable_progress_bar = false"
 _HANDS_BACK_EARLY = hasattr(duckdb.DuckDBPyConnection, "complete")
 
 
@@ -37,7 +38,8 @@ class DuckStore:
         self._connection = connection
         self._depth = 0
         self._doomed = False
-        self._run(lambda: _completed(connection.execute("SET TimeZone = 'UTC'")))
+        self._reading = False
+        self._run(lambda: _completed(connection.execute(_SETTINGS)))
 
     @classmethod
     def open(
@@ -100,10 +102,12 @@ class DuckStore:
         ``cursor`` for those.
         """
         reader = self._run(lambda: self._connection.sql(sql).to_arrow_reader(rows))
+        self._reading = True
         try:
-            while (batch := self._run(lambda: next(iter(reader), None))) is not None:
+            while (batch := self._waited(lambda: next(iter(reader), None))) is not None:
                 yield batch
         finally:
+            self._reading = False
             reader.close()
 
     def register(self, name: str, table: pa.Table | pa.RecordBatchReader) -> None:
@@ -137,7 +141,7 @@ class DuckStore:
 
     def cursor(self) -> DuckStore:
         """A second connection to the same database, for another thread."""
-        return DuckStore(self._run(self._connection.cursor), self.place)
+        return DuckStore(self._waited(self._connection.cursor), self.place)
 
     def interrupt(self) -> None:
         """Stop the statement that another thread runs on this connection."""
@@ -180,6 +184,16 @@ class DuckStore:
             return
 
     def _run(self, action: Callable[[], Any]) -> Any:
+        if self._reading:
+            # DuckDB 1.5 would end the open result without a word, and its reader would take that for all there is.
+            raise StoreError(
+                "The connection is still reading another result.",
+                place=None if self.place == IN_MEMORY else self.place,
+                fix="Read that result to its end or close it first, or use another cursor.",
+            )
+        return self._waited(action)
+
+    def _waited(self, action: Callable[[], Any]) -> Any:
         try:
             if threading.current_thread() is threading.main_thread():
                 return self._interruptible(action)
@@ -287,8 +301,8 @@ _TRANSLATIONS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"version number|newer version|different version|storage version|serialization version|unsupported version",
-        "The file was written by another version of the database engine (DuckDB) that this one can't read.",
-        "Open it with the release that wrote it, make a backup there, or install that engine's version.",
+        "The file was written by another version of the database engine (DuckDB), which the installed one can't read.",
+        "Upgrade the engine (pip install --upgrade duckdb): a newer one reads what an older one wrote, not the other way.",
     ),
     (
         r"not a valid duckdb database",
@@ -315,11 +329,6 @@ _TRANSLATIONS: tuple[tuple[str, str, str], ...] = (
         r"no such file or directory|does not exist$",
         "The file can't be opened: it is not there.",
         "Check the path; the folder must exist.",
-    ),
-    (
-        r"unfinished result|open result",
-        "The connection is still reading another result.",
-        "Read that result to its end or close it first, or use another cursor.",
     ),
     (r"connection already closed", "The store has been closed.", "Open it again."),
 )
