@@ -12,6 +12,7 @@ from shoal.clock import DAY
 from shoal.customers.profiles import current_values, decoded
 from shoal.customers.writer import write_records
 from shoal.insight import calibration, traits
+from shoal.lang.schema import Kind
 from shoal.shapes import ORDER_REFUNDED, Event, Merge, RevenueRule, TraitChange
 from shoal.sql.registry import Registry
 
@@ -100,6 +101,48 @@ def test_merged_customers_count_as_one(store: DuckStore, write: Callable[[list[A
     traits.compute_traits(store, RULE, at, received=at)
     assert value_of(store, "value", "a", at) == 120
     assert value_of(store, "orders", "a", at) == 2
+
+
+def test_who_stands_for_an_older_customer_exists_from_the_first_value_on(
+    store: DuckStore, write: Callable[[list[Any]], None]
+) -> None:
+    """Otherwise they would bear a value before they exist, and be in no segment that asks for it."""
+    at = instant("2020-02-01")
+    write([order("kept", "2020-03-01", 20), order("gone", "2020-01-01", 100), order("other", "2020-03-01", 5)])
+    write([Merge("kept", "gone", received=0)])
+    traits.compute_traits(store, RULE, at, received=at)
+    assert value_of(store, "value", "kept", at) == 100
+    assert dict(store.rows("SELECT id, first_ts FROM customers")) == {
+        "kept": at,
+        "gone": instant("2020-01-01", 12),
+        "other": instant("2020-03-01", 12),
+    }
+
+
+def test_a_computed_trait_of_another_type_is_left_and_told(
+    store: DuckStore, write: Callable[[list[Any]], None]
+) -> None:
+    """Numbers written into a column of words would be read as words, or stop the whole load."""
+    Registry.load(store).ensure_trait("orders", Kind.TEXT, score=True)
+    write([order("a", "2020-01-01", 100)])
+    at = instant("2020-02-01")
+    found = traits.compute_traits(store, RULE, at, received=at)
+    assert found.skipped["orders"] == "A trait of this name is text in the store, and the computed one number."
+    assert found.changed["value"] == 1
+
+
+def test_tables_of_traits_are_sorted_by_owner(store: DuckStore) -> None:
+    """The engine skips blocks by owner; the second computation changes some and clears one."""
+    crowd(store, 1.0)
+    first, second = instant("2020-06-01"), instant("2020-10-01")
+    for at in (first, second):
+        traits.compute_traits(store, RULE, at, received=at)
+    known = Registry.load(store).trait("value")
+    assert known is not None
+    for at in (first, second):
+        owners = [owner for (owner,) in store.rows(f"SELECT owner FROM {known.table} WHERE ts = {at} ORDER BY rowid")]
+        assert len(owners) > 100
+        assert owners == sorted(owners)
 
 
 def test_a_trait_of_the_data_is_never_overwritten(store: DuckStore, write: Callable[[list[Any]], None]) -> None:

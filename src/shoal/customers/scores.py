@@ -1,0 +1,102 @@
+"""Writing computed traits: by the customers' keys, for the whole base at once, and only where a value changed.
+
+The doors of ``bulk`` take ids of people and must look for customers and messages that they don't know yet. What is
+computed from the store itself has neither, so that a trait costs one pass over its values.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from shoal.customers.identity import standing_for
+from shoal.customers.profiles import current_values
+from shoal.sql.layout import meta, set_meta
+from shoal.sql.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shoal.lang.schema import Kind
+    from shoal.sql.registry import Trait
+    from shoal.sql.store import Store
+
+
+class Scores:
+    """Writes computed traits at one instant, inside a transaction of the caller; call ``finish`` at its end.
+
+    Args:
+        store: the workspace's store.
+        at: the instant that the values hold from.
+        received: the clock's now.
+    """
+
+    def __init__(self, store: Store, at: int, received: int) -> None:
+        self._store, self._at, self._received = store, at, received
+        self._registry = Registry.load(store)
+        self._begin = self._line = int(meta(store)["api_line"])
+        self._written: list[Trait] = []
+
+    def refusal(self, name: str, kind: Kind) -> str | None:
+        """Why a trait can't be written as computed, or None."""
+        known = self._registry.trait(name)
+        if known is None:
+            return None
+        if not known.score:
+            return "A trait of this name comes from your data, and that one stays."
+        if known.kind is not kind:
+            return f"A trait of this name is {known.kind.value} in the store, and the computed one {kind.value}."
+        return None
+
+    def write(self, name: str, kind: Kind, values: str, note: Mapping[str, Any]) -> int:
+        """Write where the value differs from the one in force, and clear it where there is none any more.
+
+        Args:
+            name: the trait's name; ``refusal`` must have nothing against it.
+            kind: its type.
+            values: SQL that gives (owner, value): a surviving customer's key and the stored form, one row an owner.
+            note: what is kept with the trait.
+
+        Returns:
+            How many customers got another value.
+        """
+        trait = self._registry.ensure_trait(name, kind, score=True)
+        # Sorted by owner, as all tables of traits are. A line for each row: two rows of one line would be one message.
+        ((written,),) = self._store.rows(
+            f"INSERT INTO {trait.table} (owner, ts, message_id, origin, received, load, value) "
+            f"SELECT owner, {self._at:d}, NULL, {self._line:d} + row_number() OVER (), {self._received:d}, 0, value "
+            f"FROM ({self._changes(trait, values)}) ORDER BY owner"
+        )
+        self._line += written
+        self._written.append(trait)
+        self._store.execute("UPDATE traits SET note = ? WHERE id = ?", [json.dumps(note, sort_keys=True), trait.id])
+        return int(written)
+
+    def _changes(self, trait: Trait, values: str) -> str:
+        earlier = f"SELECT 1 FROM {trait.table} WHERE retired IS NULL AND ts <= {self._at:d} LIMIT 1"
+        if not self._store.rows(earlier):
+            return f"SELECT owner, value FROM ({values}) WHERE value IS NOT NULL"
+        return (
+            f"SELECT coalesce(n.owner, c.owner) AS owner, n.value FROM ({values}) n "
+            f"FULL JOIN ({current_values(self._store, trait, self._at)}) c ON c.owner = n.owner "
+            "WHERE n.value IS DISTINCT FROM c.value"
+        )
+
+    def finish(self) -> None:
+        """Take the lines that were used, and date the customers who stand for others back to their first value."""
+        if self._line == self._begin:
+            return
+        set_meta(self._store, "api_line", str(self._line))
+        standing = standing_for(self._store)
+        if standing is None:
+            # Values come of events, and an event dates its customer; only the event of another can be older.
+            return
+        owners = " UNION ".join(
+            f"SELECT owner FROM {trait.table} WHERE ts = {self._at:d} AND origin > {self._begin:d} "
+            f"AND origin <= {self._line:d} AND owner IN (SELECT kept FROM {standing})"
+            for trait in self._written
+        )
+        self._store.execute(
+            f"UPDATE customers SET first_ts = {self._at:d}, received = least(received, {self._received:d}) "
+            f"WHERE (first_ts IS NULL OR first_ts > {self._at:d}) AND key IN ({owners})"
+        )
