@@ -53,6 +53,21 @@ def test_why_explains_each_part(root: Path, capsys: pytest.CaptureFixture[str]) 
     assert [part["truth"] for part in document["parts"]] == [True, False]
 
 
+def test_what_holds_for_nobody_is_saved_with_a_warning(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A reversed range is a slip of the pen that gives an empty segment; silence would look like an answer."""
+    reversed_ = 'sum(revenue of "Order Completed") between 500 and 100'
+    said = "The first end of this range is above the second. Write the lower end first."
+    code, out, err = run(capsys, "-w", str(root), "segment", "add", "Middling", reversed_)
+    assert (code, "Added segments/middling.yaml" in out) == (0, True)
+    assert err.startswith(f"Warning: {said}\n  {reversed_}\n  ^^^^")
+    for words in (["edit", "middling", "--why", "A slip"], ["test", reversed_]):
+        (warning,) = json_of(capsys, "-w", str(root), "segment", *words)["warnings"]
+        assert warning.startswith(said)
+    assert set(json_of(capsys, "-w", str(root), "segments")["warnings"]) == {"middling"}
+    assert f"Warning: segment middling: {said}" in run(capsys, "-w", str(root), "segments")[2]
+    assert json_of(capsys, "-w", str(root), "segment", "test", 'did "Order Completed"')["warnings"] == []
+
+
 def test_a_workspace_without_segments_says_what_to_do_next(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "-w", str(root), "segment", "remove", "lapsed-vips", "--yes")[0] == 0
     _, out, _ = run(capsys, "-w", str(root), "segments")

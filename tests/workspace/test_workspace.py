@@ -53,6 +53,16 @@ def test_a_corrected_row_replaces_and_the_old_one_stays_known(root: Path) -> Non
         known.close()
 
 
+def test_doubts_point_into_the_text_or_into_the_text_of_a_tree(shop: Workspace) -> None:
+    """A tree built in Python has no text; its doubt must still show where."""
+    tree = total("revenue", "Order Completed").between(500, 100)
+    (doubt,) = shop.segments.preview(tree).doubts
+    assert str(doubt).splitlines()[1].strip() == 'sum(revenue of "Order Completed") between 500 and 100'
+    shop.segments.add("Middling", tree)
+    assert [d.problem for d in shop.segments.doubts(shop.segments["middling"].where)] == [doubt.problem]
+    assert shop.segments.doubts('did "Order Completed"') == []
+
+
 def test_adding_a_segment_writes_a_file_a_version_and_history(shop: Workspace) -> None:
     shop.segments.add("Coffee lovers", 'did "Order Completed" where any products (category = "Coffee") in last 90 days')
     assert (shop.config.root / "segments" / "coffee-lovers.yaml").exists()

@@ -12,8 +12,11 @@ from shoal.cli.output import as_json, as_of_option, money, opened, plain, print_
 from shoal.clock import iso
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from shoal.sql.engine import Explanation
     from shoal.workspace import Workspace
+    from shoal.workspace.segments import Preview
 
 _DETAILS = [
     click.option("--why", help="Why the segment exists."),
@@ -40,12 +43,21 @@ def segments(ctx: click.Context, as_of: str | None, json_: bool) -> None:
         at = ws.instant(as_of)
         rows = ws.segments.table(as_of=at).to_pylist()
         faults = {slug: str(fault) for slug, fault in ws.catalogue.faults.items()}
+        doubts = {d.slug: said for d in ws.segments if (said := [str(doubt) for doubt in ws.segments.doubts(d.where)])}
         if json_:
-            print_json({"as_of": iso(at), "currency": ws.config.currency, "segments": rows, "faults": faults})
+            facts = {"segments": rows, "faults": faults, "warnings": doubts}
+            print_json({"as_of": iso(at), "currency": ws.config.currency} | facts)
         else:
             _print_segments(ws, rows, at)
             for fault in faults.values():
                 click.echo(f"Not accepted: {fault}", err=True)
+            for slug, said in doubts.items():
+                _print_doubts(said, f"segment {slug}: ")
+
+
+def _print_doubts(doubts: Iterable[object], place: str = "") -> None:
+    for doubt in doubts:
+        click.echo(f"Warning: {place}{doubt}", err=True)
 
 
 def _print_segments(ws: Workspace, rows: list[dict[str, Any]], at: int) -> None:
@@ -134,13 +146,18 @@ def _print_saved(ws: Workspace, slug: str, verb: str, json_: bool) -> None:
     definition = ws.segments[slug]
     preview = ws.segments.preview(definition.where)
     if json_:
-        facts = {"slug": slug, "size": preview.size, "base": preview.base, "sentence": preview.sentence}
-        print_json(facts | {"as_of": iso(preview.at), "purpose": definition.purpose})
+        print_json({"slug": slug, "purpose": definition.purpose} | _preview_document(preview))
         return
     click.echo(f"{verb} segments/{slug}.yaml: {say(definition.where, ws.schema)}.")
     click.echo(f"{preview.size:,} of {preview.base:,} customers, as of {when(preview.at)}.")
+    _print_doubts(preview.doubts)
     for other in ws.segments.similar(slug):
         click.echo(f"Note: it is much like the segment {other!r}.")
+
+
+def _preview_document(found: Preview) -> dict[str, Any]:
+    facts = {"size": found.size, "base": found.base, "sentence": found.sentence, "as_of": iso(found.at)}
+    return facts | {"warnings": [str(doubt) for doubt in found.doubts]}
 
 
 @segment.command("test")
@@ -153,9 +170,10 @@ def test(ctx: click.Context, where: str, as_of: str | None, json_: bool) -> None
     with opened(ctx) as ws:
         found = ws.segments.preview(where, as_of=as_of)
         if json_:
-            print_json({"size": found.size, "base": found.base, "sentence": found.sentence, "as_of": iso(found.at)})
+            print_json(_preview_document(found))
             return
         click.echo(f"{found.sentence}: {found.size:,} of {found.base:,} customers, as of {when(found.at)}.")
+        _print_doubts(found.doubts)
 
 
 @segment.command("show")

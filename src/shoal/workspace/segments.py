@@ -48,12 +48,17 @@ class HandedOut:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a condition would give, before it is saved."""
+    """What a condition would give, before it is saved.
+
+    ``doubts`` are the parts that hold for nobody whatever the data, as a range whose first end is above the second:
+    the condition is accepted, but can't have been meant.
+    """
 
     at: int
     base: int
     size: int
     sentence: str
+    doubts: tuple[DefinitionError, ...] = ()
 
 
 class Segments:
@@ -123,9 +128,21 @@ class Segments:
         at = self._ws.instant(as_of)
         found = self._ws.engine.evaluate({"preview": draft}, at)
         try:
-            return Preview(at, found.base(), found.sizes()["preview"], say(condition, schema))
+            size, sentence = found.sizes()["preview"], say(condition, schema)
+            return Preview(at, found.base(), size, sentence, tuple(self.doubts(where)))
         finally:
             found.close()
+
+    def doubts(self, where: str | Condition | Built) -> list[DefinitionError]:
+        """The parts of a condition that hold for nobody whatever the data: to be shown, not raised.
+
+        Each is an error object that shows its place in the text; a tree is written as text for that.
+        """
+        from shoal.lang.check import doubts
+        from shoal.lang.show import show
+
+        text = where if isinstance(where, str) else show(_node(where))
+        return doubts(parse(text), self._ws.schema, text=text)
 
     def why(self, customer: str, name: str, *, as_of: str | int | None = None) -> Explanation:
         """Why a customer is in a segment or not: the tree with values and truths, and until when.
@@ -238,7 +255,8 @@ class Segments:
             details: ``why``, ``purpose``, ``owner``, ``always``, ``never``, ``tags``.
 
         Raises:
-            DefinitionError: if it isn't accepted; nothing is written then.
+            DefinitionError: if it isn't accepted; nothing is written then. What is accepted and holds for nobody is
+                told by ``doubts``.
         """
         condition = self._accepted(where)
         details.setdefault("purpose", self._ws.config.default_purpose)
@@ -260,7 +278,7 @@ class Segments:
         """A condition that the data can answer; a fault shows its place in the text."""
         from shoal.lang.check import check
 
-        condition = parse(where) if isinstance(where, str) else where.node if isinstance(where, Built) else where
+        condition = parse(where) if isinstance(where, str) else _node(where)
         check(condition, self._ws.schema, text=where if isinstance(where, str) else None)
         return condition
 
@@ -307,6 +325,10 @@ class Segments:
         nodes = [node for definition in self._ws.definitions.values() for node in walk(definition.where)]
         ranked = [node.value for node in nodes if isinstance(node, Ranked | Percentile)]
         return any((value_text(value),) not in known for value in ranked)
+
+
+def _node(where: Condition | Built) -> Condition:
+    return where.node if isinstance(where, Built) else where
 
 
 class _Members:
