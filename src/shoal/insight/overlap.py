@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from shoal.lang.references import references
-from shoal.lang.show import flat
+from shoal.lang.rewrite.canonical import canonical
 from shoal.stats.effects import jaccard
 
 if TYPE_CHECKING:
@@ -135,30 +135,12 @@ def duplicates(found: Overlaps, definitions: Mapping[str, Definition]) -> list[D
 
 
 def _same_text(definitions: Mapping[str, Definition]) -> list[tuple[str, str]]:
-    by_text: dict[str, list[str]] = {}
+    """The pairs whose conditions say the same in other words, with the same lists."""
+    by_text: dict[tuple[str, str | None, str | None], list[str]] = {}
     for slug, definition in definitions.items():
-        by_text.setdefault(canonical(definition), []).append(slug)
+        key = canonical(definition.where), definition.always, definition.never
+        by_text.setdefault(key, []).append(slug)
     return [pair for slugs in by_text.values() for pair in combinations(slugs, 2)]
-
-
-def canonical(definition: Definition) -> str:
-    """A text that two definitions share if they say the same but for order, double negation and comments."""
-    from shoal.lang import nodes as n
-    from shoal.lang.tree import transform
-
-    def ordered(node: n.Node) -> n.Node:
-        if isinstance(node, n.Not) and isinstance(node.part, n.Not):
-            return node.part.part
-        if isinstance(node, n.And | n.Or):
-            flattened = [p for part in node.parts for p in (part.parts if isinstance(part, type(node)) else (part,))]
-            unique = {flat(part): part for part in flattened}
-            if len(unique) == 1:
-                return next(iter(unique.values()))
-            return type(node)(tuple(unique[text] for text in sorted(unique)))
-        return node
-
-    lists = f"always {definition.always}, never {definition.never}" if definition.always or definition.never else ""
-    return flat(transform(definition.where, ordered)) + lists
 
 
 def named_segments(definitions: Iterable[Definition], slugs: Sequence[str]) -> dict[str, frozenset[str]]:
