@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 IN_MEMORY = ":memory:"
-_SETTINGS = "SET TimeZone = 'UTC'; SET enable_progress_bar = false"
-_HANDS_BACK_EARLY = hasattr(duckdb.DuckDBPyConnection, "complete")
+_OLDER = int(duckdb.__version__.split(".")[0]) < 2
+_ROUND_EVEN = """CREATE OR REPLACE TEMP MACRO round_even(x, places) AS CASE
+    WHEN round(x * 2, places) = x * 2 AND round(x, places) <> x THEN round(x * 0.5, places) * 2
+    ELSE round(x, places) END"""
+"""DuckDB 1.5 goes by way of floating point to round decimals half to even; this is exact, as 2.0 is by itself."""
 
 
 class DuckStore:
@@ -39,7 +42,7 @@ class DuckStore:
         self._depth = 0
         self._doomed = False
         self._reading = False
-        self._run(lambda: _completed(connection.execute(_SETTINGS)))
+        self._run(lambda: _prepare(connection))
 
     @classmethod
     def open(
@@ -315,6 +318,11 @@ _TRANSLATIONS: tuple[tuple[str, str, str], ...] = (
         "Restore the last backup, then load the files that came after it again.",
     ),
     (
+        r"another transaction has altered this table",
+        "DuckDB before 2.0 can't change a column's type together with the rows; nothing was changed.",
+        "Upgrade the engine (pip install --upgrade duckdb), or declare the type before the first load of a new workspace.",
+    ),
+    (
         r"has been invalidated",
         "The store stopped after an earlier error and takes no more statements.",
         "Close it and open it again; what was committed is safe.",
@@ -358,9 +366,19 @@ def _worker(process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1, thread_name_prefix=f"duckdb-{process}")
 
 
+def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """What every connection needs, a cursor too."""
+    _completed(connection.execute("SET TimeZone = 'UTC'"))
+    if _OLDER:
+        connection.execute(_ROUND_EVEN)
+    # In a notebook without ipywidgets, DuckDB can show no bar, and takes no word about it.
+    with suppress(duckdb.InvalidInputException):
+        _completed(connection.execute("SET enable_progress_bar = false"))
+
+
 def _completed(statement: duckdb.DuckDBPyConnection) -> None:
     """Wait until a statement has run to its end. DuckDB 2.0 may hand it back before that; 1.5 has no such word."""
-    if _HANDS_BACK_EARLY:
+    if not _OLDER:
         statement.complete()
 
 
