@@ -8,7 +8,7 @@ Measures of a column, over the rows that were read (exact repetitions left out):
   of traits without a time, keys that other sources look up); exact;
 - ``distinct``: how many different values, about (HyperLogLog, within some percent);
 - ``outliers``: numbers beyond Q1 − 3 × IQR or Q3 + 3 × IQR ÷ numbers (Tukey's "far out"); none where IQR is 0; from a
-  sample of at most 200,000 rows;
+  sample of about 200,000 rows at most; ids are no numbers in this sense;
 - ``impossible``: dates before 1900 or from 2100 on, and times of events more than a day after now ÷ dates.
 
 Measures of a source: ``rows``, ``duplicates`` (rows that repeat an earlier one exactly ÷ rows), ``quarantined`` (rows put
@@ -218,10 +218,13 @@ def _of_source(store: Store, one: Prepared, now: int) -> Iterator[Measure]:
     total = report.rows - report.repeated
     used = _used(one)
     scores = []
+    outliers = _outliers(store, one, [c for c in rows.columns.values() if counts[c.name].typed], total)
     for column in rows.columns.values():
         cells = counts[column.name]
         found = list(_of_column(store, one, column, cells, total, now))
         yield from found
+        if column.name in outliers:
+            yield outliers[column.name]
         score = found[0].value
         if column.name.casefold() in used and score is not None:
             scores.append(score)
@@ -259,12 +262,9 @@ def _count(store: Store, rows: Rows) -> dict[str, _Cells]:
 
 def _counters(column: Column) -> list[str]:
     sized = column.kind in (Kind.DATE, Kind.INSTANT)
-    typed = f"CASE WHEN {column.known} THEN 1 END" if column.kind is Kind.TEXT else column.physical
-    if column.kind in (Kind.OBJECTS, Kind.TEXTS) and column.raw:
-        typed = column.raw
     return [
         f"count(CASE WHEN {column.known} THEN 1 END)",
-        f"count({typed})",
+        f"count({column.typed})",
         f"approx_count_distinct({column.raw or column.physical})",
         f"min({column.physical})" if sized else "NULL",
         f"max({column.physical})" if sized else "NULL",
@@ -290,8 +290,6 @@ def _of_column(store: Store, one: Prepared, column: Column, cells: _Cells, total
     yield Measure(source, name, "distinct", float(cells.distinct), cells.known, note="About; by HyperLogLog.")
     if name.casefold() in _keys(one):
         yield _uniqueness(store, one, column, cells)
-    if column.kind is Kind.NUMBER and cells.typed:
-        yield _outliers(store, one, column, total)
     if column.kind in (Kind.DATE, Kind.INSTANT) and cells.typed:
         yield _impossible(store, one, column, cells, now)
 
@@ -303,18 +301,33 @@ def _uniqueness(store: Store, one: Prepared, column: Column, cells: _Cells) -> M
     return Measure(one.spec.name, column.name, "uniqueness", share, cells.known, note=note)
 
 
-def _outliers(store: Store, one: Prepared, column: Column, total: int) -> Measure:
-    sample = f" AND hash(__line) % {total // _SAMPLE + 1} = 0" if total > _SAMPLE else ""
-    inner = f"SELECT {column.physical} AS x FROM {_relation(one, column)} WHERE {column.physical} IS NOT NULL{sample}"
+def _outliers(store: Store, one: Prepared, columns: list[Column], total: int) -> dict[str, Measure]:
+    """The share of numbers that lie far out, by column, from a sample of the rows."""
+    from shoal.customers.load.prepare import id_columns
+
+    ids = {c.casefold() for c in id_columns(one.spec)}
+    numbers = [c for c in columns if c.kind is Kind.NUMBER and c.name.casefold() not in ids]
+    where = f"WHERE hash(__line) % {total // _SAMPLE + 1} = 0" if total > _SAMPLE else ""
+    found: dict[str, Measure] = {}
+    for relation in dict.fromkeys(_relation(one, c) for c in numbers):
+        chosen = [c for c in numbers if _relation(one, c) == relation]
+        shown = ", ".join(f"{c.physical} AS x{i}" for i, c in enumerate(chosen))
+        store.execute(f"CREATE OR REPLACE TEMP TABLE load_sample AS SELECT {shown} FROM {relation} {where}")
+        found |= {c.name: _far_out(store, one, c, f"x{i}") for i, c in enumerate(chosen)}
+    return found
+
+
+def _far_out(store: Store, one: Prepared, column: Column, x: str) -> Measure:
     low, high, n = store.rows(
-        f"SELECT quantile_cont(CAST(x AS DOUBLE), 0.25), quantile_cont(CAST(x AS DOUBLE), 0.75), count(*) FROM ({inner})"
+        f"SELECT quantile_cont(CAST({x} AS DOUBLE), 0.25), quantile_cont(CAST({x} AS DOUBLE), 0.75), count({x}) "
+        "FROM load_sample"
     )[0]
     if not n or low == high:
         return Measure(one.spec.name, column.name, "outliers", 0.0 if n else None, n)
     fence = _FENCE * (high - low)
     least, most = low - fence, high + fence
     far, smallest, largest = store.rows(
-        f"SELECT count(*), min(x), max(x) FROM ({inner}) WHERE x < {least!r} OR x > {most!r}"
+        f"SELECT count(*), min({x}), max({x}) FROM load_sample WHERE {x} < {least!r} OR {x} > {most!r}"
     )[0]
     note = None
     if far:

@@ -7,9 +7,9 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from shoal.clock import DAY
-from shoal.customers.load import convert, faults
+from shoal.customers.load import convert, faults, together
 from shoal.customers.load.faults import Test
-from shoal.customers.load.rows import ORIGIN, Column, Rows
+from shoal.customers.load.rows import ORIGIN, Column, Rows, either
 from shoal.customers.load.staging import FILE, name
 from shoal.customers.writer import objects_sql
 from shoal.errors import ConfigError
@@ -17,6 +17,8 @@ from shoal.lang.schema import Kind, PropertyType
 from shoal.sql.encode import local_day, offset_case, quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from shoal.lang.calendar import Zone
     from shoal.sources.mapping import EventMap, Take
     from shoal.sql.registry import EventType, Registry
@@ -26,6 +28,8 @@ _EPOCH = date(1970, 1, 1)
 EARLIEST, LATEST = ((date(year, 1, 1) - _EPOCH).days * DAY for year in (1900, 2200))
 """Instants outside this range are taken for faults."""
 RATE = "__rate"
+OFTEN = 3
+"""From this many mappings on, a source's rows are judged together and kept in a table of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class EventPlan:
         instant: the expression of the time.
         days: how many events there are on each day since 1970 (UTC), with the first and the last time on it.
         rated: whether money is multiplied by a rate.
+        bits: where several mappings were judged together: the column of the word, and this mapping's bit in it.
     """
 
     map: EventMap
@@ -65,8 +70,14 @@ class EventPlan:
     number: int
     instant: str
     rated: bool = False
+    bits: tuple[str, int] | None = None
     days: list[tuple[int, int, int, int]] = field(default_factory=list)
     columns: dict[str, tuple[PropertyType, str]] = field(default_factory=dict)
+
+    @property
+    def customer(self) -> str:
+        """The expression of the customer: a whole number where the file has one, which joins faster than its text."""
+        return self.rows.find(self.map.customer, self.map.place).whole
 
     @property
     def identified(self) -> bool:
@@ -95,43 +106,92 @@ def time_tests(column: Column, instant: str) -> list[Test]:
     ]
 
 
-def judge(store: Store, rows: Rows, map_: EventMap, number: int, money: Money) -> EventPlan:
-    """Check a mapping against its rows, and put those aside that can't become events.
+@dataclass(slots=True)
+class Draft:
+    """A mapping that was checked, and whose rows are still to be judged.
+
+    Args:
+        plan: its condition is that of the rows which the mapping means, faulty ones among them.
+        meant: the same condition, which may be NULL for other rows.
+        customer: the column of the customer.
+        tests: the faults that a row may have.
+        columns: all columns that its events need.
+        in_base: whether the rows without looked-up columns have all that it needs.
+    """
+
+    plan: EventPlan
+    meant: str
+    customer: Column
+    tests: list[Test]
+    columns: list[Column]
+    in_base: bool
+
+
+def judge(store: Store, rows: Rows, maps: Sequence[EventMap], number: int, money: Money) -> list[EventPlan]:
+    """Check mappings against their rows, and put those aside that can't become events.
+
+    Args:
+        store: the store.
+        rows: the rows of a source.
+        maps: its mappings.
+        number: of the first one, over all sources.
+        money: currencies.
 
     Raises:
         ConfigError: a column or expression can't be used.
     """
+    drafts = [_draft(store, rows, map_, number + i, money) for i, map_ in enumerate(maps)]
+    shared = [draft for draft in drafts if not draft.plan.rated]
+    if len(shared) < OFTEN:
+        shared = []
+    else:
+        together.take(store, rows, shared)
+    for draft in drafts:
+        plan = draft.plan
+        if plan.bits is None:
+            plan.condition = faults.sift(store, rows, plan.lean, plan.condition, draft.tests)
+        if plan.group:
+            _sift_mixed(store, plan, draft.customer)
+    plans = [draft.plan for draft in drafts]
+    together.count_days(store, [plan for plan in plans if plan.bits and not plan.group])
+    for plan in plans:
+        if plan.group or plan.bits is None:
+            _count_days(store, plan)
+    return plans
+
+
+def _count_days(store: Store, plan: EventPlan) -> None:
+    plan.days = store.rows(
+        f"SELECT ts // {DAY} AS day, min(ts), max(ts), count(*) FROM (SELECT {plan.instant} AS ts FROM {plan.lean} "
+        f"WHERE {plan.condition}) GROUP BY day ORDER BY day"
+    )
+
+
+def _draft(store: Store, rows: Rows, map_: EventMap, number: int, money: Money) -> Draft:
     customer = rows.find(map_.customer, f"{map_.place}.customer")
     time, instant = instant_of(rows, map_.at, f"{map_.place}.at")
-    condition = rows.condition(store, map_.when, f"{map_.place}.when")
+    meant = rows.meant(store, map_.when, f"{map_.place}.when")
     tests = [faults.needs(customer, "no-customer"), *time_tests(time, instant)]
     if map_.id:
         tests.append(faults.needs(rows.find(map_.id, f"{map_.place}.id"), "no-id"))
     group = rows.find(map_.group, f"{map_.place}.group") if map_.group else None
     if group:
         tests.append(faults.needs(group, "no-group"))
-    looked_up = rows.looked_up
-    numbers = [c for c in _used(rows, map_) if c.kind is Kind.NUMBER and c not in looked_up]
-    named = [customer, time, *(rows.find(c, map_.place) for c in (map_.id, map_.group) if c), *numbers]
+    looked_up, used = rows.looked_up, _used(rows, map_)
+    numbers = [c for c in used if c.kind is Kind.NUMBER and c not in looked_up]
+    keys = [customer, time, *(rows.find(c, map_.place) for c in (map_.id, map_.group) if c)]
     relation = lean = rows.relation
     rated = False
     if map_.currency:
         relation, rated, more = _with_rates(store, rows, map_, instant, number, money)
         tests += more
         lean = relation
-    elif rows.in_base(store, named, map_.when):
+    elif rows.in_base(store, [*keys, *numbers], map_.when):
         lean = rows.base
     tests += faults.within(numbers)
-    condition = faults.sift(store, rows, lean, condition, tests)
     message, key = _message(rows, map_), group.id if group else None
-    plan = EventPlan(map_, rows, relation, lean, condition, message, key, number, instant, rated)
-    if group:
-        _sift_mixed(store, plan, customer)
-    plan.days = store.rows(
-        f"SELECT ts // {DAY} AS day, min(ts), max(ts), count(*) FROM (SELECT {instant} AS ts FROM {plan.lean} "
-        f"WHERE {plan.condition}) GROUP BY day ORDER BY day"
-    )
-    return plan
+    plan = EventPlan(map_, rows, relation, lean, either(meant), message, key, number, instant, rated)
+    return Draft(plan, meant, customer, tests, [*keys, *used], rows.in_base(store, [*keys, *used], map_.when))
 
 
 def _used(rows: Rows, map_: EventMap) -> list[Column]:
@@ -272,7 +332,7 @@ def build(store: Store, plan: EventPlan, registry: Registry, relation: str) -> E
     if plan.group is None:
         store.execute(
             f"CREATE OR REPLACE TEMP VIEW {relation} AS SELECT {customer} AS customer_id, "
-            f"{plan.rows.find(plan.map.customer, place).whole} AS customer_raw, {instant} AS ts, "
+            f"{plan.customer} AS customer_raw, {instant} AS ts, "
             f"{plan.message} AS message_id, {ORIGIN} AS origin{extra} FROM {plan.relation} WHERE {plan.condition}"
         )
     else:

@@ -117,17 +117,13 @@ def judge(store: Store, prepared: Prepared, setting: Setting, number: int) -> in
         ConfigError: the mapping names what isn't there.
     """
     spec, ready = prepared.spec, prepared.rows
-    for map_ in spec.events:
-        prepared.events.append(events.judge(store, ready, map_, number, setting.money))
-        number += 1
-        account = traits.account_map(map_)
-        if account:
-            prepared.traits.append(traits.judge_traits(store, ready, account))
-    prepared.traits += [traits.judge_traits(store, ready, map_) for map_ in spec.traits]
+    prepared.events = events.judge(store, ready, spec.events, number, setting.money)
+    accounts = [account for map_ in spec.events if (account := traits.account_map(map_))]
+    prepared.traits = [traits.judge_traits(store, ready, map_) for map_ in (*accounts, *spec.traits)]
     prepared.consents = [traits.judge_consent(store, ready, map_) for map_ in spec.consent]
     prepared.spend = [traits.judge_spend(store, ready, map_) for map_ in spec.spend]
     faults.contents(store, ready)
-    return number
+    return number + len(spec.events)
 
 
 def _maps(spec: SourceSpec) -> bool:
@@ -196,7 +192,7 @@ def _kinds(store: Store, staged: Staged, how: Writing, memory: _Memory) -> dict[
     spec = staged.spec
     declared = {c.casefold(): kind for c, kind in spec.types.items()}
     needed = {c.casefold(): kind for c, kind in _needed(spec)}
-    ids = {c.casefold() for c in _ids(spec)}
+    ids = {c.casefold() for c in id_columns(spec)}
     texts = [
         c
         for c, t in staged.columns.items()
@@ -233,7 +229,7 @@ def _as_needed(seen: Kind, needed: Kind | None) -> Kind:
     return needed
 
 
-def _ids(spec: SourceSpec) -> Iterator[str]:
+def id_columns(spec: SourceSpec) -> Iterator[str]:
     """The columns that are ids, so that 007 stays 007."""
     for event in spec.events:
         yield from (c for c in (event.customer, event.id, event.group, event.account) if c)

@@ -15,7 +15,7 @@ from shoal.customers.load import convert
 from shoal.customers.load.staging import FILE, ROW, Staged, name
 from shoal.errors import ConfigError, SourceError, StoreError, did_you_mean, nearest
 from shoal.lang.schema import Kind
-from shoal.sql.encode import quoted
+from shoal.sql.encode import LIMIT, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ORIGIN, USED = "__origin", "__used"
 _LOOKED_UP = "__l"
 _OFTEN = 3
-"""Each event mapping reads the rows several times; from this many on, files are decoded once into a table instead."""
+"""Money in other currencies is looked up mapping by mapping; from this many on, files are decoded once into a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,18 @@ class Column:
         """Whether its cell holds anything."""
         cell = self.raw if self.raw is not None else name(self.name)
         return f"trim({cell}) <> ''" if self.raw is not None and self.sql_type == "VARCHAR" else f"{cell} IS NOT NULL"
+
+    @property
+    def typed(self) -> str:
+        """An expression that has a value where its cell is of its type."""
+        if self.kind is Kind.TEXT:
+            return f"CASE WHEN {self.known} THEN 1 END"
+        if self.raw and self.kind in (Kind.OBJECTS, Kind.TEXTS):
+            return self.raw
+        if self.raw and self.kind is Kind.NUMBER and convert.native_kind(self.sql_type) is Kind.NUMBER:
+            # Cheaper than the conversion, and the same: a number of the file itself becomes one unless it is too large.
+            return f"CASE WHEN abs({self.raw}) <= {LIMIT} THEN 1 END"
+        return self.physical
 
     def as_kind(self, wanted: Kind) -> str:
         """The expression of its physical value as another type."""
@@ -153,10 +165,19 @@ class Rows:
         Raises:
             ConfigError: the expression can't be evaluated over these columns.
         """
+        return either(self.meant(store, expression, place))
+
+    def meant(self, store: Store, expression: str | None, place: str) -> str:
+        """The same, but NULL for some of the others: cheaper where that makes no difference."""
         if expression is None:
             return USED
         check_expression(store, self, self.relation, expression, place)
-        return f"({USED} AND coalesce({_forgiving(store, self.relation, expression)}, false))"
+        return f"({USED} AND {_forgiving(store, self.relation, expression)})"
+
+
+def either(meant: str) -> str:
+    """A condition that is false where ``meant`` is NULL."""
+    return meant if meant == USED else f"coalesce({meant}, false)"
 
 
 def typed(
@@ -192,7 +213,7 @@ def typed(
             column, learned.kind, physical, sql_type, writing, raw, column.casefold() in named, learned.empty
         )
     inner = f"SELECT {FILE}, {ROW}, {', '.join(parts)} FROM {staged.relation}"
-    if staged.table or len(staged.spec.events) >= _OFTEN:
+    if staged.table or sum(e.currency is not None for e in staged.spec.events) >= _OFTEN:
         store.execute(f"CREATE OR REPLACE TEMP TABLE {relation}_typed AS {inner}")
         inner = f"FROM {relation}_typed"
     if staged.table:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shoal.customers.bulk import WriteSummary, admit, insert_events
-from shoal.customers.load import events, reconcile, traits
+from shoal.customers.load import events, reconcile, together, traits
 from shoal.customers.writer import write_consents, write_events, write_traits
 from shoal.lang import calendar
 from shoal.sql.encode import offset_case
@@ -129,24 +129,36 @@ def _write_straight(pen: Pen, plan: EventPlan) -> WriteSummary:
 def _write_plain(pen: Pen, plans: list[EventPlan]) -> Iterator[tuple[str, WriteSummary]]:
     """Write rows that were judged and have no message id, without looking at them again."""
     made = [(plan, events.build(pen.store, plan, pen.registry, f"load_events_{plan.number}")) for plan in plans]
-    for plan in plans:
+    crowds = _crowds(plans)
+    for table, crowd in crowds.items():
+        customer = crowd[0].customer
         pen.store.execute(
-            f"CREATE OR REPLACE TEMP TABLE load_owners_{plan.number} AS SELECT customer_raw, ts, "
-            "CAST(customer_raw AS VARCHAR) AS id FROM (SELECT customer_raw, min(ts) AS ts "
-            f"FROM load_events_{plan.number} GROUP BY customer_raw)"
+            f"CREATE OR REPLACE TEMP TABLE {table}_seen AS SELECT customer_raw, ts, CAST(customer_raw AS VARCHAR) AS id "
+            f"FROM (SELECT {customer} AS customer_raw, min({crowd[0].instant}) AS ts FROM {crowd[0].relation} "
+            f"WHERE {together.taken(crowd)} GROUP BY customer_raw)"
         )
-    owners = " UNION ALL ".join(f"SELECT id, ts FROM load_owners_{plan.number}" for plan in plans)
-    new = admit(pen.store, f"({owners})", "id", str(pen.now)) if plans else 0
+    seen = " UNION ALL ".join(f"SELECT id, ts FROM {table}_seen" for table in crowds)
+    new = admit(pen.store, f"({seen})", "id", str(pen.now)) if plans else 0
+    for table in crowds:
+        pen.store.execute(
+            f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT s.customer_raw AS id_, c.key AS key_ "
+            f"FROM {table}_seen AS s JOIN customers AS c USING (id)"
+        )
+    keys = {id(plan): table for table, crowd in crowds.items() for plan in crowd}
     for plan, event in made:
-        yield event.name, WriteSummary(_insert_plain(pen, plan, event), customers=new)
+        yield event.name, WriteSummary(_insert_plain(pen, plan, event, keys[id(plan)]), customers=new)
         new = 0
 
 
-def _insert_plain(pen: Pen, plan: EventPlan, event: EventType) -> int:
-    keys = (
-        f"(SELECT o.customer_raw AS id_, c.key AS key_ FROM load_owners_{plan.number} AS o "
-        "JOIN customers AS c USING (id)) ON id_ = customer_raw"
-    )
+def _crowds(plans: list[EventPlan]) -> dict[str, list[EventPlan]]:
+    """Plans whose rows, customers and times come from the same columns are looked through together."""
+    found: dict[tuple[str, str, str], list[EventPlan]] = {}
+    for plan in plans:
+        found.setdefault((plan.relation, plan.customer, plan.instant), []).append(plan)
+    return {f"load_keys_{crowd[0].number}": crowd for crowd in found.values()}
+
+
+def _insert_plain(pen: Pen, plan: EventPlan, event: EventType, keys: str) -> int:
     low, high = min(first for _, first, _, _ in plan.days), max(last for _, _, last, _ in plan.days)
     return insert_events(
         pen.store,
@@ -156,7 +168,8 @@ def _insert_plain(pen: Pen, plan: EventPlan, event: EventType) -> int:
         offset=offset_case(calendar.zone(pen.zone), "ts", low, high),
         received=str(pen.now),
         load=pen.load,
-        keys=keys,
+        keys=f"{keys} ON id_ = customer_raw",
+        named=False,
     )
 
 
