@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from shoal.errors import ConfigError, did_you_mean, nearest
 from shoal.lang.calendar import zone
 from shoal.lang.schema import Basis, Kind
-from shoal.shapes import RevenueRule
-from shoal.sources.mapping import SourceSpec, parse_sources
+from shoal.shapes import PurchaseRule, RevenueRule
+from shoal.sources.mapping import EventMap, SourceSpec, parse_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,9 +21,11 @@ FORMAT = 1
 DEFAULT_MEMORY = "4GB"
 
 _KEYS = {
-    "shoal", "name", "timezone", "currency", "clock", "rates", "purposes", "revenue", "quality", "traits", "sources",
+    "shoal", "name", "timezone", "currency", "clock", "rates", "purposes", "purchases", "revenue", "quality", "traits", "sources",
     "store", "report", "default_purpose",
 }  # fmt: skip
+_FLAT = ("csv", "tsv", "excel", "sqlite")
+"""The types of files whose cells hold no objects."""
 _MEMORY = re.compile(r"^\d+(\.\d+)?\s?(MB|GB|TB|MiB|GiB|TiB)$")
 
 
@@ -46,7 +48,7 @@ class Config:
         currency: the currency that all money is reported in.
         clock: ``now``, or ``data-end``: the newest event's time was "now" when the workspace was made.
         purposes: the purposes that segments may serve, each with its basis.
-        revenue: what counts as revenue.
+        revenue: what counts as revenue, and what says what was bought.
         sources: where data comes from and what its rows mean.
         quality: thresholds that warn or stop, as written.
         traits: declared types of traits, over what is learned.
@@ -126,6 +128,7 @@ def _config(document: object, root: Path) -> Config:
     for key, reader in _READERS.items():
         if document.get(key) is not None:
             config = replace(config, **reader(document[key], config))
+    _purchases_are_there(document.get("purchases") or {}, config)
     _revenue_currency = replace(config.revenue, currency=config.currency)
     return replace(config, revenue=_revenue_currency)
 
@@ -202,6 +205,58 @@ def _revenue(value: object, config: Config) -> dict[str, Any]:
     return {"revenue": replace(config.revenue, **changed)}
 
 
+def _purchases(value: object, config: Config) -> dict[str, Any]:
+    given = _mapping(value, "purchases")
+    _known(given, {spec.name for spec in fields(PurchaseRule)}, "purchases")
+    rule = replace(config.revenue.purchases, **{key: _names(given[key], f"purchases.{key}") for key in given})
+    return {"revenue": replace(config.revenue, purchases=rule)}
+
+
+def _names(value: object, path: str) -> tuple[str, ...]:
+    """A name, a list of names, or ``none``: nothing says it."""
+    if value == "none":
+        return ()
+    names = value if isinstance(value, list) else [value]
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ConfigError(
+            f"{value!r} is no name of a property.", place=path, fix="Write one name, a list of names, or none."
+        )
+    return tuple(names)
+
+
+def _purchases_are_there(given: Mapping[str, Any], config: Config) -> None:
+    """Refuse a name that no order of the sources bears."""
+    order = config.revenue.orders
+    maps = [e for source in config.sources.values() for e in source.events if e.event == order]
+    flat = {name for e in maps for name in e.properties}
+    lists = {name: set(inner) for e in maps for name, inner in e.items.items()}
+    if not maps or any(_may_nest(e, config) for e in maps):
+        return
+    for key in given:
+        known = set(lists) if key == "items" else flat.union(*lists.values())
+        folded = {name.casefold() for name in known}
+        for name in getattr(config.revenue.purchases, key):
+            if name.casefold() not in folded:
+                where = "is no list of items" if key == "items" else "is neither a property nor a field of an item"
+                raise ConfigError(
+                    f'{name!r} {where} of "{order}" in the sources.',
+                    place=f"purchases.{key}",
+                    fix=did_you_mean(nearest(name, known)) or _there_are(known),
+                )
+
+
+def _may_nest(event: EventMap, config: Config) -> bool:
+    """Whether a column could bring objects whose fields only a load will tell."""
+    from shoal.sources.files import type_of
+
+    source = next(source for source in config.sources.values() if event in source.events)
+    return not event.items and (source.format.type or type_of(source.from_)) not in _FLAT
+
+
+def _there_are(known: set[str]) -> str:
+    return f"There are: {', '.join(sorted(known))}." if known else "Name it under properties: or items: first."
+
+
 def _traits(value: object, _: Config) -> dict[str, Any]:
     found: dict[str, Kind] = {}
     for name, kind in _mapping(value, "traits").items():
@@ -234,6 +289,7 @@ _READERS: dict[str, Callable[[Any, Config], dict[str, Any]]] = {
     "purposes": _purposes,
     "default_purpose": _default_purpose,
     "revenue": _revenue,
+    "purchases": _purchases,
     "traits": _traits,
     "store": _store,
     "rates": lambda value, config: {"rates": config.root / str(value)},

@@ -100,6 +100,42 @@ class Merge:
 
 
 @dataclass(frozen=True, slots=True)
+class PurchaseRule:
+    """Which properties of an order, or fields of its items, say what was bought, as ``purchases:`` in ``shoal.yaml`` says.
+
+    Of each tuple the first name that is there counts, whatever its letter case; the defaults are the names that data
+    usually bears, and an empty tuple means that nothing says it.
+
+    Args:
+        items: the list of objects that holds an order's items; where none of these is there, the only list.
+        category: of what was bought.
+        brand: of what was bought.
+        amount: the money paid for it.
+        price: of one piece, where there is no amount.
+        quantity: how many pieces.
+        discount: an amount taken off.
+        coupon: the code of a coupon.
+        channel: where the order was placed.
+        store: the shop that took it.
+    """
+
+    items: tuple[str, ...] = ("products", "items", "lines")
+    category: tuple[str, ...] = (
+        "category", "product_category", "category_name", "department", "product_type", "genre",
+    )  # fmt: skip
+    brand: tuple[str, ...] = ("brand", "brand_name", "manufacturer", "vendor", "label")
+    amount: tuple[str, ...] = ("revenue", "amount", "line_total", "total", "sales_value", "sales")
+    price: tuple[str, ...] = ("price", "unit_price")
+    quantity: tuple[str, ...] = ("quantity", "qty")
+    discount: tuple[str, ...] = (
+        "discount", "discounts", "discount_amount", "total_discount", "coupon_discount", "coupon_disc", "retail_disc",
+    )  # fmt: skip
+    coupon: tuple[str, ...] = ("coupon", "coupon_code", "promo_code", "voucher")
+    channel: tuple[str, ...] = ("channel", "sales_channel", "order_channel", "platform")
+    store: tuple[str, ...] = ("store", "store_id", "shop", "branch", "location")
+
+
+@dataclass(frozen=True, slots=True)
 class RevenueRule:
     """What counts as revenue, as ``revenue:`` in ``shoal.yaml`` says.
 
@@ -109,6 +145,7 @@ class RevenueRule:
         cost: the event names that bear cost, each with its property; empty means "no cost data", and no margin is shown.
         includes: what of tax, shipping and discount is in the amounts, in words for the reader.
         currency: the workspace's currency.
+        purchases: what says what was bought.
     """
 
     events: Mapping[str, str] = field(
@@ -118,3 +155,4 @@ class RevenueRule:
     cost: Mapping[str, str] = field(default_factory=dict)
     includes: Mapping[str, str] = field(default_factory=dict)
     currency: str = "USD"
+    purchases: PurchaseRule = field(default_factory=PurchaseRule)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from orders import instant, load_orders, order
@@ -13,7 +15,7 @@ from shoal.customers.profiles import current_values, decoded
 from shoal.customers.writer import write_records
 from shoal.insight import calibration, traits
 from shoal.lang.schema import Kind
-from shoal.shapes import ORDER_REFUNDED, Event, Merge, RevenueRule, TraitChange
+from shoal.shapes import ORDER_REFUNDED, Event, Merge, PurchaseRule, RevenueRule, TraitChange
 from shoal.sql.registry import Registry
 
 if TYPE_CHECKING:
@@ -93,6 +95,30 @@ def test_favourites_interests_and_discounts(store: DuckStore, write: Callable[[l
     assert float(value_of(store, "interest_hats", "b", at)) == round(25 / 49, 6)
     assert float(value_of(store, "discount_share", "a", at)) == 0.5
     assert set(found.skipped) >= {"favourite_store"}
+
+
+def test_what_was_bought_is_read_from_the_properties_that_the_rule_names(
+    store: DuckStore, write: Callable[[list[Any]], None]
+) -> None:
+    """A shop that calls its categories otherwise; the brand stands in the order, the category in its items."""
+    write(
+        [
+            order("a", "2020-01-01", 75, lines=[{"kind": "Shoes", "paid": 70.0}], maker="Acme", rebate=0),
+            order("a", "2020-01-05", 25, lines=[{"kind": "Hats", "paid": 90.0}], maker="Zeta", rebate=5, coupon="TEN"),
+            order("b", "2020-01-05", 25, lines=[{"kind": "Hats", "paid": 1.0}, {"kind": "Shoes", "paid": 2.0}]),
+        ]
+    )
+    at = instant("2020-02-01")
+    usual = traits.compute_traits(store, RULE, at, received=at)
+    assert usual.skipped["favourite_category"] == "No order names a category or brand."
+    assert float(value_of(store, "discount_share", "a", at)) == 0.5
+    told = PurchaseRule(category=("none", "KIND"), brand=("maker",), amount=("paid",), discount=("rebate",), coupon=())
+    later = traits.compute_traits(store, replace(RULE, purchases=told), at + DAY, received=at)
+    expected = {"favourite_category": "Hats", "favourite_brand": "Zeta", "interest_shoes": Decimal("0.4375")}
+    assert {name: value_of(store, name, "a", at + DAY) for name in expected} == expected
+    assert value_of(store, "favourite_category", "b", at + DAY) == "Shoes"
+    assert float(value_of(store, "discount_share", "a", at + DAY)) == 0.5
+    assert "interest_acme" not in later.changed
 
 
 def test_merged_customers_count_as_one(store: DuckStore, write: Callable[[list[Any]], None]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from shoal.config import parse_config, read_config
 from shoal.errors import ConfigError
 from shoal.lang.schema import Basis, Kind
+from shoal.shapes import PurchaseRule
 
 WHOLE = """\
 shoal: 1
@@ -65,6 +66,63 @@ def test_a_fault_names_the_line_and_the_fix(tmp_path: Path, text: str, line: int
         parse_config(text, root=tmp_path, place="shoal.yaml")
     assert f"shoal.yaml:{line}" in str(caught.value)
     assert said in str(caught.value)
+
+
+ORDERS = """\
+shoal: 1
+purchases: {PURCHASES}
+sources:
+  orders:
+    from: {FROM}
+    events:
+      - event: Order Completed
+        customer: who
+        at: day
+        properties: {{rebate: rebate, total: total}}
+        {ITEMS}
+"""
+LINES = "items: {products: {sub_category: kind, maker: maker}}"
+
+
+def test_what_was_bought_is_said_by_the_names_given_or_by_the_usual_ones(tmp_path: Path) -> None:
+    """Breaks when a name is dropped, read as letters, or the usual names of other keys are lost."""
+    given = "{category: sub_category, brand: [label, Maker], coupon: none, items: products}"
+    text = ORDERS.format(PURCHASES=given.replace("label, ", ""), FROM="a.csv", ITEMS=LINES)
+    rule = parse_config(text, root=tmp_path).revenue.purchases
+    assert (rule.category, rule.brand, rule.coupon, rule.items) == (("sub_category",), ("Maker",), (), ("products",))
+    assert rule.discount == PurchaseRule().discount
+
+
+@pytest.mark.parametrize(
+    ("given", "items", "said"),
+    [
+        (
+            "{category: sub_categry}",
+            LINES,
+            'a field of an item of "Order Completed" in the sources. Did you mean "sub_',
+        ),
+        ("{brand: [maker, label]}", LINES, "'label' is neither"),
+        ("{discount: price}", "", "There are: rebate, total."),
+        ("{items: rebate}", LINES, "is no list of items"),
+        ("{kategory: sub_category}", LINES, 'Did you mean "category"?'),
+        ("{category: {a: b}}", LINES, "a list of names, or none"),
+        ("{category: []}", LINES, "a list of names, or none"),
+    ],
+)
+def test_a_name_that_no_order_bears_is_refused_with_line_and_fix(
+    tmp_path: Path, given: str, items: str, said: str
+) -> None:
+    """A slip of the pen would otherwise mean: no favourites, and nobody says why."""
+    with pytest.raises(ConfigError) as fault:
+        parse_config(ORDERS.format(PURCHASES=given, FROM="a.csv", ITEMS=items), root=tmp_path)
+    assert said in str(fault.value)
+    assert fault.value.place == "shoal.yaml:2"
+
+
+def test_names_inside_nested_data_are_left_to_the_load(tmp_path: Path) -> None:
+    """JSON may bring a list of objects whose fields no mapping names."""
+    text = ORDERS.format(PURCHASES="{category: kind}", FROM="a.jsonl", ITEMS="")
+    assert parse_config(text, root=tmp_path).revenue.purchases.category == ("kind",)
 
 
 def test_what_is_left_out_of_the_store_s_settings_has_its_default(tmp_path: Path) -> None:

@@ -27,6 +27,21 @@ def test_a_second_load_changes_nothing(shop: Workspace) -> None:
     assert shop.sql('SELECT count(*) AS n, sum(revenue) AS r FROM "Order Completed"').to_pylist() == before
 
 
+def test_another_rule_of_what_was_bought_computes_traits_anew(root: Path) -> None:
+    """Breaks when a setting that traits depend on waits for the next change of a file."""
+    settings = root / "shoal.yaml"
+    with open_workspace(root) as shop:
+        before = set(shop.sql("SELECT DISTINCT favourite_category AS c FROM customers").to_pydict()["c"])
+    settings.write_text(settings.read_text() + "purchases: {category: product}\n")
+    with open_workspace(root) as shop:
+        done = shop.load()
+        assert done.report.load is None
+        assert any("Traits were computed anew" in line for line in done.lines() + list(done.notes))
+        after = set(shop.sql("SELECT DISTINCT favourite_category AS c FROM customers").to_pydict()["c"])
+        assert before.isdisjoint(after - {None})
+        assert shop.load().notes == ()
+
+
 def test_the_clock_stands_at_the_data_s_end(shop: Workspace) -> None:
     """Breaks when data of the past is asked about today, where every window is empty."""
     (newest,) = shop.store.rows("SELECT max(ts) FROM event_2")[0]

@@ -1,10 +1,10 @@
-"""What was bought: the lines of orders with category, brand and amount, found by the names that data usually bears."""
+"""What was bought: the lines of orders with category, brand and amount, found by the names in the workspace's rule."""
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from shoal.customers.identity import merged
 from shoal.insight.sales import number_column
@@ -14,32 +14,25 @@ from shoal.sql.registry import Registry
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from shoal.sql.registry import EventType, Field, Property
+    from shoal.shapes import PurchaseRule, RevenueRule
+    from shoal.sql.registry import EventType, Property
     from shoal.sql.store import Store
 
-CATEGORY = ("category", "product_category", "category_name", "department", "product_type", "genre")
-BRAND = ("brand", "brand_name", "manufacturer", "vendor", "label")
-CHANNEL = ("channel", "sales_channel", "order_channel", "platform")
-STORE = ("store", "store_id", "shop", "branch", "location")
-DISCOUNT = (
-    "discount",
-    "discounts",
-    "discount_amount",
-    "total_discount",
-    "coupon_discount",
-    "coupon_disc",
-    "retail_disc",
-)
-COUPON = ("coupon", "coupon_code", "promo_code", "voucher")
-AMOUNT = ("revenue", "amount", "line_total", "total", "sales_value", "sales")
-PRICE, QUANTITY = ("price", "unit_price"), ("quantity", "qty")
+
+class _Typed(Protocol):
+    """A property, a field, or their type."""
+
+    @property
+    def kind(self) -> Kind: ...
+
+
 _numbers = itertools.count(1)
 
 
-def named(columns: Mapping[str, Property] | Mapping[str, Field], names: Iterable[str], kind: Kind) -> str | None:
+def named(columns: Mapping[str, _Typed], names: Iterable[str], kind: Kind) -> str | None:
     """The name of the first of ``names`` that there is with this kind; letter case doesn't matter."""
     by_folded = {name.casefold(): name for name, column in columns.items() if column.kind is kind}
-    return next((by_folded[name] for name in names if name in by_folded), None)
+    return next((by_folded[name.casefold()] for name in names if name.casefold() in by_folded), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,72 +62,86 @@ class Purchases:
         self.close()
 
 
-def item_list(event: EventType) -> Property | None:
-    """The property that holds an order's items: ``products`` or ``items``, or the only list of objects."""
+def item_list(event: EventType, rule: PurchaseRule) -> Property | None:
+    """The property that holds an order's items: the one that the rule names, or the only list of objects."""
     lists = {name: column for name, column in event.properties.items() if column.kind is Kind.OBJECTS}
-    known = next((lists[name] for name in ("products", "items", "lines") if name in lists), None)
-    return known or (next(iter(lists.values())) if len(lists) == 1 else None)
+    if not rule.items:
+        return None
+    known = named(lists, rule.items, Kind.OBJECTS)
+    if known is None and len(lists) == 1:
+        (known,) = lists
+    return None if known is None else lists[known]
 
 
-def open_purchases(store: Store, order: str, at: int) -> Purchases | None:
+def open_purchases(store: Store, rule: RevenueRule, at: int) -> Purchases | None:
     """Lay out what was bought; None where no order names a category or brand.
+
+    A category or brand is looked for in the items first, then in the order itself. Where neither stands in the items,
+    an order is one line.
 
     Args:
         store: the workspace's store.
-        order: the name of the event that is an order.
+        rule: which event is an order, and what says what was bought.
         at: only events with ts ≤ at are in.
     """
-    event = Registry.load(store).events.get(order)
+    event = Registry.load(store).events.get(rule.orders)
     if event is None:
         return None
-    items = item_list(event)
-    found = _of_items(event, items) if items is not None else None
-    found = found or _of_event(event)
-    if found is None:
+    lines = _Lines.of(event, rule.purchases)
+    category, brand = lines.text(rule.purchases.category), lines.text(rule.purchases.brand)
+    if category is None and brand is None:
         return None
-    columns, source, facts, words = found
+    weight = lines.weight()
     table = f"purchases_{next(_numbers)}"
-    body = f"SELECT customer, ts, {columns} FROM {source} WHERE retired IS NULL AND ts <= {at:d}"
+    body = (
+        f"SELECT customer, ts, CAST({category or 'NULL'} AS VARCHAR) AS category, "
+        f"CAST({brand or 'NULL'} AS VARCHAR) AS brand, "
+        f"CAST({f'coalesce({weight}, 0)' if weight else '1'} AS HUGEINT) AS weight "
+        f"FROM {lines.source} WHERE retired IS NULL AND ts <= {at:d}"
+    )
     store.execute(f"CREATE TEMP TABLE {table} AS {merged(store, body)}")
-    return Purchases(store, table, *facts, words)
+    return Purchases(store, table, category is not None, brand is not None, weight is not None, lines.words)
 
 
-_Found = tuple[str, str, tuple[bool, bool, bool], str]
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """The lines of an event: its items where they say what was bought, or else the event itself."""
 
+    event: EventType
+    items: Property | None
+    rule: PurchaseRule
 
-def _of_items(event: EventType, items: Property) -> _Found | None:
-    category, brand = named(items.fields, CATEGORY, Kind.TEXT), named(items.fields, BRAND, Kind.TEXT)
-    if category is None and brand is None:
-        return None
+    @classmethod
+    def of(cls, event: EventType, rule: PurchaseRule) -> _Lines:
+        items = item_list(event, rule)
+        telling = items is not None and any(named(items.fields, n, Kind.TEXT) for n in (rule.category, rule.brand))
+        return cls(event, items if telling else None, rule)
 
-    def column(name: str | None) -> str:
-        return f"u.i.{items.fields[name].col}" if name else "NULL"
+    @property
+    def source(self) -> str:
+        return self.event.table if self.items is None else f"{self.event.table}, unnest({self.items.col}) AS u(i)"
 
-    amount = named(items.fields, AMOUNT, Kind.NUMBER)
-    price, quantity = named(items.fields, PRICE, Kind.NUMBER), named(items.fields, QUANTITY, Kind.NUMBER)
-    weight = column(amount)
-    if amount is None and price and quantity:
-        weight = f"CAST({column(price)} AS HUGEINT) * {column(quantity)} // 1000000"
-    by_money = weight != "NULL"
-    columns = (
-        f"CAST({column(category)} AS VARCHAR) AS category, CAST({column(brand)} AS VARCHAR) AS brand, "
-        f"CAST({f'coalesce({weight}, 0)' if by_money else '1'} AS HUGEINT) AS weight"
-    )
-    source = f"{event.table}, unnest({items.col}) AS u(i)"
-    return columns, source, (category is not None, brand is not None, by_money), f'{items.name} of "{event.name}"'
+    @property
+    def words(self) -> str:
+        return f'"{self.event.name}"' if self.items is None else f'{self.items.name} of "{self.event.name}"'
 
+    def text(self, names: Iterable[str]) -> str | None:
+        """The column of the first of these names that is a text, in the items or in the event."""
+        found = named(self.event.properties, names, Kind.TEXT)
+        return self._field(names, Kind.TEXT) or (self.event.properties[found].col if found else None)
 
-def _of_event(event: EventType) -> _Found | None:
-    category, brand = named(event.properties, CATEGORY, Kind.TEXT), named(event.properties, BRAND, Kind.TEXT)
-    if category is None and brand is None:
-        return None
+    def weight(self) -> str | None:
+        """The money of a line; None where each line counts as one."""
+        if self.items is None:
+            return number_column(self.event, named(self.event.properties, self.rule.amount, Kind.NUMBER))
+        amount, price, quantity = (
+            self._field(names, Kind.NUMBER) for names in (self.rule.amount, self.rule.price, self.rule.quantity)
+        )
+        if amount is None and price and quantity:
+            return f"CAST({price} AS HUGEINT) * {quantity} // 1000000"
+        return amount
 
-    def column(name: str | None) -> str:
-        return event.properties[name].col if name else "NULL"
-
-    weight = number_column(event, named(event.properties, AMOUNT, Kind.NUMBER))
-    columns = (
-        f"CAST({column(category)} AS VARCHAR) AS category, CAST({column(brand)} AS VARCHAR) AS brand, "
-        f"CAST({f'coalesce({weight}, 0)' if weight else '1'} AS HUGEINT) AS weight"
-    )
-    return columns, event.table, (category is not None, brand is not None, weight is not None), f'"{event.name}"'
+    def _field(self, names: Iterable[str], kind: Kind) -> str | None:
+        fields = {} if self.items is None else self.items.fields
+        found = named(fields, names, kind)
+        return f"u.i.{fields[found].col}" if found else None

@@ -15,7 +15,7 @@ from shoal.customers.identity import merged
 from shoal.customers.scores import Scores
 from shoal.errors import Unsupported
 from shoal.insight import calibration, lifecycle, rfm
-from shoal.insight.purchases import CHANNEL, COUPON, DISCOUNT, STORE, item_list, named, open_purchases
+from shoal.insight.purchases import item_list, named, open_purchases
 from shoal.insight.sales import open_sales
 from shoal.lang.schema import Kind
 from shoal.sql.encode import quoted
@@ -86,7 +86,7 @@ def compute_traits(
         work = _Work(store, rule, at, received, recalibrate)
         for trait in work.of_sales(sales):
             work.write(trait)
-        bought = open_purchases(store, rule.orders, at)
+        bought = open_purchases(store, rule, at)
         if bought is None:
             work.skip(("favourite_category", "favourite_brand"), "No order names a category or brand.")
         else:
@@ -191,8 +191,8 @@ class _Work:
     # ------------------------------------------------------------ properties of orders
 
     def _order_properties(self, sales: Sales) -> Iterator[Computed]:
-        event = Registry.load(self.store).events[self.rule.orders]
-        for name, names in {"favourite_channel": CHANNEL, "favourite_store": STORE}.items():
+        event, told = Registry.load(self.store).events[self.rule.orders], self.rule.purchases
+        for name, names in {"favourite_channel": told.channel, "favourite_store": told.store}.items():
             found = named(event.properties, names, Kind.TEXT)
             if found is None:
                 self.skip((name,), f'"{event.name}" has none of the properties {", ".join(names)}.')
@@ -239,14 +239,15 @@ class _Work:
 
     def _discounted(self, event: EventType) -> str | None:
         """The SQL that says whether an order bore a discount, or None where the data can't tell."""
-        tests = []
-        amount, coupon = named(event.properties, DISCOUNT, Kind.NUMBER), named(event.properties, COUPON, Kind.TEXT)
+        tests, told = [], self.rule.purchases
+        amount = named(event.properties, told.discount, Kind.NUMBER)
+        coupon = named(event.properties, told.coupon, Kind.TEXT)
         if amount:
             tests.append(f"coalesce({event.properties[amount].col}, 0) <> 0")
         if coupon:
             tests.append(f"coalesce({event.properties[coupon].col}, '') <> ''")
-        items = item_list(event)
-        if items is not None and (cut := named(items.fields, DISCOUNT, Kind.NUMBER)):
+        items = item_list(event, told)
+        if items is not None and (cut := named(items.fields, told.discount, Kind.NUMBER)):
             tests.append(f"len(list_filter({items.col}, lambda i: coalesce(i.{items.fields[cut].col}, 0) <> 0)) > 0")
         return " OR ".join(tests) or None
 

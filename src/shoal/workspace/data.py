@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     Step = Callable[[str, int, int], None]
 
 
+_RULE = "computed_rule"
+"""In ``meta``: the settings that traits were last computed with."""
+_OTHER_RULE = "Traits were computed anew: revenue: or purchases: in shoal.yaml says something else than before."
 COUNTED = {"rows", "gaps", "distinct"}
 """The measures of quality that are counts; freshness is in days, all others are shares."""
 
@@ -135,11 +138,14 @@ class Data:
         ws = self._ws
         if first and report.load is not None:
             set_meta(ws.store, "clock_offset", str(clock.Clock.showing(report.now).offset))
-        if report.load is None and newest(ws.store) is not None:
+        other_rule = self._rule_changed()
+        if report.load is None and newest(ws.store) is not None and not other_rule:
             return Loaded(ws.now(), report, (), 0, 0, ())
         ws.refresh()
         step("computing traits", 0, 0)
         notes = self.compute_traits()
+        if other_rule:
+            notes = (_OTHER_RULE, *notes)
         step("evaluating segments", 0, 0)
         published = ws.segments.publish(because="load")
         entered = sum(e for e, _ in published.changes.values())
@@ -153,6 +159,8 @@ class Data:
 
         The first time, they are worked out for some earlier days too, with the same cut points.
         """
+        from shoal.sql.layout import set_meta
+
         ws = self._ws
         fresh = not ws.store.rows("SELECT 1 FROM traits WHERE score LIMIT 1")
         at = ws.now()
@@ -160,8 +168,16 @@ class Data:
         if fresh:
             for days in BACKFILL_DAYS:
                 compute_traits(ws.store, ws.config.revenue, at - days * clock.DAY, at)
+        set_meta(ws.store, _RULE, repr(ws.config.revenue))
         ws.refresh()
         return done.advice
+
+    def _rule_changed(self) -> bool:
+        """Whether traits were last computed with other settings of revenue and purchases."""
+        from shoal.sql.layout import meta
+
+        rule = repr(self._ws.config.revenue)
+        return meta(self._ws.store).get(_RULE, rule) != rule
 
     # ------------------------------------------------------------ quality
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shoal.insight.library.facts import Draft, Lack, by_value, name, slug_of, spoken
-from shoal.insight.purchases import CHANNEL
 from shoal.insight.reach import ADDRESSES
 from shoal.lang.lex import quoted
 from shoal.lang.schema import Basis, Kind
@@ -102,7 +101,7 @@ def channels(facts: Facts) -> Iterator[Draft | Lack]:
     preferred = facts.trait("favourite_channel", "preferred_channel", "channel_preference", kind=Kind.TEXT)
     if preferred is not None:
         yield from by_value(facts, [preferred], "They prefer this channel: use it.")
-    elif facts.property(facts.rule.orders, *CHANNEL, kind=Kind.TEXT) is None:
+    elif facts.property(facts.rule.orders, *facts.rule.purchases.channel, kind=Kind.TEXT) is None:
         yield Lack("channel-preference", "Neither orders nor customers name a channel.")
     for channel, names in ADDRESSES.items():
         trait = facts.trait(*names, kind=Kind.TEXT)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from shoal.insight import lifecycle, rfm
 from shoal.insight.library.facts import Draft, Lack, by_value, name, slug_of
-from shoal.insight.purchases import CATEGORY
 from shoal.lang.document import date_text
 from shoal.lang.lex import quoted
 from shoal.lang.schema import Kind
@@ -144,7 +143,7 @@ def _refunds(facts: Facts) -> Iterator[Draft | Lack]:
 def _products(facts: Facts) -> Iterator[Draft | Lack]:
     """Who bought from the largest categories lately, where orders bear one as a property."""
     event = facts.rule.orders
-    category = facts.property(event, *CATEGORY, kind=Kind.TEXT)
+    category = facts.property(event, *facts.rule.purchases.category, kind=Kind.TEXT)
     if category is None:
         return
     window = facts.cycle.lapse

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from shoal.customers.profiles import current_values
 from shoal.insight import traits as computed
 from shoal.insight.lifecycle import Cycle, measure_cycle
+from shoal.insight.purchases import named
 from shoal.insight.sales import open_sales
 from shoal.lang.calendar import zone
 from shoal.lang.document import decimal_text
@@ -120,9 +121,8 @@ class Facts:
         return next((name for name in names if name in self.schema.events), None)
 
     def property(self, event: str, *names: str, kind: Kind) -> str | None:
-        """The first of these properties of an event that has the kind."""
-        known = self.schema.events.get(event, {})
-        return next((name for name in names if name in known and known[name].kind is kind), None)
+        """The first of these properties of an event that has the kind, whatever its letter case."""
+        return named(self.schema.events.get(event, {}), names, kind)
 
     # ------------------------------------------------------------ values
 
