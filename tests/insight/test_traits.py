@@ -121,6 +121,34 @@ def test_what_was_bought_is_read_from_the_properties_that_the_rule_names(
     assert "interest_acme" not in later.changed
 
 
+def test_categories_that_are_scored_stay_scored_until_recalibrated(
+    store: DuckStore, write: Callable[[list[Any]], None]
+) -> None:
+    """A score that ends, or stands still, because other categories have grown would empty segments or freeze them."""
+    write([order("a", "2020-01-01", products=[{"category": f"K{i}", "revenue": 90.0 - i} for i in range(13)])])
+    first, second, third = (instant(day) for day in ("2020-02-01", "2020-03-01", "2020-04-01"))
+    found = traits.compute_traits(store, RULE, first, received=first).changed
+    assert {f"interest_k{i}" for i in range(13)} - set(found) == {"interest_k12"}
+    write([order("a", "2020-02-10", products=[{"category": "K12", "revenue": 500.0}])])
+    assert set(traits.compute_traits(store, RULE, second, received=second).changed) == set(found)
+    assert value_of(store, "interest_k11", "a", first) > value_of(store, "interest_k11", "a", second) > 0
+    anew = traits.compute_traits(store, RULE, third, received=third, recalibrate=True).changed
+    assert set(anew) - set(found) == {"interest_k12"}
+    assert value_of(store, "interest_k12", "a", third) > value_of(store, "interest_k11", "a", third) > 0
+
+
+def test_what_is_not_computed_any_more_is_cleared(store: DuckStore, write: Callable[[list[Any]], None]) -> None:
+    """A favourite of years ago must not stand for ever once the rule says that nothing names a brand."""
+    write([order("a", "2020-01-01", brand="Acme"), TraitChange("a", "brand_loyal", "yes", 1)])
+    first, second = instant("2020-02-01"), instant("2020-03-01")
+    traits.compute_traits(store, RULE, first, received=first)
+    none = replace(RULE, purchases=PurchaseRule(brand=()))
+    traits.compute_traits(store, none, second, received=second)
+    assert [value_of(store, "favourite_brand", "a", at) for at in (first, second)] == ["Acme", None]
+    assert value_of(store, "brand_loyal", "a", second) == "yes"
+    assert value_of(store, "value", "a", second) == 10
+
+
 def test_merged_customers_count_as_one(store: DuckStore, write: Callable[[list[Any]], None]) -> None:
     at = instant("2020-02-01")
     write([order("a", "2020-01-01", 100), order("b", "2020-01-02", 20), Merge("a", "b", received=0)])

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from shoal.sql.store import Store
 
 
+COMPUTED = "computed"
+"""In the note of a trait: how it is computed."""
+
+
 class Scores:
     """Writes computed traits at one instant, inside a transaction of the caller; call ``finish`` at its end.
 
@@ -48,19 +52,25 @@ class Scores:
             return f"A trait of this name is {known.kind.value} in the store, and the computed one {kind.value}."
         return None
 
-    def write(self, name: str, kind: Kind, values: str, note: Mapping[str, Any]) -> int:
+    def write(self, name: str, kind: Kind, values: str, says: str, note: Mapping[str, Any]) -> int:
         """Write where the value differs from the one in force, and clear it where there is none any more.
 
         Args:
             name: the trait's name; ``refusal`` must have nothing against it.
             kind: its type.
             values: SQL that gives (owner, value): a surviving customer's key and the stored form, one row an owner.
-            note: what is kept with the trait.
+            says: how it is computed, for people; kept with the trait.
+            note: what else is kept with it.
 
         Returns:
             How many customers got another value.
         """
         trait = self._registry.ensure_trait(name, kind, score=True)
+        text = json.dumps({COMPUTED: says, "at": self._at, **note}, sort_keys=True)
+        self._store.execute("UPDATE traits SET note = ? WHERE id = ?", [text, trait.id])
+        return self._insert(trait, values)
+
+    def _insert(self, trait: Trait, values: str) -> int:
         # Sorted by owner, as all tables of traits are. A line for each row: two rows of one line would be one message.
         ((written,),) = self._store.rows(
             f"INSERT INTO {trait.table} (owner, ts, message_id, origin, received, load, value) "
@@ -69,7 +79,6 @@ class Scores:
         )
         self._line += written
         self._written.append(trait)
-        self._store.execute("UPDATE traits SET note = ? WHERE id = ?", [json.dumps(note, sort_keys=True), trait.id])
         return int(written)
 
     def _changes(self, trait: Trait, values: str) -> str:
@@ -83,7 +92,9 @@ class Scores:
         )
 
     def finish(self) -> None:
-        """Take the lines that were used, and date the customers who stand for others back to their first value."""
+        """Clear what isn't computed any more, and date those who stand for older customers back to their first value."""
+        for trait in self._left_over():
+            self._insert(trait, "SELECT CAST(NULL AS INTEGER) AS owner, NULL AS value WHERE false")
         if self._line == self._begin:
             return
         set_meta(self._store, "api_line", str(self._line))
@@ -100,3 +111,10 @@ class Scores:
             f"UPDATE customers SET first_ts = {self._at:d}, received = least(received, {self._received:d}) "
             f"WHERE (first_ts IS NULL OR first_ts > {self._at:d}) AND key IN ({owners})"
         )
+
+    def _left_over(self) -> list[Trait]:
+        """The traits that earlier computations wrote and this one didn't; a value of then would stand for ever."""
+        notes = self._store.rows("SELECT id, note FROM traits WHERE score AND scope = 'customer' AND note IS NOT NULL")
+        computed = {number for number, note in notes if COMPUTED in json.loads(note)}
+        done = {trait.id for trait in self._written}
+        return [t for t in self._registry.traits.values() if t.id in computed - done]

@@ -7,6 +7,7 @@ computed stands in the trait's ``note`` as JSON; cut points are versions of the 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from shoal.sql.encode import quoted
 from shoal.sql.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from shoal.insight.purchases import Purchases
     from shoal.insight.sales import Sales
@@ -80,7 +81,8 @@ def compute_traits(
         rule: what counts as revenue and as an order.
         at: the instant; events up to it count, and the changes bear it as their ts.
         received: the clock's now.
-        recalibrate: take new cut points and a new repurchase cycle instead of the recorded ones.
+        recalibrate: take new cut points, a new repurchase cycle and the largest categories of now instead of the
+            recorded ones.
     """
     with store.transaction(), open_sales(store, rule, at) as sales:
         work = _Work(store, rule, at, received, recalibrate)
@@ -127,8 +129,7 @@ class _Work:
         if refusal is not None:
             self.skip((trait.name,), refusal)
             return
-        note = {"computed": trait.says, "at": self.at, **trait.note}
-        self.changed[trait.name] = self.scores.write(trait.name, trait.kind, trait.values, note)
+        self.changed[trait.name] = self.scores.write(trait.name, trait.kind, trait.values, trait.says, trait.note)
 
     # ------------------------------------------------------------ orders and money
 
@@ -266,7 +267,26 @@ class _Work:
             says = f"The {name} with {measure} in the {bought.where}; ties go to the latest."
             yield Computed(f"favourite_{name}", Kind.TEXT, _favourite(body, "sum(weight)"), says)
         if bought.has_category:
-            yield from _interests(bought, measure)
+            yield from _interests(bought, measure, self._categories(bought))
+
+    def _categories(self, bought: Purchases) -> list[str]:
+        """The categories to score: those that are scored already, and the largest up to the most there can be.
+
+        Once drawn they stay, or a trait would end because another category has grown; recalibrating adds to them.
+        """
+        notes = self.store.rows("SELECT note FROM traits WHERE score AND starts_with(name, 'interest_') ORDER BY id")
+        known = [category for (note,) in notes if (category := json.loads(note or "{}").get("category"))]
+        largest = [
+            category
+            for (category,) in self.store.rows(
+                f"SELECT category FROM {bought.table} WHERE category IS NOT NULL AND weight > 0 GROUP BY category "
+                f"ORDER BY sum(weight) DESC, category LIMIT {MOST_INTERESTS}"
+            )
+        ]
+        if self.recalibrate:
+            return [*known, *largest]
+        fresh = [category for category in largest if category not in known]
+        return known + fresh[: max(0, MOST_INTERESTS - len(known))]
 
 
 _RFM = {
@@ -320,14 +340,10 @@ def _favourite(body: str, measure: str = "count(*)") -> str:
     )
 
 
-def _interests(bought: Purchases, measure: str) -> Iterator[Computed]:
-    """For each of the largest categories, its share of what the customer bought."""
-    largest = bought.store.rows(
-        f"SELECT category FROM {bought.table} WHERE category IS NOT NULL AND weight > 0 GROUP BY category "
-        f"ORDER BY sum(weight) DESC, category LIMIT {MOST_INTERESTS}"
-    )
+def _interests(bought: Purchases, measure: str, categories: Iterable[str]) -> Iterator[Computed]:
+    """For each category, its share of what the customer bought."""
     chosen: dict[str, str] = {}
-    for (category,) in largest:
+    for category in categories:
         chosen.setdefault(interest_name(category), category)
     # One pass over the lines for all categories.
     sums = "".join(
