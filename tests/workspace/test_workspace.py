@@ -141,6 +141,39 @@ def test_members_are_those_who_consented_and_the_rest_is_told(shop: Workspace, t
     assert {row["customer_id"] for row in rows} <= set(said_yes)
 
 
+def test_who_withdrew_after_the_data_s_end_is_not_handed_out(root: Path) -> None:
+    """Breaks when ``clock: data-end`` lets a withdrawal wait for an analysis that stands still."""
+    with open_workspace(root) as shop:
+        before = shop.segments.members("Lapsed VIPs")["customer_id"].to_pylist()
+        end = shop.now()
+    file = root.parent / "exports" / "newsletter.csv"
+    withdrawn, kept, *_ = before
+    words = [f"{withdrawn},email_marketing,no,2025-09-01 12:00:00", f"{kept},email_marketing,yes,2199-01-01 00:00:00"]
+    file.write_text(file.read_text().rstrip() + "\n" + "\n".join(words) + "\n")
+    with open_workspace(root) as shop:
+        shop.load()
+        assert shop.now() < end + DAY, "the analysis still stands at the data's end"
+        after = shop.segments.members("Lapsed VIPs")["customer_id"].to_pylist()
+        assert set(before) - set(after) == {withdrawn}
+
+
+def test_a_refusal_counts_before_its_date_and_a_grant_does_not(root: Path) -> None:
+    """Breaks when a wrong year in an export hands out who refused."""
+    with open_workspace(root) as shop:
+        before = shop.segments.reach("Lapsed VIPs").reach
+        (refused, *_) = shop.segments.members("Lapsed VIPs")["customer_id"].to_pylist()
+        (unknown,) = shop.sql("SELECT customer FROM customers ANTI JOIN consents USING (customer) LIMIT 1")[
+            "customer"
+        ].to_pylist()
+    file = root.parent / "exports" / "newsletter.csv"
+    words = [f"{refused},email_marketing,no,2199-01-01 00:00:00", f"{unknown},email_marketing,yes,2199-01-01 00:00:00"]
+    file.write_text(file.read_text().rstrip() + "\n" + "\n".join(words) + "\n")
+    with open_workspace(root) as shop:
+        shop.load()
+        after = shop.segments.reach("Lapsed VIPs").reach
+    assert after.reachable == before.reachable - 1
+
+
 def test_purposes_for_analysis_hand_nobody_out(root: Path, tmp_path: Path) -> None:
     settings = root / "shoal.yaml"
     settings.write_text(settings.read_text().replace("  email_marketing: consent", "  email_marketing: none"))

@@ -32,7 +32,8 @@ class Reach:
 
     def sentence(self) -> str:
         """``120 members, 90 reachable for "email_marketing"; withheld: 30 (no consent on record)``."""
-        head = f'{self.members:,} members, {self.reachable:,} reachable for "{self.purpose}"'
+        members = "1 member" if self.members == 1 else f"{self.members:,} members"
+        head = f'{members}, {self.reachable:,} reachable for "{self.purpose}"'
         reasons = ", ".join(f"{count:,} ({reason})" for reason, count in self.withheld.items())
         return f"{head}; withheld: {reasons}" if reasons else head
 
@@ -75,7 +76,8 @@ def prepare(store: Store, relation: str, purpose: str, basis: Basis, at: int) ->
         relation: SQL that gives the members' keys in a column ``customer``.
         purpose: what they are handed out for.
         basis: its basis.
-        at: the moment of handing out; consent is read as of then.
+        at: the moment of handing out; consent is read as of then. A refusal counts from when it is on record, even
+            if its time is later.
     """
     _consent_now(store, purpose, at)
     unknown = "NULL" if basis is Basis.LEGITIMATE_INTEREST else f"'{NO_CONSENT}'"
@@ -107,7 +109,7 @@ def _consent_now(store: Store, purpose: str, at: int) -> None:
             SELECT coalesce(m.kept, last.customer) AS customer, bool_and(last.granted) AS granted
             FROM (
                 SELECT customer, granted FROM consents
-                WHERE purpose = ? AND retired IS NULL AND ts <= ?
+                WHERE purpose = ? AND retired IS NULL AND (ts <= ? OR NOT granted)
                 QUALIFY row_number() OVER (
                     PARTITION BY customer
                     ORDER BY ts DESC, coalesce(message_id, printf('%016x', origin)) DESC

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shoal.action.activation import Reach, prepare, purpose_of
-from shoal.clock import DAY, from_instant
+from shoal.clock import DAY, Clock, from_instant
 from shoal.customers.identity import key_of
 from shoal.destinations.files import write_table
 from shoal.errors import DefinitionError, UnknownName
@@ -348,7 +348,9 @@ class _Members:
         self._found = workspace.engine.evaluate({definition.slug: definition}, self.at)
         column = self._found.columns[definition.slug]
         relation = f'SELECT customer FROM {self._found.table} WHERE "{column}"'
-        self.reach = prepare(workspace.store, relation, name, basis, workspace.now())
+        # A clock at the data's end stands still for analysis, not for people: who has withdrawn since isn't handed out.
+        moment = max(workspace.now(), Clock().now())
+        self.reach = prepare(workspace.store, relation, name, basis, moment)
         from shoal.customers.profiles import rows_with_traits
 
         self._query = rows_with_traits(
