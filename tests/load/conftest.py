@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from shoal.sql.duck import DuckStore, create_store
 from shoal.sql.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from shoal.customers.load import Progress
@@ -135,6 +136,17 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     """A shop without files yet."""
     with create_store(":memory:", zone="UTC", now=0, threads=1) as store:
         yield Shop(tmp_path, store)
+
+
+@pytest.fixture
+def new_shop(tmp_path: Path) -> Iterator[Callable[[str], Shop]]:
+    """Makes shops over one folder, each with a store and a time zone of its own."""
+    with ExitStack() as stack:
+
+        def make(zone: str) -> Shop:
+            return Shop(tmp_path, stack.enter_context(create_store(":memory:", zone=zone, now=0, threads=1)), zone=zone)
+
+        yield make
 
 
 def content(shop: Shop) -> list[dict[str, Any]]:
