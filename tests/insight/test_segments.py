@@ -24,6 +24,8 @@ from shoal.lang.parse import parse
 from shoal.lang.schema import Basis, Schema
 from shoal.shapes import ORDER_COMPLETED, ORDER_REFUNDED, ConsentChange, Event, Merge, RevenueRule, TraitChange
 from shoal.sql.duck import create_store
+from shoal.sql.registry import Registry
+from shoal.stats.intervals import share_difference
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,6 +164,71 @@ def test_a_random_segment_shows_no_difference(store: DuckStore) -> None:
     named = {slug: definition(slug, f'bucket "{slug}" < 0.5') for slug in groups}
     found = differences(store, Memberships(store, AT, groups), named, RULE)
     assert sum(len(f) for f in found.values()) <= 2
+
+
+def firms(store: DuckStore, accounts: int = 60, people: int = 20) -> list[str]:
+    """Accounts with a random industry, head count and plan, each with so many customers; the accounts' ids."""
+    random_ = random.Random(5)
+    records: list[Any] = []
+    for a in range(accounts):
+        facts = {"industry": random_.choice(["Retail", "Banking", "Health"]), "employees": random_.gauss(500, 90)}
+        records += [TraitChange(f"A{a}", name, value, 1, scope="account") for name, value in facts.items()]
+        records += [TraitChange(f"c{a}-{i}", "account_id", f"A{a}", 1) for i in range(people)]
+    write_records(store, records, zone="UTC", received=0)
+    return [f"A{a}" for a in range(accounts)]
+
+
+def staff(store: DuckStore, accounts: set[str]) -> set[str]:
+    """The customers of accounts."""
+    table = Registry.load(store).traits["customer", "account_id"].table
+    rows = store.rows(f"SELECT k.id, t.value FROM {table} t JOIN customers k ON k.key = t.owner")
+    return {customer for customer, account in rows if account in accounts}
+
+
+def test_traits_of_accounts_set_segments_apart_but_not_those_built_of_them(store: DuckStore) -> None:
+    """Business customers differ by who they work for; the segment by industry mustn't be told by its industry."""
+    firms(store)
+    retail = Registry.load(store).traits["account", "industry"].table
+    accounts = {
+        i for (i,) in store.rows(f"SELECT id FROM {retail} JOIN accounts ON key = owner WHERE value = 'Retail'")
+    }
+    inside = staff(store, accounts)
+    now = Memberships(store, AT, {"callers": inside, "retail": inside})
+    named = {
+        "callers": definition("callers", 'did "Called"'),
+        "retail": definition("retail", 'account.industry = "Retail"'),
+    }
+    found = differences(store, now, named, RULE)
+    (industry,) = found["callers"]
+    assert (industry.variable, industry.level, industry.inside, industry.outside) == (
+        "account.industry",
+        "Retail",
+        1,
+        0,
+    )
+    assert industry.n == len(inside)
+    effective, others = len(accounts), 60 - len(accounts)
+    assert industry.difference == share_difference((effective, effective), (0, others))
+    assert found["retail"] == []
+
+
+def test_customers_of_one_account_count_as_one_for_what_they_share() -> None:
+    """Twenty colleagues say one thing twenty times: counted as twenty, chance would pass for a difference."""
+    random_ = random.Random(3)
+    chosen = {f"r{k}": {f"A{a}" for a in range(60) if random_.random() < 0.5} for k in range(40)}
+    named = {slug: definition(slug, f'bucket "{slug}" < 0.5') for slug in chosen}
+    told = []
+    for people in (1, 20):
+        with create_store(":memory:", zone="UTC", now=0, threads=1) as store:
+            firms(store, people=people)
+            groups = {slug: staff(store, accounts) for slug, accounts in chosen.items()}
+            found = differences(store, Memberships(store, AT, groups), named, RULE)
+        told.append([(slug, d.variable, d.level, d.difference) for slug, all_ in found.items() for d in all_])
+    alone, together = told
+    assert 0 < len(alone) < 8
+    assert [line[:3] for line in together] == [line[:3] for line in alone]
+    for (*_, one), (*_, other) in zip(alone, together, strict=True):
+        assert other == pytest.approx(one)
 
 
 def test_reach_follows_the_basis_of_the_purpose_and_the_address(

@@ -28,9 +28,12 @@ class Interval(NamedTuple):
 
 
 class Moments(NamedTuple):
-    """What an interval of a mean needs of a sample: its size, mean and variance (n − 1 in the denominator)."""
+    """What an interval of a mean needs of a sample: its size, mean and variance (n − 1 in the denominator).
 
-    n: int
+    The size is a fraction where it stands for what a clustered sample is worth.
+    """
+
+    n: float
     mean: float
     variance: float
 
