@@ -105,6 +105,17 @@ def parse_config(text: str, *, root: Path, place: str = FILE_NAME) -> Config:
         raise _at_line(error, lines, place) from None
 
 
+def located(error: ConfigError, root: Path) -> ConfigError:
+    """The same error with file and line, where its place is the path of a key such as ``sources.orders.events[0]``."""
+    path = root / FILE_NAME
+    try:
+        document, lines = read_yaml(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, ConfigError):
+        return error
+    first = (error.place or "").split(".")[0]
+    return _at_line(error, lines, str(path)) if isinstance(document, dict) and first in document else error
+
+
 def _at_line(error: ConfigError, lines: Mapping[str, int], place: str) -> ConfigError:
     """The same error with the path of its key turned into file and line."""
     path = error.place or ""

@@ -6,7 +6,8 @@
     ├── SourceError          a file, table or connection that can't be read
     ├── QualityStop          data quality below a threshold that says "stop"
     ├── StoreError           the store: locked, of another version, damaged, full
-    │   └── StoreLocked      another process owns the workspace
+    │   ├── StoreLocked      another process owns the workspace
+    │   └── StatementError   the database refuses a statement
     ├── UnknownName          a segment, customer, purpose or file that isn't there
     ├── PurposeError         members may not be handed out for this purpose
     └── Unsupported          an engine says by name that it can't do this
@@ -119,6 +120,14 @@ class StoreError(ShoalError):
 
 class StoreLocked(StoreError):
     """Another process owns the workspace."""
+
+
+class StatementError(StoreError):
+    """The database refuses a statement; ``reason`` is what it says, without a stop at the end."""
+
+    def __init__(self, reason: str, *, place: str | None = None) -> None:
+        self.reason = reason
+        super().__init__(f"The database refused a statement: {reason}.", place=place)
 
 
 class UnknownName(ShoalError):

@@ -84,7 +84,11 @@ def test_a_workspace_without_segments_says_what_to_do_next(root: Path, capsys: p
         (["members", "lapsed-vips", "--purpose", "resale"], 2, "no purpose 'resale'"),
         (["members", "lapsed-vips", "-o", "x.docx"], 2, ".csv, .parquet or .jsonl"),
         (["segments", "--as-of", "yesterday"], 2, "is not"),
-        (["sql", "DELETE FROM customers"], 5, "single SELECT"),
+        (["sql", "DELETE FROM customers"], 2, "single SELECT"),
+        (["sql", "SELECT nope FROM customers"], 2, "can't be run"),
+        (["quality", "--source", "ordrs"], 2, "no source 'ordrs'"),
+        (["segment", "ad", "x"], 2, "No such command"),
+        (["init"], 2, "See: shoal init --help"),
         (["librarry"], 2, 'Did you mean "library"'),
         (["load", "--only", "ordrs"], 2, "ordrs"),
     ],
@@ -124,7 +128,7 @@ def test_ctrl_c_in_a_load_leaves_the_store_as_it_was(root: Path, capsys: pytest.
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ) as loading:
         assert loading.stderr is not None
         for line in loading.stderr:
-            if "judging order_lines" in line or "writing" in line:
+            if "hecking order_lines" in line or "riting" in line:
                 break
         time.sleep(0.05)
         loading.send_signal(signal.SIGINT)
@@ -163,3 +167,49 @@ def test_a_customer_is_shown_with_where_each_value_came_from(root: Path, capsys:
     assert traits["rfm_r"]["from"] == "computed"
     assert found["consents"]["email_marketing"]["granted"] is True
     assert len(found["events"]) == 10
+
+
+def test_a_terminal_of_80_columns_keeps_ids_and_numbers_whole(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Breaks when a slug or a number is broken over two lines, where it can't be copied or read."""
+    monkeypatch.setattr("shoal.cli.output.width", lambda: 80)
+    _, out, _ = run(capsys, "-w", str(root), "library")
+    templates = json_of(capsys, "-w", str(root), "library")["templates"]
+    for template in templates:
+        assert f"  {template['slug']} " in out
+    assert max(len(line) for line in out.splitlines() if "shoal" not in line) <= 80
+
+
+def test_a_reader_who_wants_no_colours_gets_none(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Breaks when NO_COLOR is overlooked on a terminal."""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert "\x1b[" in run(capsys, "-w", str(root), "why", "C0012", "lapsed-vips")[1]
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[" not in run(capsys, "-w", str(root), "why", "C0012", "lapsed-vips")[1]
+
+
+def test_what_is_not_shown_is_counted(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Breaks when a short list looks like the whole."""
+    _, out, _ = run(capsys, "-w", str(root), "members", "lapsed-vips", "--limit", "1")
+    assert "1 of 3 are shown" in out
+    _, out, _ = run(capsys, "-w", str(root), "sql", "SELECT customer FROM customers", "--limit", "2")
+    assert "2 of 180 rows are shown" in out
+
+
+def test_a_workspace_without_data_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Breaks when an empty workspace answers with empty tables, or writes an empty report without a word."""
+    exports = Path(__file__).parents[2] / "examples" / "corner-shop" / "exports"
+    shop = str(tmp_path / "shop")
+    assert run(capsys, "init", shop, "--from", str(exports))[0] == 0
+    for args in (["library"], ["quality"], ["recalibrate"]):
+        assert "shoal load" in run(capsys, "-w", shop, *args)[1]
+    assert "shoal library" in run(capsys, "-w", shop, "overlap")[1]
+    assert "shoal list add" in run(capsys, "-w", shop, "list", "show")[1]
+    assert json_of(capsys, "-w", shop, "status")["last_load"] is None
+    code, _, err = run(capsys, "-w", shop, "report", "-o", str(tmp_path / "report.html"))
+    assert (code, "it is empty" in err) == (0, True)

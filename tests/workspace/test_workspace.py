@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -258,7 +259,7 @@ def test_a_segment_on_scores_isn_t_told_apart_by_what_the_scores_are_made_of(sho
 
 def test_sql_only_reads(shop: Workspace) -> None:
     for query in ("DROP TABLE customers", "SELECT 1; DELETE FROM main.customers", "SELEC 1"):
-        with pytest.raises(StoreError):
+        with pytest.raises(DefinitionError):
             shop.sql(query)
     assert len(shop.customers) == 180
 
@@ -292,3 +293,69 @@ def test_another_time_zone_is_refused_with_the_way_out(root: Path) -> None:
     settings.write_text(settings.read_text().replace("timezone: UTC", "timezone: Africa/Nairobi"))
     with pytest.raises(StoreError, match="Put the old zone back"):
         open_workspace(root)
+
+
+def test_an_instant_is_taken_in_each_form_that_python_has(shop: Workspace) -> None:
+    """Breaks when a date or datetime ends in a traceback, or a day begins elsewhere than in the workspace's zone."""
+    first = shop.instant("2025-01-01")
+    nine = timezone(timedelta(hours=9))
+    assert shop.instant(date(2025, 1, 1)) == first == shop.instant(datetime(2025, 1, 1))
+    assert shop.instant(datetime(2025, 1, 1, 9, tzinfo=nine)) == first == shop.instant("2025-01-01T00:00:00Z")
+    assert shop.instant(first) == first
+    for wrong in ("yesterday", "2025-02-30", [1], True):
+        with pytest.raises(DefinitionError, match="is not a date or an instant"):
+            shop.instant(wrong)  # type: ignore[arg-type]
+
+
+def test_the_nouns_behave_as_python_s_own(shop: Workspace) -> None:
+    """Breaks when ``in`` and ``[]`` disagree, or a notebook shows an address in memory."""
+    assert "lapsed-vips" in shop.segments
+    assert "Lapsed VIPs" in shop.segments
+    assert "lapsed" not in shop.segments
+    assert repr(shop.segments) == "Segments(lapsed-vips)"
+    for noun in (shop, shop.customers, shop.lists, shop.data, shop.reports):
+        assert " at 0x" not in repr(noun)
+    with pytest.raises(UnknownName, match="no customer '12'"):
+        shop.segments.why(12, "Lapsed VIPs")  # type: ignore[arg-type]
+    with pytest.raises(DefinitionError, match="of type NoneType"):
+        shop.segments.preview(None)  # type: ignore[arg-type]
+
+
+def test_a_definition_that_names_a_broken_one_says_so_and_both_can_be_removed(root: Path) -> None:
+    """Breaks when the reader is sent after a segment that is there, or a broken file can't be got rid of."""
+    (root / "segments" / "broken.yaml").write_text("name: Broken\nwher: orders > 3\n")
+    (root / "segments" / "follower.yaml").write_text('name: Follower\nwhere: member of "broken"\n')
+    with open_workspace(root) as shop:
+        faults = shop.catalogue.faults
+        assert 'Did you mean "where"' in str(faults["broken"])
+        assert "isn't accepted itself" in str(faults["follower"])
+        assert len(shop.data.faults()) == 2
+        shop.segments.remove("follower")
+        shop.segments.remove("broken")
+        assert shop.data.faults() == ()
+
+
+def test_revenue_of_an_event_that_is_not_there_is_told(root: Path) -> None:
+    """Breaks when a typo under revenue: makes every figure zero without a word."""
+    settings = root / "shoal.yaml"
+    settings.write_text(settings.read_text().replace("orders: Order Completed", "orders: Order Complete"))
+    with open_workspace(root) as shop:
+        (told,) = [note for note in shop.load().notes if note.startswith("shoal.yaml: revenue.orders")]
+    assert 'Did you mean "Order Completed"' in told
+
+
+def test_a_mapping_that_the_files_do_not_bear_out_is_named_with_its_line(root: Path) -> None:
+    settings = root / "shoal.yaml"
+    text = settings.read_text().replace("town: town", "town: twon")
+    settings.write_text(text)
+    line = next(number for number, said in enumerate(text.splitlines(), 1) if "twon" in said)
+    with open_workspace(root) as shop, pytest.raises(ConfigError, match=f"shoal.yaml:{line}: .*twon"):
+        shop.load()
+
+
+def test_a_chart_shows_a_segment_that_was_just_added(shop: Workspace) -> None:
+    """Breaks when figures that are kept for a notebook outlive a changed definition."""
+    before = str(shop.reports.chart("segment-sizes").to_dict())
+    assert str(shop.reports.chart("segment-sizes").to_dict()) == before
+    shop.segments.add("Everywhere", "country is known")
+    assert "Everywhere" in str(shop.reports.chart("segment-sizes").to_dict())

@@ -57,8 +57,8 @@ class _Commands(click.Group):
         from shoal.errors import did_you_mean, nearest
 
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            advice = did_you_mean(nearest(args[0], COMMANDS)) or "See shoal --help."
-            raise click.UsageError(f"There is no command {args[0]!r}. {advice}")
+            advice = did_you_mean(nearest(args[0], COMMANDS)) or ""
+            raise click.UsageError(f"There is no command {args[0]!r}. {advice}".rstrip())
         return super().resolve_command(ctx, args)
 
 
@@ -73,7 +73,11 @@ def app(ctx: click.Context, workspace: str | None) -> None:
 
     Begin with: shoal init my-shop --from FOLDER, then shoal -w my-shop load.
     """
+    from shoal.cli.output import colourless
+
     ctx.obj = workspace
+    if colourless():
+        ctx.color = False
 
 
 def main(args: list[str] | None = None) -> None:
@@ -83,9 +87,11 @@ def main(args: list[str] | None = None) -> None:
         sys.exit(code if isinstance(code, int) else 0)
     except ShoalError as error:
         _fail(str(error), error.exit_code)
+    except click.UsageError as error:
+        more = f" See: {error.ctx.command_path} --help" if error.ctx else ""
+        _fail(error.format_message() + more, error.exit_code)
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        _fail(error.format_message(), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         _fail("Stopped; nothing was changed by the step that was under way.", 130)
     except BrokenPipeError:
@@ -94,5 +100,7 @@ def main(args: list[str] | None = None) -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    click.secho(f"shoal: {message}", fg="red" if sys.stderr.isatty() else None, err=True)
+    from shoal.cli.output import colourless
+
+    click.secho(f"shoal: {message}", fg="red" if sys.stderr.isatty() and not colourless() else None, err=True)
     sys.exit(code)

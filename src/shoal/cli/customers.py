@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from shoal.cli.output import as_json, as_of_option, opened, plain, print_json, table, when
 from shoal.clock import iso
+
+if TYPE_CHECKING:
+    from shoal.workspace.customers import Membership
 
 
 @click.command()
@@ -30,19 +33,23 @@ def customer(ctx: click.Context, customer_id: str, as_of: str | None, newest: in
         click.echo(f"Customer {found.id}, known since {when(found.known_since)}, as of {when(at)}.")
         if found.merged_ids:
             click.echo(f"Also known as: {', '.join(found.merged_ids)}.")
-        table(
-            ["Trait", "Value", "Since", "From"], [[t.name, str(t.value), when(t.since), t.origin] for t in found.traits]
-        )
+        table(["Trait", "Value", "Since", "From"],
+              [[t.name, plain(t.value), when(t.since), t.origin] for t in found.traits], wraps=(1, 3))  # fmt: skip
         for purpose, (granted, since) in found.consents.items():
             click.echo(f"Consent to {purpose}: {'yes' if granted else 'no'}, since {when(since)}.")
         if found.lists:
             click.echo(f"On the lists: {', '.join(found.lists)}.")
-        rows = [[m.name, when(m.until) + (" unless rescored" if m.unless_rescored else "")] for m in memberships]
-        if rows:
-            table(["In the segment", "Until"], rows)
+        if memberships:
+            table(["In the segment", "Until, if nothing more happens"], [[m.name, _until(m)] for m in memberships])
         else:
             click.echo("In no segment.")
-        table(["Event", "When", "What"], [[e.event, when(e.ts), _properties(e.properties)] for e in found.timeline])
+        table(["Event", "When", "What"], [[e.event, when(e.ts), _properties(e.properties)] for e in found.timeline],
+              wraps=(2,))  # fmt: skip
+
+
+def _until(membership: Membership) -> str:
+    unless = ", unless rescored" if membership.unless_rescored else ""
+    return (when(membership.until) if membership.until is not None else "no end in sight") + unless
 
 
 def _properties(properties: dict[str, Any]) -> str:
@@ -85,6 +92,9 @@ def show(ctx: click.Context, name: str | None, json_: bool) -> None:
             if json_:
                 print_json(sizes)
             else:
+                if not sizes:
+                    click.echo("There are no lists yet. Make one: shoal list add NAME CUSTOMER …")
+                    return
                 table(["List", "Customers"], [[n, f"{size:,}"] for n, size in sizes.items()], right=(1,))
             return
         ids = ws.lists.members(name)
@@ -98,9 +108,12 @@ def show(ctx: click.Context, name: str | None, json_: bool) -> None:
 @click.pass_context
 def add(ctx: click.Context, name: str, customers: tuple[str, ...], file_: str | None) -> None:
     """Put customers on the list NAME; it is made where it is missing."""
+    from shoal.workspace.data import counted
+
     with opened(ctx) as ws:
         changed = ws.lists.add(name, _ids(customers, file_))
-        click.echo(f"Put {changed:,} on {name!r}; it has {ws.lists.sizes()[name]:,} customers now.")
+        size = counted(ws.lists.sizes()[name], "customer")
+        click.echo(f"Put {changed:,} on {name!r}; it has {size} now.")
 
 
 @lists.command("remove")
@@ -110,9 +123,12 @@ def add(ctx: click.Context, name: str, customers: tuple[str, ...], file_: str | 
 @click.pass_context
 def remove(ctx: click.Context, name: str, customers: tuple[str, ...], file_: str | None) -> None:
     """Take customers off the list NAME; that they were on it stays known."""
+    from shoal.workspace.data import counted
+
     with opened(ctx) as ws:
         changed = ws.lists.remove(name, _ids(customers, file_))
-        click.echo(f"Took {changed:,} off {name!r}; it has {ws.lists.sizes()[name]:,} customers now.")
+        size = counted(ws.lists.sizes()[name], "customer")
+        click.echo(f"Took {changed:,} off {name!r}; it has {size} now.")
 
 
 def _ids(customers: tuple[str, ...], file_: str | None) -> list[str]:

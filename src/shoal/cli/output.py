@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import zip_longest
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from shoal.clock import from_instant
+from shoal.clock import from_instant, stopwatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +25,15 @@ if TYPE_CHECKING:
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON for machines.")
 as_of_option = click.option("--as-of", metavar="WHEN", help="A date or instant, as 2017-09-01; now by default.")
+
+
+NOTHING_LOADED = "Nothing was loaded yet. Begin with: shoal load"
+
+
+def say_faults(workspace: Workspace) -> None:
+    """What isn't in force as it was written, on standard error."""
+    for fault in workspace.data.faults():
+        click.echo(fault, err=True)
 
 
 @contextmanager
@@ -56,15 +69,37 @@ def when(instant: int | None) -> str:
 
 
 def plain(value: object) -> str:
-    """A value as people write it: no trailing zeros, instants to the minute."""
+    """A value as people write it: no trailing zeros, instants to the minute.
+
+    >>> plain(Decimal("51.000000")), plain(12.0), plain(True), plain("51.000")
+    ('51', '12', 'yes', '51.000')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, Decimal):
         return format(value.normalize(), "f")
-    return f"{value:%Y-%m-%d %H:%M} UTC" if isinstance(value, datetime) else str(value)
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else str(value)
+    if isinstance(value, list):
+        return ", ".join(plain(one) for one in value)
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}" + (" UTC" if value.tzinfo else "")
+    return "" if value is None else str(value)
 
 
-def money(value: Any, currency: str) -> str:
-    """``1,234,567 USD``; a dash where there is none."""
-    return "–" if value is None else f"{float(value):,.0f} {currency}"
+def colourless() -> bool:
+    """Whether the reader asked for no colours, or has a terminal that knows none (see no-color.org)."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
+def width() -> int | None:
+    """How many columns a line may take on a terminal; None elsewhere, where lines aren't broken."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def money(value: Any) -> str:
+    """``1,234,567``; a dash where there is none."""
+    return "–" if value is None else f"{float(value):,.0f}"
 
 
 def share(value: Any) -> str:
@@ -77,67 +112,102 @@ def signed(value: int | None) -> str:
     return "–" if value is None else f"{value:+,}" if value else "0"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), title: str = "") -> None:
-    """A table: ruled on a terminal, plain aligned columns elsewhere. ``right`` are the columns of numbers."""
-    if not sys.stdout.isatty():
-        _plain_table(head, rows, right, title)
-        return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def table(
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[int] = (),
+    wraps: Sequence[int] = (),
+    title: str = "",
+) -> None:
+    """A table in aligned columns. On a terminal that is too narrow, the cells of some columns run over several lines.
 
-    out = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
-    for index, name in enumerate(head):
-        out.add_column(name, justify="right" if index in right else "left", overflow="fold")
-    for row in rows:
-        out.add_row(*(Text(cell) for cell in row))
-    Console().print(out)
-
-
-def _plain_table(head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int], title: str) -> None:
+    Args:
+        head: the names of the columns.
+        rows: the cells.
+        right: the columns of numbers.
+        wraps: the columns of prose; what must be copied or compared, as ids and numbers, is never broken.
+        title: a line above.
+    """
     if title:
-        click.echo(title)
-    widths = [max(len(line[i]) for line in (head, *rows)) for i in range(len(head))]
-    for line in (head, ["-" * w for w in widths], *rows):
-        cells = [
-            cell.rjust(w) if i in right else cell.ljust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))
-        ]
-        click.echo("  ".join(cells).rstrip())
+        click.secho(title, bold=True)
+    widths = [max((len(line[i]) for line in (head, *rows)), default=0) for i in range(len(head))]
+    _narrow(widths, wraps, width())
+    for number, line in enumerate((head, ["─" * w if sys.stdout.isatty() else "-" * w for w in widths], *rows)):
+        for cells in _folded(line, widths):
+            padded = [
+                c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True))
+            ]
+            click.secho("  ".join(padded).rstrip(), bold=True if number == 0 else None)
+
+
+_LEAST = 12
+"""The fewest columns in which prose can be read."""
+
+
+def _narrow(widths: list[int], wraps: Sequence[int], room: int | None) -> None:
+    """Take from the widest columns of prose what is too much for the line."""
+    if room is None or not wraps:
+        return
+    over = sum(widths) + 2 * (len(widths) - 1) - room
+    while over > 0:
+        widest = max(wraps, key=lambda i: widths[i])
+        if widths[widest] <= _LEAST:
+            return
+        widths[widest] -= 1
+        over -= 1
+
+
+def _folded(line: Sequence[str], widths: Sequence[int]) -> Iterator[list[str]]:
+    """The lines that a row takes."""
+    parts = [wrap(cell, w) if len(cell) > w else [cell] for cell, w in zip(line, widths, strict=True)]
+    for part in zip_longest(*parts, fillvalue=""):
+        yield list(part)
 
 
 @contextmanager
-def progress(label: str) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on a terminal, a line a step elsewhere. Call with (what, done, total); total 0 where it isn't known."""
+def progress() -> Iterator[Callable[[str, int, int], None]]:
+    """One bar on a terminal; elsewhere at most a line a second.
+
+    Call with (what, done, total); total 0 where it isn't known.
+    """
     if not sys.stderr.isatty():
         yield _line_progress()
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        tasks: dict[str, Any] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn())
+    console = Console(stderr=True, no_color=colourless())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        seen = ""
 
         def step(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(f"{label} {what}", total=total or None)
-            bar.update(tasks[what], completed=done, total=total or None)
+            nonlocal seen
+            if what != seen:
+                bar.reset(task, total=None)
+                seen = what
+            bar.update(task, description=_capital(what), completed=done, total=total or None)
 
         yield step
 
 
+_PATIENCE = 1.0
+"""Seconds between the lines of a log that say what goes on."""
+
+
 def _line_progress() -> Callable[[str, int, int], None]:
-    seen: set[str] = set()
+    told, since = "", stopwatch()
 
     def step(what: str, done: int, total: int) -> None:
-        if what not in seen:
-            seen.add(what)
-            click.echo(f"  {what} …", err=True)
+        nonlocal told, since
+        if what != told and stopwatch() - since > _PATIENCE:
+            told, since = what, stopwatch()
+            click.echo(f"  {_capital(what)} …", err=True)
 
     return step
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -7,11 +7,25 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shoal.cli.output import as_json, as_of_option, opened, print_json, progress, table, when
+from shoal.cli.output import (
+    NOTHING_LOADED,
+    as_json,
+    as_of_option,
+    opened,
+    plain,
+    print_json,
+    progress,
+    say_faults,
+    table,
+    when,
+)
 from shoal.clock import iso
 
 if TYPE_CHECKING:
     from shoal.workspace.data import Loaded
+
+
+QUALITY_HEAD = ("Source", "Score", "Rows", "Quarantined", "Repeated", "Newest row", "Verdict")
 
 
 @click.command()
@@ -24,6 +38,7 @@ if TYPE_CHECKING:
 @as_json
 def init(folder: Path, from_: Path, name: str | None, dry_run: bool, json_: bool) -> None:
     """Look at the files in a folder and propose a workspace FOLDER: shoal.yaml with a mapping, and what is unsure."""
+    from shoal.workspace.data import counted
     from shoal.workspace.proposing import propose_workspace
 
     made = propose_workspace(folder, from_, name=name, write=not dry_run)
@@ -33,7 +48,7 @@ def init(folder: Path, from_: Path, name: str | None, dry_run: bool, json_: bool
     if dry_run:
         click.echo(made.text)
     else:
-        click.echo(f"Made {made.path}, with {len(made.sources)} sources: {', '.join(made.sources)}.")
+        click.echo(f"Made {made.path}, with {counted(len(made.sources), 'source')}: {', '.join(made.sources)}.")
     if made.unsure:
         click.echo("\nPlease look at these; the lines in shoal.yaml are marked:")
         for question in made.unsure:
@@ -49,7 +64,7 @@ def init(folder: Path, from_: Path, name: str | None, dry_run: bool, json_: bool
 def load(ctx: click.Context, only: tuple[str, ...], json_: bool) -> None:
     """Load what is new or changed in the sources. Loading twice changes nothing; a failed load leaves all as it was."""
     with opened(ctx) as ws:
-        with progress("Loading") as step:
+        with progress() as step:
             done = ws.data.load(only=only or None, progress=step)
         if json_:
             print_json(done.document())
@@ -61,10 +76,11 @@ def _print_loaded(done: Loaded) -> None:
     for line in done.lines():
         click.echo(line)
     if done.quality_rows:
-        head = ["Source", "Score", "Rows", "Quarantined", "Repeated", "Newest row", "Verdict"]
-        table(head, done.quality_rows, right=(1, 2, 3, 4, 5))
+        table(QUALITY_HEAD, done.quality_rows, right=(1, 2, 3, 4, 5))
     for note in done.notes:
         click.echo(f"Note: {note}")
+    if done.quarantined:
+        click.echo("See what is in quarantine, and why: shoal quarantine list")
     click.echo(f"As of {when(done.at)}. Next: shoal segments, or shoal library for ready ones.")
 
 
@@ -82,20 +98,15 @@ def quality(ctx: click.Context, source: str | None, json_: bool) -> None:
             print_json(card)
             return
         if not card:
-            click.echo("Nothing was loaded yet. Begin with: shoal load")
+            click.echo(NOTHING_LOADED)
             return
-        rows = [
-            [
-                r["source"],
-                r["column"] or "",
-                r["measure"],
-                figure(r["measure"], r["value"]),
-                r["verdict"],
-                r["note"] or "",
-            ]
-            for r in card
-        ]
-        table(["Source", "Column", "Measure", "Value", "Verdict", "Note"], rows, right=(3,))
+        if source is None:
+            table(QUALITY_HEAD, ws.data.quality_table(), right=(1, 2, 3, 4, 5))
+            click.echo("Each measure and column of one source: shoal quality --source NAME")
+            return
+        rows = [[r["column"] or "(all)", r["measure"], figure(r["measure"], r["value"]), r["verdict"], r["note"] or ""]
+                for r in card]  # fmt: skip
+        table(["Column", "Measure", "Value", "Verdict", "Note"], rows, right=(2,), wraps=(4,))
 
 
 @click.group()
@@ -120,10 +131,13 @@ def quarantined(ctx: click.Context, source: str | None, limit: int, json_: bool)
             click.echo("No rows are in quarantine.")
             return
         table(["Source", "Code", "Rows", "Example"], [[c["source"], c["code"], f"{c['rows']:,}", c["example"]] for c in counts],
-              right=(2,))  # fmt: skip
-        table(
-            ["Where", "Reason", "Content"], [[f"{r['path']}:{r['line']}", r["reason"], r["content"][:80]] for r in rows]
-        )
+              right=(2,), wraps=(3,))  # fmt: skip
+        click.echo()
+        table(["Where", "Code", "Content"], [[f"{r['path']}:{r['line']}", r["code"], r["content"][:120]] for r in rows],
+              wraps=(2,))  # fmt: skip
+        waiting = sum(c["rows"] for c in counts)
+        if waiting > len(rows):
+            click.echo(f"{len(rows):,} of {waiting:,} rows are shown; --limit shows more.")
         click.echo("After mending the file or the mapping: shoal quarantine retry")
 
 
@@ -134,7 +148,7 @@ def quarantined(ctx: click.Context, source: str | None, limit: int, json_: bool)
 def retry(ctx: click.Context, source: str | None, json_: bool) -> None:
     """Try the rows in quarantine again with today's mapping."""
     with opened(ctx) as ws:
-        with progress("Retrying") as step:
+        with progress() as step:
             done = ws.data.retry_quarantine(source, progress=step)
         print_json(done.document()) if json_ else _print_loaded(done)
 
@@ -149,9 +163,12 @@ def retry(ctx: click.Context, source: str | None, json_: bool) -> None:
 def report(ctx: click.Context, output: Path, as_of: str | None, compare: str | None) -> None:
     """Write the report: one self-contained HTML file that can be read on a phone and printed."""
     with opened(ctx) as ws:
-        with progress("Writing") as step:
+        with progress() as step:
             made = ws.reports.write(output, as_of=as_of, compare=compare, progress=step)
         click.echo(f"Wrote {made} ({made.stat().st_size / 1e6:.1f} MB). Open it in a browser.")
+        if not len(ws.customers):
+            click.echo(f"Note: it is empty. {NOTHING_LOADED}", err=True)
+        say_faults(ws)
 
 
 @click.command()
@@ -166,8 +183,10 @@ def sql(ctx: click.Context, query: str, limit: int, json_: bool) -> None:
         if json_:
             print_json(found.to_pylist())
             return
-        rows = [["" if v is None else str(v) for v in row.values()] for row in found.slice(0, limit).to_pylist()]
+        rows = [[plain(v) for v in row.values()] for row in found.slice(0, limit).to_pylist()]
         table(found.column_names, rows)
+        if found.num_rows > limit:
+            click.echo(f"{limit:,} of {found.num_rows:,} rows are shown; --limit shows more.")
         if found.num_rows > limit:
             click.echo(f"{found.num_rows - limit:,} more rows; use --limit or --json.")
 
@@ -183,8 +202,12 @@ def recalibrate(ctx: click.Context, json_: bool) -> None:
         if json_:
             print_json({"notes": notes, "as_of": iso(ws.now())})
             return
+        if not len(ws.customers):
+            click.echo(NOTHING_LOADED)
+            return
         for note in notes:
             click.echo(note)
+        click.echo(f"Worked out anew, as of {when(ws.now())}.")
 
 
 @click.command()
@@ -192,16 +215,31 @@ def recalibrate(ctx: click.Context, json_: bool) -> None:
 @click.pass_context
 def status(ctx: click.Context, json_: bool) -> None:
     """Show the workspace: its clock, what was loaded, how many segments, and files that can't be accepted."""
+    from shoal.workspace.data import counted
+
     with opened(ctx) as ws:
         facts = ws.data.status()
         if json_:
             print_json(facts)
             return
-        for name, value in facts.items():
-            click.echo(f"{name.replace('_', ' ')}: {value if not isinstance(value, dict) else ''}")
-            if isinstance(value, dict):
-                for key, inner in value.items():
-                    click.echo(f"  {key}: {inner}")
+        last = facts["last_load"]
+        lines = {
+            "workspace": facts["workspace"],
+            "now": f"{facts['now']} (clock: {facts['clock']}, time zone {facts['timezone']})",
+            "last load": f"number {last['number']} at {last['at']}" if last else "none yet: shoal load",
+            "customers": f"{facts['customers']:,}, with {counted(facts['traits'], 'trait')}",
+            "segments": f"{facts['segments']:,}",
+            "quarantined": counted(facts["quarantined"], "row")
+            + (": shoal quarantine list" if facts["quarantined"] else ""),
+        }
+        for name, said in lines.items():
+            click.echo(f"{name + ':':13}{said}")
+        if facts["events"]:
+            click.echo()
+            table(["Event", "Count", "Newest"], [[n, f"{e['count']:,}", e["newest"] or "–"] for n, e in facts["events"].items()],
+                  right=(1,))  # fmt: skip
+        for fault in facts["faults"]:
+            click.echo(f"\n{fault}")
 
 
 @click.command()

@@ -8,7 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shoal.cli.output import as_json, as_of_option, money, opened, plain, print_json, share, signed, table, when
+from shoal.cli.output import (
+    NOTHING_LOADED,
+    as_json,
+    as_of_option,
+    money,
+    opened,
+    plain,
+    print_json,
+    say_faults,
+    share,
+    signed,
+    table,
+    when,
+    width,
+)
 from shoal.clock import iso
 
 if TYPE_CHECKING:
@@ -42,17 +56,16 @@ def segments(ctx: click.Context, as_of: str | None, json_: bool) -> None:
     with opened(ctx) as ws:
         at = ws.instant(as_of)
         rows = ws.segments.table(as_of=at).to_pylist()
-        faults = {slug: str(fault) for slug, fault in ws.catalogue.faults.items()}
         doubts = {d.slug: said for d in ws.segments if (said := [str(doubt) for doubt in ws.segments.doubts(d.where)])}
         if json_:
+            faults = {slug: str(fault) for slug, fault in ws.catalogue.faults.items()}
             facts = {"segments": rows, "faults": faults, "warnings": doubts}
             print_json({"as_of": iso(at), "currency": ws.config.currency} | facts)
-        else:
-            _print_segments(ws, rows, at)
-            for fault in faults.values():
-                click.echo(f"Not accepted: {fault}", err=True)
-            for slug, said in doubts.items():
-                _print_doubts(said, f"segment {slug}: ")
+            return
+        _print_segments(ws, rows, at)
+        say_faults(ws)
+        for slug, said in doubts.items():
+            _print_doubts(said, f"segment {slug}: ")
 
 
 def _print_doubts(doubts: Iterable[object], place: str = "") -> None:
@@ -66,18 +79,20 @@ def _print_segments(ws: Workspace, rows: list[dict[str, Any]], at: int) -> None:
         click.echo('or write one: shoal segment add "Buyers" \'did "Order Completed" in last 90 days\'')
         return
     currency = ws.config.currency
-    no_cost = all(row["margin"] is None for row in rows)
+    costs = any(row["margin"] is not None for row in rows)
+    head = ["Segment", "Slug", "Customers", "Share", f"Revenue, {currency}", "Share", "Margin", "30 days"]
     lines = [
         [
-            row["name"], row["slug"], f"{row['size']:,}", share(row["share"]), money(row["revenue"], currency),
-            share(row["revenue_share"]), "no cost data" if no_cost else money(row["margin"], currency),
-            signed(row["change"]),
+            row["name"], row["slug"], f"{row['size']:,}", share(row["share"]), money(row["revenue"]),
+            share(row["revenue_share"]), money(row["margin"]), signed(row["change"]),
         ]
         for row in rows
     ]  # fmt: skip
-    head = ["Segment", "Slug", "Customers", "Share", "Revenue", "of revenue", "Margin", "30 days"]
-    table(head, lines, right=(2, 3, 4, 5, 6, 7))
-    click.echo(f"As of {when(at)}. Revenue: net of refunds since each customer's first order.")
+    if not costs:
+        head, lines = [*head[:6], head[7]], [[*line[:6], line[7]] for line in lines]
+    table(head, lines, right=range(2, len(head)), wraps=(0,))
+    no_cost = "" if costs else " No margin: there is no cost data."
+    click.echo(f"As of {when(at)}. Revenue: net of refunds since each customer's first order.{no_cost}")
 
 
 @click.group()
@@ -202,7 +217,7 @@ def show(ctx: click.Context, name: str, json_: bool) -> None:
 def remove(ctx: click.Context, name: str, yes: bool) -> None:
     """Delete a segment's file; its history and its versions stay in the store."""
     with opened(ctx) as ws:
-        slug = ws.segments[name].slug
+        slug = ws.segments.slug(name)
         if not yes:
             click.confirm(f"Remove the segment {slug!r}?", abort=True)
         ws.segments.remove(slug)
@@ -239,10 +254,18 @@ def _until_sentence(found: Explanation) -> str:
 
 
 def _print_why(found: Explanation, depth: int) -> None:
+    """A part with its truth; below it its values and its end, and its own parts, each further to the right."""
+    from textwrap import wrap
+
     mark = click.style("yes", fg="green") if found.truth else click.style("no ", fg="red")
-    values = f"   [{found.shown}]" if found.shown else ""
-    until = f"   until {when(found.until)}" if found.until is not None and depth else ""
-    click.echo(f"  {'  ' * depth}{mark}  {found.sentence}{values}{until}")
+    margin, room = "  " * depth, width()
+    left = len(margin) + len("  yes  ")
+    sentence = [found.sentence] if room is None else wrap(found.sentence, max(room - left, 24))
+    click.echo(f"  {margin}{mark}  " + f"\n{' ' * left}".join(sentence))
+    until = f"until {when(found.until)}" if found.until is not None and depth else ""
+    facts = [*([found.shown] if found.shown else []), *([until] if until else [])]
+    for fact in facts:
+        click.echo(" " * left + click.style(fact, dim=True))
     for part in found.parts:
         _print_why(part, depth + 1)
 
@@ -278,6 +301,8 @@ def members(
     traits: tuple[str, ...], limit: int, json_: bool,
 ) -> None:  # fmt: skip
     """Hand out SEGMENT's members: those whose consent allows the segment's purpose, with what was withheld and why."""
+    from shoal.workspace.data import counted
+
     with opened(ctx) as ws:
         if output:
             done = ws.segments.export(name, output, as_of=as_of, purpose=purpose, traits=traits, format=format_)
@@ -293,9 +318,11 @@ def members(
             print_json(facts | ({"file": output, "rows": done.rows} if output else {"customers": rows}))
             return
         if output:
-            click.echo(f"Wrote {done.rows:,} rows to {output}.")
+            click.echo(f"Wrote {counted(done.rows, 'row')} to {output}.")
         elif rows:
-            table(list(rows[0]), [["" if v is None else plain(v) for v in row.values()] for row in rows[:limit]])
+            table(list(rows[0]), [[plain(v) for v in row.values()] for row in rows[:limit]])
+            if len(rows) > limit:
+                click.echo(f"{limit:,} of {len(rows):,} are shown; -o FILE writes them all.")
         click.echo(f"{done.reach.sentence()}. As of {when(done.at)}.")
 
 
@@ -311,11 +338,16 @@ def library(ctx: click.Context, everything: bool, json_: bool) -> None:
         if json_:
             print_json({"as_of": iso(at), "templates": [_template(t) for t in fits], "without_data": dict(rest)})
             return
-        rows = [[t.category, t.name, t.slug, f"{t.size:,}", share(t.share), t.why] for t in fits]
-        table(["Kind", "Segment", "Template", "Customers", "Share", "Why"], rows, right=(3, 4))
+        if not len(ws.customers):
+            click.echo(NOTHING_LOADED)
+        rows = [[t.name, t.slug, f"{t.size:,}", share(t.share), t.why] for t in fits]
+        for kind in dict.fromkeys(t.category for t in fits):
+            of_kind = [row for row, t in zip(rows, fits, strict=True) if t.category == kind]
+            table([kind, "Template", "Customers", "Share", "Why"], of_kind, right=(2, 3), wraps=(0, 4))
+            click.echo()
         click.echo(f"As of {when(at)}. Add one with: shoal segment add NAME --template TEMPLATE")
         if everything and rest:
-            table(["Not offered", "Reason"], [[slug, reason] for slug, reason in rest.items()])
+            table(["Not offered", "Reason"], [[slug, reason] for slug, reason in rest.items()], wraps=(1,))
         elif rest:
             click.echo(f"{len(rest)} more need other data: shoal library --all")
 
@@ -335,5 +367,9 @@ def overlap(ctx: click.Context, as_of: str | None, json_: bool) -> None:
         if json_:
             print_json(card.document())
             return
+        if not len(ws.segments):
+            click.echo("There are no segments yet. See ready ones with: shoal library")
+            return
         for line in card.lines():
             click.echo(line)
+        say_faults(ws)

@@ -66,12 +66,13 @@ def merged(store: Store, body: str, column: str = "customer") -> str:
     )
 
 
-def key_of(store: Store, customer_id: str) -> int:
-    """The key of a customer id; for a merged-away one that of the survivor.
+def key_of(store: Store, customer_id: str | int) -> int:
+    """The key of a customer id; for a merged-away one that of the survivor. A number is taken as its digits.
 
     Raises:
         UnknownName: if there is no such customer.
     """
+    customer_id = str(customer_id)
     rows = store.rows("SELECT key FROM customers WHERE id = ?", [customer_id])
     if not rows:
         near = store.rows("SELECT id FROM customers ORDER BY levenshtein(id, ?), id LIMIT 3", [customer_id])

@@ -232,5 +232,9 @@ def _entry(store: Store, ts: int, name: str, number: int, origin: int, inside: s
         [ts, origin],
     )[0]
     values = {n: decoded(kind, v) for (n, kind, _), v in zip(plain, row, strict=False) if v is not None}
-    values |= {n: f"{count} items" for (n, _), count in zip(lists, row[len(plain) :], strict=True) if count}
+    values |= {
+        n: f"{count} item{'' if count == 1 else 's'}"
+        for (n, _), count in zip(lists, row[len(plain) :], strict=True)
+        if count
+    }
     return TimelineEntry(name, ts, values, origins.name(origin))

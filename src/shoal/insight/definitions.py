@@ -108,10 +108,18 @@ def _checked(found: Catalogue, schema: Schema, last_good: Mapping[str, Definitio
             try:
                 check_definition(definition, full, place=str(path_of(root, slug).relative_to(root)))
             except ShoalError as error:
-                faults.setdefault(slug, error)
+                broken = sorted(references(definition.where).segments & (faults.keys() - definitions.keys()))
+                faults.setdefault(slug, _follows(broken[0], error.place) if broken else error)
                 del definitions[slug]
                 dropped = True
     return Catalogue(definitions, faults, found.hashes)
+
+
+def _follows(slug: str, place: str | None) -> DefinitionError:
+    """The fault of a definition that names another one with a fault."""
+    return DefinitionError(
+        f'It names the segment "{slug}", which isn\'t accepted itself.', place=place, fix="Mend that one first."
+    )
 
 
 def save(root: Path, definition: Definition, schema: Schema, *, base: str | None, new: bool = False) -> Path:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from shoal.errors import ShoalError, StoreError, StoreLocked
+from shoal.errors import ShoalError, StatementError, StoreError, StoreLocked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -357,7 +357,7 @@ def translated(error: duckdb.Error, path: str) -> StoreError:
         if re.search(pattern, said, re.IGNORECASE):
             return StoreError(problem, place=place, fix=fix)
     first = " ".join(str(error).split("\n\n")[0].split())
-    return StoreError(f"The database refused a statement: {first.removesuffix('.')}.", place=place)
+    return StatementError(first.removesuffix("."), place=place)
 
 
 @lru_cache(maxsize=1)

@@ -13,6 +13,7 @@ from shoal.insight.history import of_customer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from shoal.workspace.moments import When
     from shoal.workspace.opening import Workspace
 
 
@@ -36,7 +37,10 @@ class Customers:
         (count,) = self._ws.store.rows("SELECT count(*) FROM customers")[0]
         return int(count)
 
-    def profile(self, customer: str, *, as_of: str | int | None = None, newest: int = 20) -> Profile:
+    def __repr__(self) -> str:
+        return f"Customers({len(self):,})"
+
+    def profile(self, customer: str, *, as_of: When = None, newest: int = 20) -> Profile:
         """All that is known of a customer.
 
         Raises:
@@ -44,7 +48,7 @@ class Customers:
         """
         return profile(self._ws.store, key_of(self._ws.store, customer), self._ws.instant(as_of), newest=newest)
 
-    def memberships(self, customer: str, *, as_of: str | int | None = None) -> list[Membership]:
+    def memberships(self, customer: str, *, as_of: When = None) -> list[Membership]:
         """The segments that a customer is in, each with its end."""
         ws, key, at = self._ws, key_of(self._ws.store, customer), self._ws.instant(as_of)
         found = []
@@ -64,6 +68,9 @@ class Lists:
 
     def __init__(self, workspace: Workspace) -> None:
         self._ws = workspace
+
+    def __repr__(self) -> str:
+        return f"Lists({', '.join(self.sizes()) or 'none yet'})"
 
     def sizes(self) -> dict[str, int]:
         """How many customers are on each list."""

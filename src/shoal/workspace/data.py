@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shoal import clock
+from shoal.config import located
 from shoal.customers.load import LoadReport, Progress, load, reload_quarantine
+from shoal.errors import ConfigError, UnknownName, did_you_mean, nearest
 from shoal.insight.history import newest
 from shoal.insight.traits import compute_traits
+from shoal.shapes import RevenueRule
 from shoal.workspace.segments import BACKFILL_DAYS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from shoal.workspace.opening import Workspace
 
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 _RULE = "computed_rule"
 """In ``meta``: the settings that traits were last computed with."""
 _OTHER_RULE = "Traits were computed anew: revenue: or purchases: in shoal.yaml says something else than before."
+_STEPS = {"judging": "checking"}
+"""Steps of a load that readers know by another word."""
 COUNTED = {"rows", "gaps", "distinct"}
 """The measures of quality that are counts; freshness is in days, all others are shares."""
 
@@ -36,6 +42,11 @@ class Loaded:
     entered: int
     left: int
     quality_rows: tuple[tuple[str, ...], ...]
+
+    @property
+    def quarantined(self) -> int:
+        """How many rows this load put aside."""
+        return sum(sum(source.quarantined.values()) for source in self.report.sources.values())
 
     def document(self) -> dict[str, Any]:
         """The same as a JSON-ready document."""
@@ -52,7 +63,7 @@ class Loaded:
             return ["Nothing has changed since the last load."]
         found = [line for source in self.report.sources.values() for line in _source_lines(source)]
         found.append(
-            f"{self.report.customers:,} new customers; {self.entered:,} entered a segment, {self.left:,} left one; "
+            f"{counted(self.report.customers, 'new customer')}; {self.entered:,} entered a segment, {self.left:,} left one; "
             f"{self.report.seconds:.1f} s."
         )
         return found
@@ -63,21 +74,29 @@ def _source_lines(source: Any) -> list[str]:
         return [f"{source.name}: unchanged."] if source.skipped else []
     what = [f"{count:,} {name}" for name, count in source.events.items()]
     if source.traits:
-        what.append(f"{sum(source.traits.values()):,} changes of {len(source.traits)} traits")
-    what += [
-        f"{count:,} {name}" for name, count in (("consents", source.consents), ("spend rows", source.spend)) if count
-    ]
-    said = [f"{source.name}: {source.rows:,} rows → {', '.join(what) or 'looked up only'}"]
+        what.append(f"{counted(sum(source.traits.values()), 'change')} of {counted(len(source.traits), 'trait')}")
+    what += [counted(n, name) for name, n in (("consent", source.consents), ("spend row", source.spend)) if n]
+    said = [f"{source.name}: {counted(source.rows, 'row')} → {', '.join(what) or 'looked up only'}"]
     rest = {
-        "repeated rows dropped": source.repeated,
-        "rows replaced or gone": source.retired,
-        "rows left out by where": source.left_out,
-        "in quarantine": sum(source.quarantined.values()),
-        "cells of another type": sum(source.mistyped.values()),
-        "keys not found": sum(source.orphans.values()),
+        "repeated {row} dropped": source.repeated,
+        "{row} replaced or gone": source.retired,
+        "{row} left out by where": source.left_out,
+        "{row} in quarantine": sum(source.quarantined.values()),
+        "{cell} of another type": sum(source.mistyped.values()),
+        "{key} not found": sum(source.orphans.values()),
     }
-    more = [f"{count:,} {name}" for name, count in rest.items() if count]
+    words = {n: {w: w if n == 1 else f"{w}s" for w in ("row", "cell", "key")} for n in rest.values()}
+    more = [f"{n:,} {text.format(**words[n])}" for text, n in rest.items() if n]
     return [said[0] + (f"; {', '.join(more)}" if more else "") + "."]
+
+
+def counted(count: int, one: str) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "row"), counted(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{count:,} {one if count == 1 else one + 's'}"
 
 
 class Data:
@@ -85,6 +104,9 @@ class Data:
 
     def __init__(self, workspace: Workspace) -> None:
         self._ws = workspace
+
+    def __repr__(self) -> str:
+        return f"Data({', '.join(self._ws.config.sources) or 'no sources'})"
 
     # ------------------------------------------------------------ loading
 
@@ -100,21 +122,33 @@ class Data:
             QualityStop: if a threshold in ``shoal.yaml`` says stop; nothing is loaded then.
         """
         first = self._is_first()
-        report = load(self._ws.store, self._ws.config.sources, only=only, **self._settings(first, progress or _silent))
+        with self._located():
+            settings = self._settings(first, progress or _silent)
+            report = load(self._ws.store, self._ws.config.sources, only=only, **settings)
         return self._finish(report, first, progress or _silent)
 
     def retry_quarantine(self, source: str | None = None, *, progress: Step | None = None) -> Loaded:
         """Read the rows in quarantine again, after the file or the mapping was mended."""
         step = progress or _silent
         only = None if source is None else [source]
-        report = reload_quarantine(self._ws.store, self._ws.config.sources, only=only, **self._settings(False, step))
+        with self._located():
+            settings = self._settings(False, step)
+            report = reload_quarantine(self._ws.store, self._ws.config.sources, only=only, **settings)
         return self._finish(report, False, step)
+
+    @contextmanager
+    def _located(self) -> Iterator[None]:
+        """A mapping that the files don't bear out is named with its line in ``shoal.yaml``."""
+        try:
+            yield
+        except ConfigError as error:
+            raise located(error, self._ws.config.root) from None
 
     def _settings(self, first: bool, step: Step) -> dict[str, Any]:
         config = self._ws.config
 
         def tell(now: Progress) -> None:
-            step(f"{now.step} {now.source}", now.done, now.total)
+            step(f"{_STEPS.get(now.step, now.step)} {now.source}", now.done, now.total)
 
         return {
             "root": config.root,
@@ -140,7 +174,7 @@ class Data:
             set_meta(ws.store, "clock_offset", str(clock.Clock.showing(report.now).offset))
         other_rule = self._rule_changed()
         if report.load is None and newest(ws.store) is not None and not other_rule:
-            return Loaded(ws.now(), report, (), 0, 0, ())
+            return Loaded(ws.now(), report, self.faults(), 0, 0, ())
         ws.refresh()
         step("computing traits", 0, 0)
         notes = self.compute_traits()
@@ -150,9 +184,27 @@ class Data:
         published = ws.segments.publish(because="load")
         entered = sum(e for e, _ in published.changes.values())
         left = sum(out for _, out in published.changes.values())
-        faults = tuple(str(fault) for fault in ws.catalogue.faults.values())
         quality = self.quality_table() if report.load is not None else ()
-        return Loaded(published.at, report, (*report.warnings, *notes, *faults), entered, left, quality)
+        return Loaded(published.at, report, (*report.warnings, *notes, *self.faults()), entered, left, quality)
+
+    def faults(self) -> tuple[str, ...]:
+        """What isn't in force as it was written: definitions that can't be accepted, revenue of events that aren't there."""
+        rule, known = self._ws.config.revenue, self._ws.schema.events
+        usual = RevenueRule()
+        named = {
+            "orders": {rule.orders} - {usual.orders},
+            "events": rule.events.keys() - usual.events.keys(),
+            "cost": rule.cost.keys(),
+        }
+        lost = [
+            f'shoal.yaml: revenue.{part}: No event is called "{name}". '
+            + (did_you_mean(nearest(name, known)) or f"There are: {', '.join(sorted(known))}.")
+            for part, names in named.items()
+            for name in sorted(names)
+            if known and name not in known
+        ]
+        broken = [f"Not accepted: {fault}" for fault in self._ws.catalogue.faults.values()]
+        return (*lost, *broken)
 
     def compute_traits(self, *, recalibrate: bool = False) -> tuple[str, ...]:
         """Work out RFM, lifecycle, favourites and the like; returns what the reader should know.
@@ -182,7 +234,12 @@ class Data:
     # ------------------------------------------------------------ quality
 
     def quality(self, source: str | None = None) -> list[dict[str, Any]]:
-        """The measures of the last load of each source: of the source, and with ``source`` of its columns."""
+        """The measures of the last load of each source: of the source, and with ``source`` of its columns.
+
+        Raises:
+            UnknownName: if there is no such source.
+        """
+        self._check_source(source)
         rows = self._ws.store.rows(
             "SELECT source, col, measure, value, n, verdict, note FROM quality q WHERE load = "
             "(SELECT max(load) FROM quality WHERE source = q.source) AND "
@@ -191,6 +248,10 @@ class Data:
         )
         head = ("source", "column", "measure", "value", "n", "verdict", "note")
         return [dict(zip(head, row, strict=True)) for row in rows]
+
+    def _check_source(self, source: str | None) -> None:
+        if source is not None and source not in self._ws.config.sources:
+            raise UnknownName("source", source, self._ws.config.sources)
 
     def quality_table(self) -> tuple[tuple[str, ...], ...]:
         """A line a source: score, rows, quarantined, repeated rows, newest row, verdict."""
@@ -203,6 +264,7 @@ class Data:
 
     def quarantine_counts(self, source: str | None = None) -> list[dict[str, Any]]:
         """How many rows wait in quarantine, by source and reason."""
+        self._check_source(source)
         rows = self._ws.store.rows(
             "SELECT source, code, count(*), min(reason) FROM quarantine WHERE resolved IS NULL "
             "AND (? IS NULL OR source = ?) GROUP BY source, code ORDER BY count(*) DESC, source, code",
@@ -236,12 +298,15 @@ class Data:
             "now": clock.iso(ws.now()),
             "clock": ws.config.clock,
             "timezone": ws.config.zone,
-            "last_load": f"number {loads[0][0]} at {clock.iso(loads[0][1])}" if loads else "none yet",
+            "last_load": {"number": loads[0][0], "at": clock.iso(loads[0][1])} if loads else None,
             "customers": customers,
-            "events": {n: f"{c:,}, newest {clock.iso(ts) if ts is not None else '–'}" for n, (c, ts) in events.items()},
+            "events": {
+                name: {"count": count, "newest": None if ts is None else clock.iso(ts)}
+                for name, (count, ts) in events.items()
+            },
             "traits": len(ws.schema.traits),
             "segments": len(ws.definitions),
-            "faults": {slug: str(fault) for slug, fault in ws.catalogue.faults.items()},
+            "faults": list(self.faults()),
             "quarantined": sum(row["rows"] for row in self.quarantine_counts()),
         }
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from shoal.clock import Clock
 from shoal.config import FILE_NAME, Config, read_config
-from shoal.errors import ConfigError, StoreError
+from shoal.errors import ConfigError, DefinitionError, StatementError, StoreError
 from shoal.insight.definitions import Catalogue, known_at, read_catalogue, record
 from shoal.lang.schema import Schema
 from shoal.workspace.frames import Form, as_form
 from shoal.workspace.lock import WorkspaceLock
+from shoal.workspace.moments import When, instant_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -87,9 +88,11 @@ def _refuse_changes(query: str) -> None:
     try:
         found = sqlglot.parse(query, read="duckdb")
     except sqlglot.ParseError as error:
-        raise StoreError(f"This is not SQL: {str(error).splitlines()[0]}", fix="Write one SELECT.") from None
+        raise DefinitionError(f"This is not SQL: {str(error).splitlines()[0]}", fix="Write one SELECT.") from None
     if len(found) != 1 or not isinstance(found[0], exp.Query):
-        raise StoreError("Only a single SELECT can be run here.", fix="Change data through sources and shoal load.")
+        raise DefinitionError(
+            "Only a single SELECT can be run here.", fix="Change data through sources and shoal load."
+        )
 
 
 def _open_store(config: Config) -> DuckStore:
@@ -160,21 +163,13 @@ class Workspace:
         """The current instant by the workspace's clock, in microseconds since 1970 UTC."""
         return self.clock.now()
 
-    def instant(self, when: str | int | None) -> int:
-        """An instant from an ISO text, a date (its first instant in the workspace's zone), an integer, or None for now.
+    def instant(self, when: When) -> int:
+        """An instant from a date (its first instant in the workspace's zone), a time, an ISO text, or None for now.
 
         Raises:
-            DefinitionError: for a text that is neither a date nor an instant with its zone.
+            DefinitionError: for what is neither a date nor an instant.
         """
-        from shoal.lang.calendar import zone
-        from shoal.lang.document import days_of, micros_of
-
-        if when is None:
-            return self.now()
-        if isinstance(when, int):
-            return when
-        text = when.strip()
-        return zone(self.config.zone).starts(days_of(text)) if len(text) == 10 else micros_of(text)
+        return self.now() if when is None else instant_of(when, self.config.zone)
 
     # ------------------------------------------------------------ what there is
 
@@ -270,7 +265,7 @@ class Workspace:
         """The result of a read-only SQL query over the readable views of schema ``data``.
 
         Raises:
-            StoreError: if the query can't be run or isn't a single SELECT.
+            DefinitionError: if the query can't be run or isn't a single SELECT.
         """
         from shoal.sql.views import create_views
 
@@ -279,6 +274,8 @@ class Workspace:
         self.store.execute("SET search_path = 'data'")
         try:
             return as_form(self.store.arrow(query), form)
+        except StatementError as error:
+            raise DefinitionError(f"The query can't be run. {error.reason}.") from None
         finally:
             self.store.execute("RESET search_path")
 
@@ -306,4 +303,7 @@ class Workspace:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Workspace({str(self.config.root)!r}, {len(self.definitions)} segments)"
+        from shoal.workspace.data import counted
+
+        held = f"{counted(len(self.customers), 'customer')}, {counted(len(self.definitions), 'segment')}"
+        return f"Workspace({str(self.config.root)!r}: {held})"

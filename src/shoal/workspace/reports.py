@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shoal.clock import DAY
+from shoal.clock import DAY, MINUTE
 from shoal.errors import DefinitionError, ShoalError, UnknownName
 from shoal.insight import migration, standing
 from shoal.views import theme
@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     from shoal.sql.engine import Evaluation
     from shoal.views.charts.lines import Grain
     from shoal.views.report import Facts, Figure
+    from shoal.workspace.moments import When
     from shoal.workspace.opening import Workspace
 
     Step = Callable[[str, int, int], None]
 
 COMPARE_OVER = 90 * DAY
+_FRESH = 10 * MINUTE
+"""For so long charts of "now" are drawn from the same figures, so that a notebook works them out once."""
 _PARTS = 7
 _SIZES, _SIZES_OVER = 12, 360 * DAY
 
@@ -38,13 +41,17 @@ class Reports:
 
     def __init__(self, workspace: Workspace) -> None:
         self._ws = workspace
+        self._drawn: tuple[object, int, dict[str, Figure]] | None = None
+
+    def __repr__(self) -> str:
+        return "Reports(write, html, chart, names)"
 
     def write(
         self,
         path: str | Path,
         *,
-        as_of: str | int | None = None,
-        compare: str | int | None = None,
+        as_of: When = None,
+        compare: When = None,
         progress: Step | None = None,
     ) -> Path:
         """Write the report as one self-contained HTML file; an older one is replaced whole, or not at all.
@@ -63,17 +70,13 @@ class Reports:
         text = self.html(as_of=as_of, compare=compare, progress=progress)
         return _replace(Path(path), text)
 
-    def html(
-        self, *, as_of: str | int | None = None, compare: str | int | None = None, progress: Step | None = None
-    ) -> str:
+    def html(self, *, as_of: When = None, compare: When = None, progress: Step | None = None) -> str:
         """The text of the report's HTML; arguments as of ``write``."""
         from shoal.views.report import compose, render
 
         return render(compose(self.facts(as_of=as_of, compare=compare, progress=progress)), progress)
 
-    def chart(
-        self, name: str, *, as_of: str | int | None = None, compare: str | int | None = None, width: int = theme.WIDE
-    ) -> alt.Chart:
+    def chart(self, name: str, *, as_of: When = None, compare: When = None, width: int = theme.WIDE) -> alt.Chart:
         """One chart of the report, for a notebook.
 
         Args:
@@ -90,22 +93,32 @@ class Reports:
             raise UnknownName("chart", name, figures)
         return figures[name].draw(width)
 
-    def names(self, *, as_of: str | int | None = None) -> list[str]:
+    def names(self, *, as_of: When = None) -> list[str]:
         """The names of the charts that this data bears."""
         return list(self._figures(as_of, None))
 
-    def _figures(self, as_of: str | int | None, compare: str | int | None) -> dict[str, Figure]:
+    def _figures(self, as_of: When, compare: When) -> dict[str, Figure]:
         from shoal.views.report import Figure
         from shoal.views.report.compose import sections
 
+        key, now = (as_of, compare, self._state()), self._ws.now()
+        if self._drawn is not None and self._drawn[0] == key and now - self._drawn[1] < _FRESH:
+            return self._drawn[2]
         blocks = (b for s in sections(self.facts(as_of=as_of, compare=compare)) for b in s.blocks)
-        return {block.id: block for block in blocks if isinstance(block, Figure)}
+        found = {block.id: block for block in blocks if isinstance(block, Figure)}
+        self._drawn = (key, now, found)
+        return found
+
+    def _state(self) -> tuple[object, ...]:
+        """What changes where the same chart would show something else: loads, definitions, lists."""
+        loads, changes = self._ws.store.rows("SELECT (SELECT max(id) FROM loads), (SELECT count(*) FROM list_changes)")[
+            0
+        ]
+        return loads, changes, tuple(self._ws.catalogue.hashes.items())
 
     # ------------------------------------------------------------ gathering
 
-    def facts(
-        self, *, as_of: str | int | None = None, compare: str | int | None = None, progress: Step | None = None
-    ) -> Facts:
+    def facts(self, *, as_of: When = None, compare: When = None, progress: Step | None = None) -> Facts:
         """Everything that the report says, as frames; arguments as of ``write``."""
         at = self._ws.instant(as_of)
         earlier = at - COMPARE_OVER if compare is None else self._ws.instant(compare)
@@ -247,7 +260,7 @@ class _Gathering:
 
     def _step(self, what: str) -> None:
         self._done += 1
-        self._progress("facts: " + what, self._done, _PARTS)
+        self._progress(f"working out {what}", self._done, _PARTS)
 
 
 def _grain(span: tuple[int, int] | None) -> Grain:

@@ -15,7 +15,7 @@ from shoal.insight import definitions as files
 from shoal.insight.history import Published, publish
 from shoal.lang.build_values import Condition as Built
 from shoal.lang.files import slug_of
-from shoal.lang.nodes import Definition
+from shoal.lang.nodes import Definition, Node
 from shoal.lang.parse import parse
 from shoal.workspace.frames import Form, as_form
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from shoal.insight.segments import Quality
     from shoal.lang.nodes import Condition
     from shoal.sql.engine import Evaluation, Explanation
+    from shoal.workspace.moments import When
     from shoal.workspace.opening import Workspace
 
 CHANGE_OVER = 30 * DAY
@@ -76,11 +77,19 @@ class Segments:
     def __len__(self) -> int:
         return len(self._ws.definitions)
 
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a segment of a slug or display name; a definition is in it too."""
+        definitions = self._ws.definitions.values()
+        return (
+            name in definitions if isinstance(name, Definition) else any(name in (d.slug, d.name) for d in definitions)
+        )
+
+    def __repr__(self) -> str:
+        return f"Segments({', '.join(self._ws.definitions) or 'none yet'})"
+
     # ------------------------------------------------------------ evaluation
 
-    def evaluate(
-        self, names: Sequence[str] | None = None, *, as_of: str | int | None = None, known_at: str | int | None = None
-    ) -> Evaluation:
+    def evaluate(self, names: Sequence[str] | None = None, *, as_of: When = None, known_at: When = None) -> Evaluation:
         """Who is in which segment at an instant; all segments together unless names are given.
 
         Args:
@@ -97,7 +106,7 @@ class Segments:
         chosen = ws.definitions if names is None else {self[n].slug: self[n] for n in names}
         return ws.engine.evaluate(chosen, ws.instant(as_of))
 
-    def table(self, *, as_of: str | int | None = None, form: Form = "arrow") -> Any:
+    def table(self, *, as_of: When = None, form: Form = "arrow") -> Any:
         """Name, size, share, revenue, margin and change over 30 days of every segment.
 
         Returns:
@@ -114,7 +123,7 @@ class Segments:
             before.close()
         return as_form(table, form)
 
-    def preview(self, where: str | Condition | Built, *, as_of: str | int | None = None) -> Preview:
+    def preview(self, where: str | Condition | Built, *, as_of: When = None) -> Preview:
         """How many customers a condition holds for, without saving it.
 
         Raises:
@@ -144,7 +153,7 @@ class Segments:
         text = where if isinstance(where, str) else show(_node(where))
         return doubts(parse(text), self._ws.schema, text=text)
 
-    def why(self, customer: str, name: str, *, as_of: str | int | None = None) -> Explanation:
+    def why(self, customer: str, name: str, *, as_of: When = None) -> Explanation:
         """Why a customer is in a segment or not: the tree with values and truths, and until when.
 
         Raises:
@@ -155,7 +164,7 @@ class Segments:
 
     # ------------------------------------------------------------ library and quality
 
-    def library(self, *, as_of: str | int | None = None) -> tuple[list[Template], dict[str, str]]:
+    def library(self, *, as_of: When = None) -> tuple[list[Template], dict[str, str]]:
         """Ready segments that fit the data at hand, with their size; and the others, each with the reason."""
         from shoal.insight.library import library
 
@@ -176,7 +185,7 @@ class Segments:
             raise DefinitionError(f"The template {slug!r} doesn't fit this data: {rest[slug]}")
         raise UnknownName("template", slug, [t.slug for t in fits])
 
-    def quality(self, *, as_of: str | int | None = None) -> Quality:
+    def quality(self, *, as_of: When = None) -> Quality:
         """Overlap, near-duplicates, distinctness, reach and coverage of all segments."""
         from shoal.insight.segments import quality
 
@@ -205,7 +214,7 @@ class Segments:
         self,
         name: str,
         *,
-        as_of: str | int | None = None,
+        as_of: When = None,
         purpose: str | None = None,
         traits: Sequence[str] = (),
         form: Form = "arrow",
@@ -223,7 +232,7 @@ class Segments:
         name: str,
         path: str | Path,
         *,
-        as_of: str | int | None = None,
+        as_of: When = None,
         purpose: str | None = None,
         traits: Sequence[str] = (),
         format: str | None = None,  # noqa: A002
@@ -238,7 +247,7 @@ class Segments:
             rows = write_table(target, out.schema, out.batches(), format=format)
             return HandedOut(self[name].slug, out.at, out.reach, target, rows)
 
-    def reach(self, name: str, *, as_of: str | int | None = None, purpose: str | None = None) -> HandedOut:
+    def reach(self, name: str, *, as_of: When = None, purpose: str | None = None) -> HandedOut:
         """How many members may be reached and why the others may not, without handing anyone out."""
         with _Members(self._ws, self[name], as_of, purpose, ()) as out:
             return HandedOut(self[name].slug, out.at, out.reach, None, 0)
@@ -289,17 +298,26 @@ class Segments:
         self.publish(because=because)
         return definition
 
-    def remove(self, name: str) -> Definition:
-        """Delete a segment's file; its history and versions stay in the store.
+    def remove(self, name: str) -> Definition | None:
+        """Delete a segment's file; its history and versions stay in the store. None where it was never accepted.
 
         Raises:
             DefinitionError: if another segment names it.
         """
-        definition = self[name]
-        files.remove(self._ws.config.root, definition.slug, self._ws.definitions)
+        slug = self.slug(name)
+        definition = self._ws.definitions.get(slug)
+        files.remove(self._ws.config.root, slug, self._ws.definitions)
         self._ws.refresh()
         _ = self._ws.catalogue
         return definition
+
+    def slug(self, name: str) -> str:
+        """The slug of a segment, by slug or display name; also of one whose file can't be accepted.
+
+        Raises:
+            UnknownName: if there is none.
+        """
+        return name if name in self._ws.catalogue.faults else self[name].slug
 
     def publish(self, *, because: str = "evaluation") -> Published:
         """Refresh thresholds, evaluate all segments now and append what changed to their history."""
@@ -328,7 +346,12 @@ class Segments:
 
 
 def _node(where: Condition | Built) -> Condition:
-    return where.node if isinstance(where, Built) else where
+    node = where.node if isinstance(where, Built) else where
+    if not isinstance(node, Node):
+        raise DefinitionError(
+            f"A condition is a text or is built with shoal.lang.build; this is of type {type(where).__name__}."
+        )
+    return node
 
 
 class _Members:
@@ -338,7 +361,7 @@ class _Members:
         self,
         workspace: Workspace,
         definition: Definition,
-        as_of: str | int | None,
+        as_of: When,
         purpose: str | None,
         traits: Sequence[str],
     ) -> None:

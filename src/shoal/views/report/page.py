@@ -135,7 +135,7 @@ def render(page: Page, progress: Callable[[str, int, int], None] | None = None) 
     for index, figure in enumerate(figures):
         drawn[figure.id] = _drawn(figure)
         if progress:
-            progress("charts", index + 1, len(figures))
+            progress("drawing charts", index + 1, len(figures))
     text: str = _environment().get_template("report.html").render(page=page, drawn=drawn, theme=theme)
     return text
 
