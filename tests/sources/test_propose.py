@@ -305,6 +305,16 @@ def test_a_folder_without_customers_is_an_error(tmp_path, write):
         propose(tmp_path, now=NOW)
     with pytest.raises(SourceError, match="no such folder"):
         propose(tmp_path / "nowhere", now=NOW)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceError, match=f"{tmp_path}/empty: The folder holds no file"):
+        propose(tmp_path / "empty", now=NOW)
+
+
+def test_a_folder_whose_only_table_is_broken_says_what_is_wrong_with_it(tmp_path, write):
+    """Breaks when the reader is told that a column is missing, where in truth the file can't be read."""
+    write("orders.csv", "order_id,customer_id,total,total\n1,1,2,3\n")
+    with pytest.raises(SourceError, match=r"orders.csv:1: Columns 3 and 4 are named 'total'.*Mend them"):
+        propose(tmp_path, now=NOW)
 
 
 def test_the_clock_follows_the_newest_event(tmp_path, write):

@@ -359,3 +359,19 @@ def test_a_chart_shows_a_segment_that_was_just_added(shop: Workspace) -> None:
     assert str(shop.reports.chart("segment-sizes").to_dict()) == before
     shop.segments.add("Everywhere", "country is known")
     assert "Everywhere" in str(shop.reports.chart("segment-sizes").to_dict())
+
+
+def test_a_source_that_lost_much_is_told(root: Path) -> None:
+    """Breaks when a quarter of the rows in quarantine, or an export that came out empty, passes as a good load."""
+    file = root.parent / "exports" / "survey.csv"
+    head, *rows = file.read_text().splitlines()
+    spoilt = [row.replace("-", "x", 1) if number % 4 == 0 else row for number, row in enumerate(rows)]
+    file.write_text("\n".join([head, *spoilt]) + "\n")
+    with open_workspace(root) as shop:
+        done = shop.load()
+        assert done.quarantined == len(rows[::4])
+        (told,) = [note for note in done.notes if note.startswith("survey: ")]
+        assert "of the rows are in quarantine" in told
+    file.write_text(head + "\n")
+    with open_workspace(root) as shop:
+        assert any("hold no rows any more" in note for note in shop.load().notes)

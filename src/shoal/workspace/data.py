@@ -28,6 +28,8 @@ _RULE = "computed_rule"
 _OTHER_RULE = "Traits were computed anew: revenue: or purchases: in shoal.yaml says something else than before."
 _STEPS = {"judging": "checking"}
 """Steps of a load that readers know by another word."""
+_MUCH = 0.05
+"""From this share of its rows on, it is said that a source lost some to quarantine."""
 COUNTED = {"rows", "gaps", "distinct"}
 """The measures of quality that are counts; freshness is in days, all others are shares."""
 
@@ -185,7 +187,19 @@ class Data:
         entered = sum(e for e, _ in published.changes.values())
         left = sum(out for _, out in published.changes.values())
         quality = self.quality_table() if report.load is not None else ()
-        return Loaded(published.at, report, (*report.warnings, *notes, *self.faults()), entered, left, quality)
+        said = (*report.warnings, *self._put_aside(report), *notes, *self.faults())
+        return Loaded(published.at, report, said, entered, left, quality)
+
+    def _put_aside(self, report: LoadReport) -> Iterator[str]:
+        """A sentence for each source that lost so many rows that its figures mean something else."""
+        for source in report.sources.values():
+            share = sum(source.quarantined.values()) / max(source.rows + source.rejected, 1)
+            if source.retired and not source.rows:
+                yield f"{source.name}: its files hold no rows any more, so what they held before was taken back."
+            if share >= _MUCH:
+                (worst, *_) = self.quarantine_counts(source.name)
+                part = f"{source.name}: {100 * share:.0f} % of the rows are in quarantine"
+                yield f"{part}, most of them for this: {worst['example']}"
 
     def faults(self) -> tuple[str, ...]:
         """What isn't in force as it was written: definitions that can't be accepted, revenue of events that aren't there."""

@@ -92,16 +92,21 @@ def propose(from_: Path | str, *, workspace: Path | None = None, now: int | None
     drafts = [context.drafts[look.name] for look in looks if look.name in context.drafts]
     drafts = sorted((draft for draft in drafts if _has_use(draft, drafts)), key=_rank)
     if not drafts:
-        raise SourceError(
-            "No table was found that speaks of customers.",
-            place=str(from_),
-            fix="A table needs a column such as customer_id or email. Or write the mapping by hand.",
-        )
+        raise _nothing_found(str(from_), broken)
     for draft in drafts:
         _complete(context, draft)
     used = {draft.name for draft in drafts}
     unused = [look.shown for look in looks if look.name not in used]
     return _proposal(context, drafts, [*broken, *copies], unused + _ignored(from_), now)
+
+
+def _nothing_found(from_: str, broken: list[str]) -> SourceError:
+    """Files that couldn't be read come first: the table that was meant may be among them."""
+    fix = "A table needs a column such as customer_id or email. Or write the mapping by hand."
+    said = " ".join(["No table was found that speaks of customers.", *broken[:3]])
+    if len(broken) > 3:
+        said += f" {len(broken) - 3} more files couldn't be read."
+    return SourceError(said, place=from_, fix="Mend them, then try again." if broken else fix)
 
 
 def _looks(from_: Path | str, workspace: Path | None) -> tuple[list[Look], list[str]]:

@@ -81,7 +81,10 @@ def look_around(root: Path, base: Path) -> tuple[list[Look], list[str]]:
     """
     looks: list[Look] = []
     broken: list[str] = []
-    found = discover(".", root) if root.is_dir() else discover(root.name, root.parent)
+    try:
+        found = discover(".", root) if root.is_dir() else discover(root.name, root.parent)
+    except SourceError as error:
+        raise SourceError(error.problem, place=str(root), fix=error.fix) from None
     for file in found:
         try:
             for fmt in _parts(file):

@@ -537,9 +537,14 @@ def _copies(context: Context, order: _Order) -> None:
     if any(context.keys.unique(look, c) for c in look.columns):
         return
     order.draft.duplicates = "keep"
-    share = context.keys.repeats(look)
-    if share:
+    copies = round(context.keys.repeats(look) * look.sample.num_rows)
+    if copies == 1:
         context.ask(
-            f"{share:.1%} of the rows of {look.shown} are exact copies of others and count like any other. "
+            f"1 row of the sample of {look.shown} is an exact copy of another and counts like any other. "
+            "If it is a fault of the export, write duplicates: drop."
+        )
+    elif copies:
+        context.ask(
+            f"{copies:,} rows of the sample of {look.shown} are exact copies of others and count like any other. "
             "If they are faults of the export, write duplicates: drop."
         )

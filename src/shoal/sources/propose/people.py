@@ -131,7 +131,10 @@ def _granted(context: Context, draft: Draft, entry: dict[str, Any]) -> None:
         ]
         no = [e for e in guess.examples if e not in yes]
         draft.format |= {"yes": sorted({"yes", "true", "1", *yes}), "no": sorted({"no", "false", "0", *no})}
-        context.ask(f"{draft.look.shown}: in {column}, {', '.join(yes) or 'nothing'} counts as consent. Is that right?")
+        rest = f"; {', '.join(no)} {'does' if len(no) == 1 else 'do'} not" if no else ""
+        context.ask(
+            f"{draft.look.shown}: in {column}, {', '.join(yes) or 'nothing'} counts as consent{rest}. Is that right?"
+        )
 
 
 _YES = {"yes", "y", "true", "t", "1", "on"}
