@@ -53,6 +53,13 @@ def test_a_whole_section_is_read() -> None:
     assert event.place == "sources.orders.events[0]"
 
 
+@pytest.mark.parametrize("take", [["Country", "Plan"], {"Country": "Country", "Plan": "Plan"}])
+def test_traits_called_like_their_columns_need_only_a_list(take: Any) -> None:
+    """Forty columns of a customer table would otherwise be written twice each."""
+    traits = parse_sources(_changed("orders.traits.take", take))["orders"].traits[0]
+    assert traits.take == {"Country": "Country", "Plan": "Plan"}
+
+
 def _changed(path: str, value: Any) -> dict[str, Any]:
     """The good section with one value changed; an empty path part is not needed."""
     document: Any = yaml.safe_load(GOOD)
@@ -86,6 +93,9 @@ def _changed(path: str, value: Any) -> dict[str, Any]:
         ("orders.events[0].items.products", "x", "sources.orders.events[0].items.products", "Expected"),
         ("orders.traits.account", "C", "sources.orders.traits[0]", "customer or to an account"),
         ("orders.traits.take", {}, "sources.orders.traits[0]", "take"),
+        ("orders.traits.take", [], "sources.orders.traits[0]", "take: [country]"),
+        ("orders.traits.take", ["Country", None], "sources.orders.traits[0].take[1]", "Expected a text"),
+        ("orders.traits.take", {"country": ["Country"]}, "sources.orders.traits[0].take.country", "name of a column"),
         ("orders.duplicates", "remove", "sources.orders.duplicates", "drop"),
         ("orders.events", "x", "sources.orders.events[0]", "key: value"),
         ("products.lookup", {"from": "orders", "on": "a", "take": "b"}, "sources.products", "circle"),

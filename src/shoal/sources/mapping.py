@@ -311,12 +311,10 @@ def _types(part: Section) -> dict[str, Kind]:
 
 def _lookup(part: Section) -> Lookup:
     source = part.needed("from", "Name the other source, as from: products")
-    on = part.values.get("on")
-    pairs = part.pairs("on") if isinstance(on, dict) else {c: c for c in part.texts("on") or ()}
+    pairs = part.columns("on")
     if not pairs:
         part.fail("", "`on` is missing.", "Name the column that both sources have, as on: product_id")
-    take = part.values.get("take")
-    taken = part.pairs("take") if isinstance(take, dict) else {c: c for c in part.texts("take") or ()}
+    taken = part.columns("take")
     if not taken:
         part.fail("", "`take` is missing.", "Name the columns to fetch, as take: [category, brand]")
     return Lookup(source, pairs, taken, part.path)
@@ -392,9 +390,10 @@ def _traits(part: Section) -> TraitMap:
     customer, account = part.text("customer"), part.text("account")
     if (customer is None) == (account is None):
         part.fail("", "Traits belong to a customer or to an account.", "Write customer: COLUMN or account: COLUMN.")
-    take = part.pairs("take")
+    take = part.columns("take")
     if not take:
-        part.fail("", "`take` is missing.", "Name the traits and their columns, as take: {country: Country}")
+        fix = "Name the traits and their columns, as take: {country: Country}, or only the columns: take: [country]"
+        part.fail("", "`take` is missing.", fix)
     scope: Literal["customer", "account"] = "customer" if customer else "account"
     return TraitMap(customer or account or "", scope, take, part.text("at"), part.text("when"), part.path)
 

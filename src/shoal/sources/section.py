@@ -106,7 +106,7 @@ class Section:
             return None
         items = value if isinstance(value, list) else [value]
         for index, item in enumerate(items):
-            if isinstance(item, dict | list):
+            if item is None or isinstance(item, dict | list):
                 raise ConfigError("Expected a text.", place=f"{self.at(key)}[{index}]")
         return tuple(_as_text(item) for item in items)
 
@@ -118,6 +118,12 @@ class Section:
                 raise ConfigError("Expected the name of a column.", place=f"{self.at(key)}.{name}")
             found[name] = _as_text(value)
         return found
+
+    def columns(self, key: str) -> dict[str, str]:
+        """The column of each name: ``{country: Country}``, or ``[country, plan]`` where they are called alike."""
+        if isinstance(self.values.get(key), dict):
+            return self.pairs(key)
+        return {column: column for column in self.texts(key) or ()}
 
     def names(self, key: str) -> dict[str, Any]:
         """Values by name."""
