@@ -2,8 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMPS := .venv/.stamps
+ENGINE_TESTS := tests/store tests/sql tests/load tests/proof/test_named.py tests/proof/test_proof.py \
+	"tests/docs/test_docs.py::test_every_block_of_a_page_runs[getting-started.md]" \
+	--deselect tests/proof/test_proof.py::test_every_operator_is_tried
 
-.PHONY: help demo test lint types docs notebooks dist bench soak test-engines lock clean
+.PHONY: help demo test test-engines lint docs dist bench soak lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -43,8 +46,15 @@ bench: $(STAMPS)/test ## Measure against named baselines on millions of events; 
 soak: $(STAMPS)/test ## Long property runs and many kills
 	SHOAL_PROOF_WORLDS=2000 SHOAL_KILLS=60 $(BIN)/python -m pytest tests/proof tests/store -n auto -q -p no:randomly
 
+test-engines: $(STAMPS)/engines ## Pass what depends on the engine with the oldest DuckDB that Shoal works with
+	SHOAL_PROOF_WORLDS=3 .venv-engines/bin/python -m pytest $(ENGINE_TESTS) -n auto --dist worksteal
+
+$(STAMPS)/engines: requirements/engines.txt scripts/engines $(STAMPS)/test
+	@scripts/engines
+	@touch $@
+
 lock: $(STAMPS)/test ## Pin the requirements anew, with hashes and without addresses
 	@scripts/lock
 
 clean: ## Remove what was built
-	rm -rf .venv demo dist site build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-engines demo dist site build .pytest_cache .mypy_cache .ruff_cache

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 IN_MEMORY = ":memory:"
 _OLDER = int(duckdb.__version__.split(".")[0]) < 2
+_INSTANT_OF = "CREATE OR REPLACE TEMP MACRO instant_of(x) AS epoch_us(TRY_CAST(x AS TIMESTAMPTZ))"
+"""The microseconds of an ISO text that says its zone; NULL for anything else."""
+_OLDER_INSTANT_OF = r"""CREATE OR REPLACE TEMP MACRO instant_of(x) AS epoch_us(TRY_CAST(
+    regexp_replace(regexp_replace(x, '([+-]\d\d)(\d\d)$', '\1:\2'), '([T ]\d+:\d\d)(Z|[+-])', '\1:00\2')
+    AS TIMESTAMPTZ))"""
+"""DuckDB 1.5 knows neither a zone of four digits in a row nor one right after the minutes."""
 _ROUND_EVEN = """CREATE OR REPLACE TEMP MACRO round_even(x, places) AS CASE
     WHEN round(x * 2, places) = x * 2 AND round(x, places) <> x THEN round(x * 0.5, places) * 2
     ELSE round(x, places) END"""
@@ -369,8 +375,8 @@ def _worker(process: int) -> ThreadPoolExecutor:
 def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """What every connection needs, a cursor too."""
     _completed(connection.execute("SET TimeZone = 'UTC'"))
-    if _OLDER:
-        connection.execute(_ROUND_EVEN)
+    for macro in (_OLDER_INSTANT_OF, _ROUND_EVEN) if _OLDER else (_INSTANT_OF,):
+        _completed(connection.execute(macro))
     # In a notebook without ipywidgets, DuckDB can show no bar, and takes no word about it.
     with suppress(duckdb.InvalidInputException):
         _completed(connection.execute("SET enable_progress_bar = false"))

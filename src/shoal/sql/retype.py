@@ -25,8 +25,7 @@ _CONVERSIONS: dict[tuple[Kind, Kind], str] = {
     "WHEN lower(trim({0})) IN ('no', 'false', 'n', '0') THEN false END",
     (Kind.TEXT, Kind.DATE): "date_diff('day', DATE '1970-01-01', TRY_CAST(trim({0}) AS DATE))",
     (Kind.TEXT, Kind.INSTANT): f"CASE WHEN regexp_matches(trim({{0}}), '{_WITH_ZONE}') "
-    # DuckDB before 2.0 knows no zone of four digits in a row.
-    "THEN epoch_us(TRY_CAST(regexp_replace(trim({0}), '([+-]\\d\\d)(\\d\\d)$', '\\1:\\2') AS TIMESTAMPTZ)) END",
+    "THEN instant_of(trim({0})) END",
     (Kind.TEXT, Kind.TEXTS): "CASE WHEN {0} IS NOT NULL THEN [{0}] END",
     (Kind.NUMBER, Kind.YESNO): "CASE {0} WHEN 1000000 THEN true WHEN 0 THEN false END",
     (Kind.YESNO, Kind.NUMBER): "CASE WHEN {0} THEN 1000000 WHEN NOT {0} THEN 0 END",

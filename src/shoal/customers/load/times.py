@@ -56,7 +56,7 @@ def _zoned_micros(text: str) -> str:
     plain = rf"regexp_replace(replace(trim({text}), '/', '-'), '\s*(UTC)?$', '')"
     spaced = rf"regexp_replace({plain}, '\s+([+-]\d)', '\1')"
     zone_ = f"CASE WHEN trim({text}) LIKE '%UTC' THEN 'Z' ELSE '' END"
-    return f"epoch_us(TRY_CAST({spaced} || {zone_} AS TIMESTAMPTZ))"
+    return f"instant_of({spaced} || {zone_})"
 
 
 def written(text: str, dates: str | None) -> str:
