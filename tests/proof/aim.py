@@ -18,7 +18,7 @@ from .naive import Scope, matching_in, value
 from .until import until
 from .vocabulary import Wire, decimal_text, literal, node
 from .wire import EPOCH, MICROSECOND, Moment, decode
-from .world import Knowledge, Segment, Threshold, World
+from .world import Segment, Threshold, World
 
 OFTEN = 0.7
 MOST = 400
@@ -34,7 +34,7 @@ class Aim:
         self.r = r
         self.world = world
         self.questions = questions
-        self.known = {known_at: Knowledge(world, known_at) for _, known_at in questions}
+        self.known = {known_at: world.as_known(known_at) for _, known_at in questions}
 
     def world_aimed(self) -> World:
         """The world with its definitions and thresholds aimed."""
@@ -97,7 +97,7 @@ def _weight(literal_: Wire) -> bool:
 def edges(seed: int, world: World, questions: tuple[Question, ...], many: int) -> Iterator[tuple[str, int]]:
     """Definitions with the instants at which somebody enters or leaves them, and a microsecond before."""
     r = Random(seed)
-    known = Knowledge(world)
+    known = world.as_known()
     for slug in r.sample(sorted(world.segments), many):
         at = r.choice(questions)[0]
         there = [customer for customer, since in known.customers.items() if since <= at]

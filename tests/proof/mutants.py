@@ -228,27 +228,29 @@ MUTANTS = (
 @contextmanager
 def mutated(mutant: Mutant) -> Iterator[None]:
     """While inside, ``import shoal…`` gives modules of their own, one of them broken."""
-    ours = {name: module for name, module in sys.modules.items() if _is_product(name)}
+    ours = _taken_out()
     finder = _Finder(mutant)
-    _forget()
     sys.meta_path.insert(0, finder)
+    sys.modules.update(_BROKEN.get(mutant.name, {}))
     try:
         importlib.import_module("shoal.sql.engine")  # first: it knows the order in which the others can be imported
         importlib.import_module(mutant.module)
         yield
     finally:
         sys.meta_path.remove(finder)
-        _forget()
+        _BROKEN.clear()
+        _BROKEN[mutant.name] = _taken_out()
         sys.modules.update(ours)
 
 
-def _is_product(name: str) -> bool:
-    return name == "shoal" or name.startswith("shoal.")
+_BROKEN: dict[str, dict[str, ModuleType]] = {}
+"""The modules of the mutant that was inside last; importing them takes longer than catching most."""
 
 
-def _forget() -> None:
-    for name in [name for name in sys.modules if _is_product(name)]:
-        del sys.modules[name]
+def _taken_out() -> dict[str, ModuleType]:
+    """All modules of the product, which the next import doesn't find any more."""
+    names = [name for name in sys.modules if name == "shoal" or name.startswith("shoal.")]
+    return {name: sys.modules.pop(name) for name in names}
 
 
 class _Finder:

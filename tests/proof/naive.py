@@ -54,7 +54,7 @@ def members(
     world: World, definition: Segment, at: int, known_at: int | None = None, trace: Trace | None = None
 ) -> set[str]:
     """The customers (surviving ids) in a segment at an instant."""
-    known = Knowledge(world, known_at)
+    known = world.as_known(known_at)
     return {c for c in known.customers if is_member(definition, Scope(known, c, at, trace=trace))}
 
 

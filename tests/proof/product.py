@@ -60,7 +60,11 @@ class Evaluator:
         wanted = {slug: self.definitions[slug] for slug in slugs}
         found = self.engine.evaluate(wanted, at, known_at=known_at)
         try:
-            return {slug: set(found.members(slug)["id"].to_pylist()) for slug in wanted}
+            columns = ", ".join(f'e."{found.columns[slug]}"' for slug in wanted)
+            rows = self.engine.store.rows(
+                f"SELECT c.id, {columns} FROM {found.table} e JOIN customers c ON key = customer"
+            )
+            return {slug: {row[0] for row in rows if row[i]} for i, slug in enumerate(wanted, start=1)}
         finally:
             found.close()
 

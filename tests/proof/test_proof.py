@@ -119,7 +119,7 @@ def test_until_when(seed: int) -> None:
     batch, r = draw.batch(seed), Random(seed)
     at, known_at = batch.questions[seed % len(batch.questions)]
     slugs = r.sample(sorted(batch.world.segments), DEFINITIONS_AHEAD)
-    customers = r.sample(sorted(Knowledge(batch.world, known_at).customers), CUSTOMERS_AHEAD)
+    customers = r.sample(sorted(batch.world.as_known(known_at).customers), CUSTOMERS_AHEAD)
     with product(batch.world) as engine:
         found = engine.until(slugs, customers, at, known_at)
         for (slug, customer), instant in found.items():
@@ -135,7 +135,7 @@ def test_why(seed: int) -> None:
     """Every part of an explanation says of its condition what the naive evaluator says."""
     batch, r = draw.batch(seed), Random(seed)
     world, (at, known_at) = batch.world, batch.questions[(seed + 1) % len(batch.questions)]
-    known = Knowledge(world, known_at)
+    known = world.as_known(known_at)
     there = [customer for customer, since in known.customers.items() if since <= at]
     with product(world) as engine:
         for slug in r.sample(sorted(world.segments), DEFINITIONS_WHY) if there else ():
@@ -161,7 +161,7 @@ def test_thresholds(seed: int) -> None:
     """A refresh records, for every rank, the value that counting by hand gives."""
     batch = draw.batch(seed)
     world, (at, _) = batch.world, batch.questions[0]
-    known = Knowledge(world)
+    known = world.as_known()
     with product(world) as engine:
         engine.store.execute("DELETE FROM thresholds")
         engine.engine.refresh_thresholds(engine.definitions, at, at)

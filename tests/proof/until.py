@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from .naive import Scope, falls_in, is_member, value
 from .wire import Moment, Node, length
-from .world import Event, Knowledge, Segment, TraitChange, World
+from .world import Event, Segment, TraitChange, World
 from .zones import DAY, as_instant, day_start, local, unit_start
 
 GROWING = ("days since event", "days since", "days until")
@@ -30,7 +30,7 @@ def until(
     None: never, as far as the horizon shows, or within the first ``most`` instants tried. ``known_at`` limits what is
     known, as in ``members``.
     """
-    scope = Scope(Knowledge(world, known_at), customer, at)
+    scope = Scope(world.as_known(known_at), customer, at)
     now = is_member(definition, scope)
     for instant in candidates(definition, scope)[:most]:
         if is_member(definition, replace(scope, at=instant)) != now:

@@ -143,6 +143,16 @@ class World:
     purposes: Mapping[str, str] = field(default_factory=dict)
     segments: Mapping[str, Segment] = field(default_factory=dict)
 
+    def as_known(self, known_at: int | None = None) -> Knowledge:
+        """What is known of it, sorted out once: a world doesn't change."""
+        if known_at not in self._known:
+            self._known[known_at] = Knowledge(self, known_at)
+        return self._known[known_at]
+
+    @cached_property
+    def _known(self) -> dict[int | None, Knowledge]:
+        return {}
+
 
 def point(latitude: float, longitude: float) -> tuple[int, int, int]:
     """A place as its unit vector × 10⁹ in three integers."""

@@ -161,7 +161,7 @@ def _fill_calendar(store: Store, zone: Zone) -> None:
     store.unregister("calendar_rows")
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def _calendar(zone: Zone) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     """All dates and their first instants; as ``zone.starts``, in one sweep over the zone's transitions."""
     import numpy as np
