@@ -35,8 +35,8 @@ def main() -> None:
     shoal("load")
     shoal("overlap")
     shoal("why", "1", "Lapsing regulars")
-    shoal("members", "Lapsing regulars", "-o", str(DEMO / "lapsing-regulars.csv"))
-    shoal("report", "-o", str(DEMO / "report.html"))
+    shoal("members", "Lapsing regulars", "-o", "demo/lapsing-regulars.csv")
+    shoal("report", "-o", "demo/report.html")
     shoal("segments")
     print(CLOSING.format(seconds=time.perf_counter() - began))
 
@@ -64,7 +64,7 @@ def shoal(*args: str) -> None:
 
     shown = " ".join(f"'{a}'" if " " in a else a for a in args)
     print(f"\n$ shoal -w demo {shown}", flush=True)
-    done = subprocess.run([sys.executable, "-m", "shoal.cli", "-w", str(DEMO), *args], check=False)
+    done = subprocess.run([sys.executable, "-m", "shoal.cli", "-w", DEMO.name, *args], check=False, cwd=DEMO.parent)
     if done.returncode:
         sys.exit(done.returncode)
 

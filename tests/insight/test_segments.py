@@ -271,7 +271,7 @@ def test_card_warns_and_speaks(store: DuckStore) -> None:
     named = {slug: definition(slug, where) for slug, where in texts.items()}
     card = segments.quality(store, now, named, Schema(), RULE, manageable=4)
     said = "\n".join(card.lines())
-    assert "400 customers, 5 segments; 0 (0.0%) in none." in said
+    assert "400 customers, 5 segments; 0 (0.0 %) in none." in said
     assert "5 segments are too many to manage" in said
     assert "Buyers and Again are nearly the same: 100% of the customers in either are in both." in said
     assert "Few has 1 customer: too few" in said
@@ -290,4 +290,4 @@ def test_a_workspace_without_segments_has_a_table_and_a_card(
     none = Memberships(store, AT, {})
     assert segments.segment_table(store, none, {}, RULE).num_rows == 0
     card = segments.quality(store, none, {}, Schema(purposes={"news": Basis.CONSENT}), RULE)
-    assert list(card.lines()) == ["1 customer, 0 segments; 1 (100.0%) in none."]
+    assert list(card.lines()) == ["1 customer, 0 segments; 1 (100.0 %) in none."]

@@ -11,13 +11,14 @@ traits a group counts as many as it would have customers if each were of an acco
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import TYPE_CHECKING
 
 from shoal.customers.profiles import current_values
 from shoal.insight.overlap import named_segments
 from shoal.lang.references import event_names, references
+from shoal.lang.say import trait_words
 from shoal.lang.schema import Kind
 from shoal.shapes import ACCOUNT_ID, ACCOUNT_PREFIX
 from shoal.sql.registry import CUSTOMER, Registry, scores
@@ -52,6 +53,7 @@ class Difference:
         lift: inside over outside, for a level, with its interval.
         effect: 0 none … 1 all: Cramér's V, or the root of eta squared.
         n: customers in the segment whose value is known.
+        label: the trait in words.
     """
 
     variable: str
@@ -62,6 +64,7 @@ class Difference:
     lift: Interval | None
     effect: float
     n: int
+    label: str = ""
 
 
 def differences(
@@ -78,8 +81,8 @@ def differences(
         definitions: the segments by slug, to know what each is built of.
         rule: which events bear revenue: traits computed from them are left out with them.
     """
-    variables = list(_variables(store, evaluation.at))
-    barred = _barred(evaluation, definitions, scores(store), rule)
+    variables, computed = list(_variables(store, evaluation.at)), scores(store)
+    barred = _barred(evaluation, definitions, computed, rule)
     found: dict[str, list[Difference]] = {slug: [] for slug in evaluation.columns}
     for variable in variables:
         asked = [slug for slug in evaluation.columns if variable.name not in barred[slug]]
@@ -87,7 +90,8 @@ def differences(
         worth = _worth(store, evaluation, variable, asked)
         compare = _numbers if variable.kind is Kind.NUMBER else _levels
         for slug, difference in compare(store, evaluation, variable, worth, tests):
-            found[slug].append(difference)
+            label = trait_words(variable.name, computed).removeprefix("the ")
+            found[slug].append(replace(difference, label=label))
     return {slug: sorted(all_, key=lambda d: -d.effect)[:MOST_SHOWN] for slug, all_ in found.items()}
 
 

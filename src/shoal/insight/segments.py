@@ -182,18 +182,21 @@ class Quality:
         total, none = self.everyone.size, self.overlaps.in_none
         yield (
             f"{_counted(total, 'customer')}, {_counted(len(self.names), 'segment')}; "
-            f"{none:,} ({_share(none, total):.1%}) in none."
+            f"{none:,} ({100 * _share(none, total):.1f} %) in none."
         )
         yield from self.warnings
         overlapping = [pair for pair in self.overlaps.pairs if pair.both][:10]
         if overlapping:
-            yield "Largest overlaps:"
+            yield from ("", "Largest overlaps:")
         for pair in overlapping:
             a, b = self.names[pair.a], self.names[pair.b]
             yield (
-                f"  {a} / {b}: {pair.both:,} in both, {pair.share_of_a:.0%} of {a}, {pair.share_of_b:.0%} of {b}, "
+                f"  {a} / {b}: {pair.both:,} in both, {100 * pair.share_of_a:.0f} % of {a}, "
+                f"{100 * pair.share_of_b:.0f} % of {b}, "
                 f"{pair.lift or 0:.1f} times chance"
             )
+        if any(self.differences.values()):
+            yield from ("", "What makes them different from all other customers:")
         for slug, found in self.differences.items():
             for difference in found:
                 yield f"  {self.names[slug]}: {said(difference)}"
@@ -207,16 +210,14 @@ def said(difference: Difference) -> str:
     >>> said(Difference("city", "Oslo", 0.3, 0.1, gap, Interval(3.0, 2.0, 4.5), 0.2, 50))
     'city Oslo is 30 % here and 10 % elsewhere: 3.0 times as common (2.0 to 4.5; n = 50)'
     """
+    name = difference.label or difference.variable
     if difference.lift is None:
         gap, low, high = (_figure(v, "+") for v in difference.difference)
         here, elsewhere = _figure(difference.inside), _figure(difference.outside)
-        return (
-            f"{difference.variable} is {here} here and {elsewhere} elsewhere: "
-            f"{gap} ({low} to {high}; n = {difference.n:,})"
-        )
+        return f"{name} is {here} here and {elsewhere} elsewhere: {gap} ({low} to {high}; n = {difference.n:,})"
     times = f"{difference.lift.value:.1f} times as common ({difference.lift.low:.1f} to {difference.lift.high:.1f}"
     return (
-        f"{difference.variable} {difference.level} is {difference.inside * 100:.0f} % here and "
+        f"{name} {difference.level} is {difference.inside * 100:.0f} % here and "
         f"{difference.outside * 100:.0f} % elsewhere: {times}; n = {difference.n:,})"
     )
 

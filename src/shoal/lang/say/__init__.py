@@ -31,12 +31,13 @@ from shoal.lang.say import (  # noqa: F401  each family registers its phrases
     sequence,
     window,
 )
+from shoal.lang.say.literals import trait_words
 from shoal.lang.say.voice import DENIALS, PHRASES, Voice
 
 if TYPE_CHECKING:
     from shoal.lang.schema import Schema
 
-__all__ = ["DENIALS", "PHRASES", "Voice", "say"]
+__all__ = ["DENIALS", "PHRASES", "Voice", "say", "trait_words"]
 
 _CONDITIONS = typing.get_args(n.Condition)
 

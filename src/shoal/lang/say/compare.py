@@ -27,6 +27,7 @@ _TEXT = {"<": "sorts before", "<=": "is or sorts before", ">": "sorts after", ">
 _EQUAL = {"=": "is", "!=": "is not"}
 _LITERAL_KIND = {n.Number: Kind.NUMBER, n.Text: Kind.TEXT, n.Date: Kind.DATE, n.Instant: Kind.INSTANT}
 
+_LITERALS = n.Number | n.Text | n.Date | n.Instant | n.YesNo
 _VERBS = {
     "contains": ("contains", "contain"),
     "starts with": ("starts with", "start with"),
@@ -103,12 +104,29 @@ def deny_match(node: n.Match, voice: Voice) -> str:
 
 @says(n.AnyItem)
 def say_any(node: n.AnyItem, voice: Voice) -> str:
-    return f"{name_words(node.items)} has an item where ({voice.say(node.where)})"
+    return f"there is an {_item(node, voice)}"
 
 
 @denies(n.AnyItem)
 def deny_any(node: n.AnyItem, voice: Voice) -> str:
-    return f"{name_words(node.items)} has no item where ({voice.say(node.where)})"
+    return f"there is no {_item(node, voice)}"
+
+
+def _item(node: n.AnyItem, voice: Voice) -> str:
+    """``item in products whose brand is “Acme” and price is more than 10``."""
+    first: n.Condition = node.where
+    while isinstance(first, n.And | n.Or):
+        first = first.parts[0]
+    words = voice.say(node.where)
+    mine = isinstance(_subject(first), n.Property) and not words.startswith("(")
+    return f"item in {name_words(node.items)} {'whose' if mine else 'where'} {words}"
+
+
+def _subject(node: n.Condition) -> Value | None:
+    """What a comparison speaks of first."""
+    if isinstance(node, n.Compare):
+        return _literal_right(node)[0]
+    return node.value if isinstance(node, n.Between | n.In | n.Known | n.Match) else None
 
 
 def or_unknown(values: list[Value], voice: Voice) -> str:
@@ -170,7 +188,7 @@ def _plain(left: Value, op: CompareOp, right: Value, voice: Voice) -> str:
 
 def _verb(left: Value, op: CompareOp, right: Value, voice: Voice) -> str:
     if op in _EQUAL:
-        return _EQUAL[op]
+        return _EQUAL[op] if isinstance(right, _LITERALS) else {"=": "equals", "!=": "does not equal"}[op]
     kinds = [_LITERAL_KIND.get(type(right)), voice.kind(left), voice.kind(right)]
     kind = next((k for k in kinds if k is not None), Kind.NUMBER)
     return {Kind.DATE: _TIME, Kind.INSTANT: _INSTANT, Kind.TEXT: _TEXT}.get(kind, _NUMBER)[op]

@@ -28,7 +28,7 @@ _NOUNS = {
     "most frequent": "the most frequent {of} of",
     "distinct": "the number of different values of {of} of",
     "active days": "the number of days with",
-    "count": "the count of",
+    "count": "the number of",
 }
 _DATED = {"min": "the earliest {of} of", "max": "the latest {of} of"}
 
@@ -68,11 +68,17 @@ def event_words(events: n.Events, voice: Voice) -> str:
     noun = f"any event beginning with {name}" if is_wildcard(events.name) else name
     where = None if events.where is None else voice.about(events.name).say(events.where)
     if events.newest is None:
-        return noun if where is None else f"{noun} (where {where})"
+        return noun if where is None else f"{noun} ({_filter(where)})"
     if where is None:
         return f"{noun} (only the newest{'' if events.newest == 1 else f' {events.newest:,}'})"
     few = "the newest, if" if events.newest == 1 else f"of the newest {events.newest:,}, those where"
     return f"{noun} ({few} {where})"
+
+
+def _filter(where: str) -> str:
+    """``where revenue is more than 5``, ``with an item in products whose …``."""
+    is_there = "there is "
+    return f"with {where.removeprefix(is_there)}" if where.startswith(is_there) else f"where {where}"
 
 
 def count_words(events: n.Events, window: n.Window | None, op: CompareOp, number: n.Number, voice: Voice) -> str | None:
@@ -112,7 +118,7 @@ def _did(events: n.Events, window: n.Window | None, op: CompareOp, number: int, 
     if (op, number) in (("<", 1), ("<=", 0), ("=", 0)):
         if events.of_account:
             return f"no one in the account {'' if window else 'ever '}did {what}{when}"
-        return f"did not do {what}{when}" if window else f"never did {what}"
+        return f"no {what.removeprefix('any ')}{when}" if window else f"never did {what}"
     return f"{_together(events)}did {what} {_often(op, number)}{when}"
 
 

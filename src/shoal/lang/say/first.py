@@ -18,4 +18,4 @@ def say_first(node: n.DidFirst, voice: Voice) -> str:
 
 @denies(n.DidFirst)
 def deny_first(node: n.DidFirst, voice: Voice) -> str:
-    return f"did not do {voice.say(node.events)} for the first time {voice.say(node.window)}"
+    return f"no first {voice.say(node.events)} {voice.say(node.window)}"

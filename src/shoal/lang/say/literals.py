@@ -12,6 +12,7 @@ from shoal.lang.document import decimal_text
 from shoal.lang.say.voice import plural, quoted, says
 
 if TYPE_CHECKING:
+    from collections.abc import Container
     from datetime import date
 
     from shoal.lang.say.voice import Voice
@@ -25,8 +26,22 @@ _KNOWN = {
     "rfm_cell": "the RFM cell",
     "rfm_segment": "the RFM group",
 }
+# Traits that Shoal computes, under names that are short for typing.
+_COMPUTED = {
+    "orders": "the number of orders",
+    "value": "the net revenue so far",
+    "aov": "the average order value",
+    "first_order_at": "the first order",
+    "last_order_at": "the last order",
+    "tenure_days": "the number of days since the first order",
+    "order_gap_days": "the usual number of days between orders",
+    "rfm_recency_days": "the number of days since the last order",
+    "discount_share": "the share of orders with a discount",
+    "favourite_hour": "the favourite hour of the day",
+}
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 _ACCOUNT = "account."
+_INTEREST = "interest_"
 
 
 def number_words(micro: int) -> str:
@@ -44,6 +59,25 @@ def name_words(name: str) -> str:
     if name in _KNOWN:
         return _KNOWN[name]
     return name.replace("_", " ").strip() or quoted(name) if _PLAIN_NAME.match(name) else quoted(name)
+
+
+def trait_words(name: str, scores: Container[str]) -> str:
+    """A trait in words; what is computed has better ones than its name.
+
+    >>> (
+    ...     trait_words("aov", {"aov"}),
+    ...     trait_words("aov", set()),
+    ...     trait_words("interest_soft_drinks", {"interest_soft_drinks"}),
+    ... )
+    ('the average order value', 'aov', 'the share of soft drinks in what was bought')
+    """
+    if name.startswith(_ACCOUNT):
+        return f"the account's {name_words(name.removeprefix(_ACCOUNT))}"
+    if name not in scores:
+        return name_words(name)
+    if name.startswith(_INTEREST):
+        return f"the share of {name_words(name.removeprefix(_INTEREST))} in what was bought"
+    return _COMPUTED.get(name) or name_words(name)
 
 
 def day_words(day: date) -> str:
@@ -85,10 +119,12 @@ def say_duration(node: n.Duration, voice: Voice) -> str:
 
 @says(n.Trait)
 def say_trait(node: n.Trait, voice: Voice) -> str:
-    if node.name.startswith(_ACCOUNT):
-        return f"the account's {name_words(node.name.removeprefix(_ACCOUNT))}"
-    words = name_words(node.name)
-    return words if voice.event is None else f"the customer's {words}"
+    words = trait_words(node.name, voice.schema.scores if voice.schema else ())
+    return (
+        words
+        if voice.event is None or node.name.startswith(_ACCOUNT)
+        else f"the customer's {words.removeprefix('the ')}"
+    )
 
 
 @says(n.Property)

@@ -26,5 +26,5 @@ def _in_each(node: n.Regularly, voice: Voice) -> str:
 
 
 def _periods(node: n.Regularly, how: str, periods: int, voice: Voice) -> str:
-    many = "every one" if how == "at least" and periods == node.of_last else f"{how} {periods:,}"
+    many = "each" if how == "at least" and periods == node.of_last else f"{how} {periods:,}"
     return f"in {many} of the last {node.of_last:,} periods of {voice.say(node.length)}"

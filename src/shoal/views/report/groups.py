@@ -192,7 +192,7 @@ def differences(facts: Facts) -> Section | None:
 
 def _difference_rows(name: str, found: list[Difference]) -> Iterator[dict[str, Any]]:
     for d in found:
-        variable = d.variable.replace("_", " ")
+        variable = d.label or d.variable.replace("_", " ")
         gap = d.lift if d.lift is not None else d.difference
         if d.level is None:
             inside, outside = w.plain(d.inside), w.plain(d.outside)
