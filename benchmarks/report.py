@@ -30,15 +30,13 @@ def section(document: dict[str, Any]) -> str:
 
 def _load(found: dict[str, Any]) -> tuple[str, str]:
     base, load = found["baseline"], found["load"]
-    after = {**load, "cpu_s": load["load_cpu_s"], "wall_s": None}
     rows = [
         _costs("DuckDB alone: copy and sort (baseline)", base, base),
         _costs("Bulk door: `write_events` for each event type", found["bulk"], base),
-        _costs("`ws.data.load`: staging, judging, writing", after, base),
-        _costs("`ws.data.load`, with computed traits and segments", load, base),
+        _costs("`ws.data.load` of the same file: staging, judging, writing", load, base),
     ]
     steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in load["steps_cpu_s"].items())
-    return "Loading", _table(("", "CPU s", "ratio", "s", "peak MB"), rows) + f"\n\nSteps, CPU s: {steps}."
+    return "Loading", _table(("", "CPU s", "ratio", "s", "peak MB"), rows) + f"\n\nSteps of the whole, CPU s: {steps}."
 
 
 def _segments(found: dict[str, Any]) -> tuple[str, str]:

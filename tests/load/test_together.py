@@ -6,6 +6,7 @@ Breaks when a bit is taken for another's, a fault sends the wrong mapping's row 
 from __future__ import annotations
 
 import random
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -123,3 +124,30 @@ def test_an_expression_that_fails_on_some_rows_takes_the_others(shop: Shop) -> N
     assert [[e["customer"] for e in shop.events(f"E{i}")] for i in (5, 15, 40)] == [["ann", "cid"], ["cid"], []]
     assert report.sources["rows"].events == {"E5": 2, "E15": 1, "E40": 0}
     assert shop.quarantine() == []
+
+
+def test_what_parquet_files_say_of_themselves_spares_no_faulty_row(shop: Shop) -> None:
+    """Breaks if the first file's minimum and count of missing cells are taken for those of all files."""
+    columns = "id BIGINT, day TIMESTAMP, amount DOUBLE, size BIGINT"
+    good = "(1, TIMESTAMP '2017-01-01', 1.5, 4), (2, TIMESTAMP '2017-01-02', 2.5, 5)"
+    bad = (
+        "(NULL, TIMESTAMP '2017-01-01', 1.5, 4), (3, TIMESTAMP '1717-01-01', 1, 4), (4, NULL, 1, 4), "
+        "(5, TIMESTAMP '2017-01-03', 1e13, 4), (6, TIMESTAMP '2017-01-03', 1, 9000000000000), "
+        "(7, TIMESTAMP '2017-01-04', 'nan', 4)"
+    )
+    for file, rows in (("a", good), ("b", bad)):
+        shop.store.execute(f"CREATE OR REPLACE TEMP TABLE made ({columns}); INSERT INTO made VALUES {rows}")
+        shop.store.execute(f"COPY made TO '{shop.root}/{file}.parquet'")
+    shop.store.execute("DROP TABLE made")
+    maps = "".join(
+        f"    - {{event: E{i}, customer: id, at: day, properties: {{amount: amount, size: size}}}}\n" for i in range(3)
+    )
+    shop.load(f"rows:\n  from: '*.parquet'\n  events:\n{maps}")
+    for i in range(3):
+        assert [(e["customer"], e["amount"], e["size"]) for e in shop.events(f"E{i}")] == [
+            ("1", Decimal("1.5"), 4), ("2", Decimal("2.5"), 5), ("7", None, 4),
+        ]  # fmt: skip
+    assert shop.quarantine() == [
+        ("b.parquet", 1, "no-customer"), ("b.parquet", 2, "impossible-date"), ("b.parquet", 3, "no-time"),
+        ("b.parquet", 4, "out-of-range"), ("b.parquet", 5, "out-of-range"),
+    ]  # fmt: skip

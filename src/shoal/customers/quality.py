@@ -6,7 +6,7 @@ Measures of a column, over the rows that were read (exact repetitions left out):
 - ``validity``: cells of the column's type ÷ cells that hold something;
 - ``uniqueness``: different values ÷ cells that hold something, for keys alone (ids of events that aren't grouped, owners
   of traits without a time, keys that other sources look up); exact;
-- ``distinct``: how many different values, about (HyperLogLog, within some percent);
+- ``distinct``: how many different values, about (HyperLogLog, within some percent); not of times;
 - ``outliers``: numbers beyond Q1 − 3 × IQR or Q3 + 3 × IQR ÷ numbers (Tukey's "far out"); none where IQR is 0; from a
   sample of about 200,000 rows at most; ids are no numbers in this sense;
 - ``impossible``: dates before 1900 or from 2100 on, and times of events more than a day after now ÷ dates.
@@ -33,7 +33,7 @@ from shoal.lang.schema import Kind
 from shoal.sql.encode import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from shoal.customers.load.prepare import Prepared
     from shoal.customers.load.rows import Column, Rows
@@ -242,21 +242,25 @@ def _of_source(store: Store, one: Prepared, now: int) -> Iterator[Measure]:
 class _Cells:
     known: int
     typed: int
-    distinct: int
+    distinct: int | None
     least: int | None
     most: int | None
 
 
 def _count(store: Store, rows: Rows) -> dict[str, _Cells]:
-    """The cells of each column, in one look at the rows, and one at those with lookups."""
+    """The cells of each column, in one look at each relation that has some."""
     found: dict[str, _Cells] = {}
-    own = [c for c in rows.columns.values() if c.name in rows.base_columns]
-    rest = [c for c in rows.columns.values() if c.name not in rows.base_columns]
-    for relation, columns in ((rows.base, own), (rows.relation, rest)):
-        if columns:
-            measures = ", ".join(part for c in columns for part in _counters(c))
-            values = store.rows(f"SELECT {measures} FROM {relation}")[0]
-            found |= {c.name: _Cells(*values[5 * i : 5 * i + 5]) for i, c in enumerate(columns)}
+    for relation, columns in _by_relation(rows, rows.columns.values()).items():
+        measures = ", ".join(part for c in columns for part in _counters(c))
+        values = store.rows(f"SELECT {measures} FROM {relation}")[0]
+        found |= {c.name: _Cells(*values[5 * i : 5 * i + 5]) for i, c in enumerate(columns)}
+    return found
+
+
+def _by_relation(rows: Rows, columns: Iterable[Column]) -> dict[str, list[Column]]:
+    found: dict[str, list[Column]] = {}
+    for column in columns:
+        found.setdefault(rows.cheapest(column), []).append(column)
     return found
 
 
@@ -265,15 +269,10 @@ def _counters(column: Column) -> list[str]:
     return [
         f"count(CASE WHEN {column.known} THEN 1 END)",
         f"count({column.typed})",
-        f"approx_count_distinct({column.raw or column.physical})",
+        "NULL" if column.kind is Kind.INSTANT else f"approx_count_distinct({column.raw or column.physical})",
         f"min({column.physical})" if sized else "NULL",
         f"max({column.physical})" if sized else "NULL",
     ]
-
-
-def _relation(one: Prepared, column: Column) -> str:
-    """The cheapest relation that has a column."""
-    return one.rows.base if column.name in one.rows.base_columns else one.rows.relation
 
 
 def _of_column(store: Store, one: Prepared, column: Column, cells: _Cells, total: int, now: int) -> Iterator[Measure]:
@@ -287,7 +286,8 @@ def _of_column(store: Store, one: Prepared, column: Column, cells: _Cells, total
     wrong = cells.known - cells.typed
     note = f"{wrong:,} cells aren't {column.kind.value}." if wrong else None
     yield Measure(source, name, "validity", valid, cells.known, note=note)
-    yield Measure(source, name, "distinct", float(cells.distinct), cells.known, note="About; by HyperLogLog.")
+    if cells.distinct is not None:
+        yield Measure(source, name, "distinct", float(cells.distinct), cells.known, note="About; by HyperLogLog.")
     if name.casefold() in _keys(one):
         yield _uniqueness(store, one, column, cells)
     if column.kind in (Kind.DATE, Kind.INSTANT) and cells.typed:
@@ -295,7 +295,7 @@ def _of_column(store: Store, one: Prepared, column: Column, cells: _Cells, total
 
 
 def _uniqueness(store: Store, one: Prepared, column: Column, cells: _Cells) -> Measure:
-    ((different,),) = store.rows(f"SELECT count(DISTINCT {column.id}) FROM {_relation(one, column)}")
+    ((different,),) = store.rows(f"SELECT count(DISTINCT {column.id}) FROM {one.rows.cheapest(column)}")
     share = different / cells.known if cells.known else None
     note = None if share in (None, 1.0) else f"{cells.known - different:,} cells repeat a key."
     return Measure(one.spec.name, column.name, "uniqueness", share, cells.known, note=note)
@@ -309,8 +309,7 @@ def _outliers(store: Store, one: Prepared, columns: list[Column], total: int) ->
     numbers = [c for c in columns if c.kind is Kind.NUMBER and c.name.casefold() not in ids]
     where = f"WHERE hash(__line) % {total // _SAMPLE + 1} = 0" if total > _SAMPLE else ""
     found: dict[str, Measure] = {}
-    for relation in dict.fromkeys(_relation(one, c) for c in numbers):
-        chosen = [c for c in numbers if _relation(one, c) == relation]
+    for relation, chosen in _by_relation(one.rows, numbers).items():
         shown = ", ".join(f"{c.physical} AS x{i}" for i, c in enumerate(chosen))
         store.execute(f"CREATE OR REPLACE TEMP TABLE load_sample AS SELECT {shown} FROM {relation} {where}")
         found |= {c.name: _far_out(store, one, c, f"x{i}") for i, c in enumerate(chosen)}
@@ -346,7 +345,7 @@ def _impossible(store: Store, one: Prepared, column: Column, cells: _Cells, now:
     if cells.least is not None and cells.most is not None and cells.least >= earliest and cells.most < latest:
         return Measure(one.spec.name, column.name, "impossible", 0.0, cells.typed)
     ((wrong,),) = store.rows(
-        f"SELECT count(*) FROM {_relation(one, column)} WHERE {column.physical} < {earliest} OR {column.physical} >= {latest}"
+        f"SELECT count(*) FROM {one.rows.cheapest(column)} WHERE {column.physical} < {earliest} OR {column.physical} >= {latest}"
     )
     extremes = f"The dates reach from {_shown(cells.least, unit)} to {_shown(cells.most, unit)}."
     return Measure(one.spec.name, column.name, "impossible", wrong / cells.typed, cells.typed, note=extremes)

@@ -76,7 +76,7 @@ def sift(store: Store, rows: Rows, relation: str, condition: str, tests: Iterabl
 
 def needs(column: Column, code: str) -> Test:
     """An id must be there."""
-    return Test(f"{column.whole} IS NULL", code, column.name)
+    return Test("false" if column.complete else f"{column.whole} IS NULL", code, column.name)
 
 
 def within(columns: Iterable[Column]) -> list[Test]:

@@ -6,6 +6,7 @@ The relation has, for each column, what expressions see under its name, and the 
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -44,6 +45,9 @@ class Column:
         declared: whether ``types:`` names its type.
         writing: how its texts are understood.
         empty: no cell holds anything, and nothing says what it would be: it brings no property or trait.
+        complete: no cell is missing; as the file itself says.
+        least: the smallest number or time (microseconds, as written), as the file itself says; None where it doesn't.
+        most: the largest.
     """
 
     name: str
@@ -54,6 +58,9 @@ class Column:
     raw: str | None = None
     declared: bool = False
     empty: bool = False
+    complete: bool = False
+    least: float | None = None
+    most: float | None = None
 
     @property
     def id(self) -> str:
@@ -70,9 +77,15 @@ class Column:
     @property
     def beyond(self) -> str:
         """Whether its cell is a number too large to be kept."""
+        if self.within(-LIMIT, LIMIT):
+            return "false"
         if self.raw is not None:
             return convert.is_beyond(self.raw, self.sql_type, self.writing)
         return f"({self.physical} IS NULL AND {name(self.name)} IS NOT NULL)"
+
+    def within(self, least: float, most: float) -> bool:
+        """Whether the file itself says that all numbers or times lie within limits."""
+        return self.least is not None and self.most is not None and least <= self.least <= self.most <= most
 
     @property
     def known(self) -> str:
@@ -109,6 +122,7 @@ class Rows:
         base: the same rows without what is looked up, and what is derived from that; cheaper to read.
         columns: the columns by name.
         base_columns: the names of those in ``base``.
+        kept: the table that many mappings share, and the names of its columns; cheaper still. It has every row.
         orphans: for each lookup (by its place), the hidden columns that say whether there was a key and a match.
     """
 
@@ -117,6 +131,7 @@ class Rows:
     base: str = ""
     columns: dict[str, Column] = field(default_factory=dict)
     base_columns: frozenset[str] = frozenset()
+    kept: tuple[str, frozenset[str]] = ("", frozenset())
     orphans: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
@@ -128,6 +143,12 @@ class Rows:
     def looked_up(self) -> list[Column]:
         """The columns of other sources."""
         return [c for c in self.columns.values() if c.raw is None and c.physical.startswith(_LOOKED_UP)]
+
+    def cheapest(self, column: Column) -> str:
+        """The relation that has a column and costs least to read."""
+        if column.name in self.kept[1]:
+            return self.kept[0]
+        return self.base if column.name in self.base_columns else self.relation
 
     def in_base(self, store: Store, columns: Iterable[Column], expression: str | None = None) -> bool:
         """Whether ``base`` has all that some columns and an expression need."""
@@ -197,10 +218,11 @@ def typed(
 
     rows, parts, shown = Rows(staged, relation), [], []
     named = {d.casefold() for d in declared}
-    spans = {} if staged.table else _spans(store, staged)
+    facts = _facts(store, staged)
     for index, (column, sql_type) in enumerate(staged.columns.items()):
         learned, physical, raw = kinds[column], f"__p{index}", f"__r{index}"
-        writing = replace(how, dates=learned.dates, span=spans.get(column))
+        fact = facts.get(column, _Facts())
+        writing = replace(how, dates=learned.dates, span=fact.span if sql_type in ("TIMESTAMP", "DATE") else None)
         cell = _cell(name(column), sql_type, staged.spec)
         parts.append(f"{convert.physical(cell, sql_type, learned.kind, writing)} AS {physical}")
         if learned.kind is Kind.TEXT and sql_type == "VARCHAR":
@@ -210,8 +232,9 @@ def typed(
         # An untyped NULL fits into arithmetic as well as into text.
         shown.append(f"{'NULL' if learned.empty else convert.logical(physical, learned.kind)} AS {name(column)}")
         rows.columns[column] = Column(
-            column, learned.kind, physical, sql_type, writing, raw, column.casefold() in named, learned.empty
-        )
+            column, learned.kind, physical, sql_type, writing, raw, column.casefold() in named, learned.empty,
+            fact.complete, fact.least, fact.most,
+        )  # fmt: skip
     inner = f"SELECT {FILE}, {ROW}, {', '.join(parts)} FROM {staged.relation}"
     if staged.table or sum(e.currency is not None for e in staged.spec.events) >= _OFTEN:
         store.execute(f"CREATE OR REPLACE TEMP TABLE {relation}_typed AS {inner}")
@@ -223,15 +246,49 @@ def typed(
     return rows
 
 
-def _spans(store: Store, staged: Staged) -> dict[str, tuple[int, int]]:
-    """The least and the greatest time in each column of times; Parquet files know them by heart."""
-    dated = [c for c, t in staged.columns.items() if t in ("TIMESTAMP", "DATE")]
-    if not dated:
-        return {}
-    ends = ", ".join(f"epoch_us(CAST({end}({name(c)}) AS TIMESTAMP))" for c in dated for end in ("min", "max"))
-    values = store.rows(f"SELECT {ends} FROM {staged.relation}")[0]
-    found = {c: (values[2 * i], values[2 * i + 1]) for i, c in enumerate(dated)}
-    return {c: (low, high) for c, (low, high) in found.items() if low is not None and EARLIEST < low <= high < LATEST}
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a Parquet file knows of a column by heart: whether it is complete, and the least and the greatest value."""
+
+    complete: bool = False
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """The least and the greatest time, where all are within the calendar."""
+        if self.least is None or self.most is None or not EARLIEST < self.least <= self.most < LATEST:
+            return None
+        return int(self.least), int(self.most)
+
+
+def _facts(store: Store, staged: Staged) -> dict[str, _Facts]:
+    """What Parquet files say of their columns of numbers and times; it is read from their ends, not from the rows."""
+    types = staged.columns
+    ranged = [c for c, t in types.items() if convert.is_whole(t) or t in ("DOUBLE", "TIMESTAMP", "DATE")]
+    keys = {c.casefold() for event in staged.spec.events for c in (event.customer, event.at)}
+    counted = [c for c in ranged if c.casefold() in keys and types[c] != "DOUBLE"]
+    complete, ends = set(counted), dict[str, list[float]]()
+    for part in staged.parts:
+        if counted:
+            # A count of cells is known at once where none is missing; among other columns it would have them all read.
+            total, *known = store.rows(
+                f"SELECT count(*), {', '.join(f'count({name(c)})' for c in counted)} FROM ({part})"
+            )[0]
+            complete -= {c for c, many in zip(counted, known, strict=True) if many < total}
+        if ranged:
+            shown = ", ".join(_end(c, types[c], end) for c in ranged for end in ("min", "max"))
+            values = store.rows(f"SELECT {shown} FROM ({part})")[0]
+            for i, column in enumerate(ranged):
+                ends.setdefault(column, []).extend(v for v in values[2 * i : 2 * i + 2] if v is not None)
+    # The database takes NaN for the largest number, which says nothing of the others.
+    sound = [c for c in ranged if ends.get(c) and not any(math.isnan(v) for v in ends[c])]
+    return {c: _Facts(c in complete, min(ends[c]), max(ends[c])) for c in sound}
+
+
+def _end(column: str, sql_type: str, end: str) -> str:
+    value = f"{end}({name(column)})"
+    return f"epoch_us(CAST({value} AS TIMESTAMP))" if sql_type in ("TIMESTAMP", "DATE") else value
 
 
 def _cell(column: str, sql_type: str, spec: SourceSpec) -> str:

@@ -70,6 +70,7 @@ class Staged:
         warnings: what was unclear about the files.
         rejected: rows that couldn't be read.
         scanned: files that are read where they lie; each is checked at the end.
+        parts: of those, the query of each file's rows.
     """
 
     spec: SourceSpec
@@ -81,6 +82,7 @@ class Staged:
     warnings: list[str] = field(default_factory=list)
     rejected: int = 0
     scanned: list[Reading] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
 
     def check_unchanged(self) -> None:
         """See that no file changed while it was read.
@@ -267,7 +269,6 @@ def _cast(expression: str, sql_type: str, wanted: str) -> str:
 def _scan(store: Store, staged: Staged, readings: list[Reading], meter: Meter) -> None:
     """A view over Parquet files where they lie."""
     staged.scanned = readings
-    parts = []
     for numbered, reading in zip(staged.files, readings, strict=True):
         described = store.rows(f"DESCRIBE SELECT * FROM read_parquet({quoted(reading.scan or '')})")
         inside = {c.name: (row[0], str(row[1])) for c, row in zip(reading.columns, described, strict=True)}
@@ -275,13 +276,13 @@ def _scan(store: Store, staged: Staged, readings: list[Reading], meter: Meter) -
             f"{_cast(name(inside[c][0]), inside[c][1], t)} AS {name(c)}" if c in inside else f"NULL AS {name(c)}"
             for c, t in staged.columns.items()
         ]
-        parts.append(
+        staged.parts.append(
             f"SELECT {numbered.no} AS {FILE}, file_row_number + 1 AS {ROW}, {', '.join(chosen)} "
             f"FROM read_parquet({quoted(reading.scan or '')}, file_row_number = true)"
         )
         meter.read(staged.spec.name, reading.file.size, reading.rows or 0)
         meter.finish(staged.spec.name, reading.file)
-    store.execute(f"CREATE OR REPLACE TEMP VIEW {staged.relation} AS {' UNION ALL '.join(parts)}")
+    store.execute(f"CREATE OR REPLACE TEMP VIEW {staged.relation} AS {' UNION ALL '.join(staged.parts)}")
 
 
 def _copy(store: Store, staged: Staged, readings: list[Reading], schemas: list[dict[str, str]], meter: Meter) -> None:

@@ -7,11 +7,12 @@ use, and words of bits: the lower half of a word says which mappings take the ro
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from shoal.clock import DAY
 from shoal.customers.load import convert, faults
-from shoal.customers.load.rows import ORIGIN
+from shoal.customers.load.rows import ORIGIN, USED
 from shoal.customers.load.staging import FILE, ROW, name
 from shoal.lang.schema import Kind
 
@@ -43,6 +44,7 @@ def take(store: Store, rows: Rows, drafts: Sequence[Draft]) -> None:
         f"CREATE OR REPLACE TEMP VIEW {table} AS SELECT *, CAST({ORIGIN} >> 40 AS INTEGER) AS {FILE}, "
         f"{ORIGIN} & {(1 << 40) - 1} AS {ROW}{made} FROM {table}_rows"
     )
+    rows.kept = table, frozenset(c.name for c in columns if c.raw is not None)
     for word, members in words.items():
         seen = 0
         for (bits,) in store.rows(f"SELECT DISTINCT {word} FROM {table}_rows"):
@@ -98,16 +100,50 @@ def _days(found: list[tuple[int, ...]], plan: EventPlan, words: list[str]) -> li
 def _make(store: Store, source: str, words: dict[str, Sequence[Draft]], columns: list[Column], table: str) -> None:
     """The table: each row with its bits. Rows that no mapping means stay, since picking the others costs more."""
     kept = ", ".join([ORIGIN, *dict.fromkeys(c for column in columns for c in _cells(column))])
-    meant = ", ".join(
-        f"{' | '.join(_bits(d.meant, 1 << i) for i, d in enumerate(members))} AS {word}"
-        for word, members in words.items()
-    )
+    meant = ", ".join(f"{_meant(members)} AS {word}" for word, members in words.items())
     wrong = ", ".join(f"{word} & ({_faulty(members)}) AS {word}_wrong" for word, members in words.items())
     bits = ", ".join(f"{word} - {word}_wrong + {word}_wrong * {1 << _HALF}::UINTEGER AS {word}" for word in words)
     store.execute(
         f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT {kept}, {bits} FROM (SELECT {kept}, {', '.join(words)}, {wrong} "
         f"FROM (SELECT *, {meant} FROM {source}))"
     )
+
+
+def _meant(members: Sequence[Draft]) -> str:
+    """The mappings that mean a row. Those that ask for words in one column share a single look at it."""
+    words: dict[str, dict[str, int]] = {}
+    parts = []
+    for index, draft in enumerate(members):
+        column, listed = _asks_for(draft)
+        if column is None:
+            parts.append(_bits(draft.meant, 1 << index))
+        for word in listed:
+            masks = words.setdefault(column or "", {})
+            masks[word] = masks.get(word, 0) | 1 << index
+    for column, masks in words.items():
+        arms = " ".join(f"WHEN {word} THEN {mask}::UINTEGER" for word, mask in masks.items())
+        parts.append(f"CASE WHEN {USED} THEN CASE {column} {arms} ELSE 0::UINTEGER END ELSE 0::UINTEGER END")
+    return " | ".join(parts)
+
+
+_WORD = r"'(?:[^']|'')*'"
+_WORDS = re.compile(
+    rf"""\s*(?P<column>\w+|"[^"]+")\s*(?:==?\s*(?P<one>{_WORD})|IN\s*\((?P<many>[^()]*)\))\s*""", re.IGNORECASE
+)
+
+
+def _asks_for(draft: Draft) -> tuple[str | None, list[str]]:
+    """The column and the quoted words, where the condition is ``event = 'x'`` or ``event IN ('x', 'y')`` over text."""
+    rows, found = draft.plan.rows, _WORDS.fullmatch(draft.plan.map.when or "")
+    wanted = found["column"].strip('"') if found else ""
+    if found is None or not rows.has(wanted):
+        return None, []
+    column = rows.find(wanted, draft.plan.map.place)
+    listed = [found["one"]] if found["one"] else re.findall(_WORD, found["many"])
+    plain = found["one"] or re.fullmatch(rf"\s*{_WORD}(\s*,\s*{_WORD})*\s*", found["many"])
+    if column.kind is not Kind.TEXT or column.sql_type != "VARCHAR" or not plain:
+        return None, []
+    return name(column.name), listed
 
 
 def _faulty(members: Sequence[Draft]) -> str:
