@@ -69,6 +69,32 @@ def test_charts_are_drawn_for_the_phone_there(page: Any) -> None:
     assert {tuple(pair) for pair in page.evaluate(shown)} == {(False, True)}
 
 
+@pytest.mark.parametrize("width", [390, 320])
+def test_a_wide_table_becomes_cards_on_a_phone(page: Any, width: int) -> None:
+    """Breaks when a reader on a phone has to scroll a table sideways, or doesn't see what a number is."""
+    page.set_viewport_size({"width": width, "height": 800})
+    page.evaluate("dispatchEvent(new Event('resize'))")
+    over = (
+        "[...document.querySelectorAll('.scroll')].filter(b => b.scrollWidth > b.clientWidth + 1).map(b => b.ariaLabel)"
+    )
+    assert page.evaluate(over) == []
+    head = "getComputedStyle(document.querySelector('.stacked #segment-table td:nth-child(2)'), '::before').content"
+    assert page.evaluate(head) == '"Customers"'
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.evaluate("dispatchEvent(new Event('resize'))")
+    assert page.evaluate("document.querySelectorAll('.stacked').length") == 0
+
+
+def test_a_saved_picture_leaves_room_for_wider_letters(page: Any) -> None:
+    """Breaks when labels are cut off in a slide, on a machine whose font is wider than the one that was measured with."""
+    drawn = page.evaluate("document.querySelector('#rfm-grid .wide svg').viewBox.baseVal.width")
+    left, _, width, _ = (
+        saved(page, ".export[data-for=rfm-grid] >> text=SVG").decode().split('viewBox="')[1].split('"')[0].split()
+    )
+    assert float(left) < 0
+    assert float(width) >= drawn - 2 * float(left)
+
+
 def test_a_click_on_a_head_sorts_by_number(page: Any) -> None:
     """Breaks when sorting goes by letters, or the head doesn't say how it is sorted."""
     values = "[...document.querySelectorAll('#segment-table tbody tr')].map(r => +r.cells[1].dataset.v)"

@@ -11,6 +11,7 @@ import pytest
 from shoal.clock import DAY
 from shoal.errors import ConfigError, DefinitionError, PurposeError, StoreError, UnknownName
 from shoal.lang.build import did, last, total
+from shoal.sql.layout import set_meta
 from shoal.workspace import Workspace, open_workspace
 from shoal.workspace.proposing import propose_workspace
 
@@ -375,3 +376,23 @@ def test_a_source_that_lost_much_is_told(root: Path) -> None:
     file.write_text(head + "\n")
     with open_workspace(root) as shop:
         assert any("hold no rows any more" in note for note in shop.load().notes)
+
+
+def test_a_month_of_which_nothing_was_loaded_is_not_a_bad_month(shop: Workspace) -> None:
+    """Breaks when the clock runs on into a new month and every chart of the report falls to zero."""
+    before = shop.reports.facts()
+    set_meta(shop.store, "clock_offset", str(shop.clock.offset + 3 * DAY))
+    after = shop.reports.facts()
+    assert after.at > before.at + 2 * DAY
+    for table in ("kpis", "months", "cohorts"):
+        assert getattr(after, table).equals(getattr(before, table)), table
+
+
+def test_the_grid_of_rfm_shows_the_groups_that_segments_have(shop: Workspace) -> None:
+    """Breaks when days go by after a load, and the report counts other champions in its grid than in its table."""
+    shop.segments.add("Champions", shop.segments.template("rfm-champions").where)
+    set_meta(shop.store, "clock_offset", str(shop.clock.offset + 3 * DAY))
+    facts = shop.reports.facts()
+    assert facts.rfm is not None
+    in_grid = sum(row["customers"] for row in facts.rfm.to_pylist() if row["name"] == "Champions")
+    assert in_grid == sizes(shop)["champions"] > 0

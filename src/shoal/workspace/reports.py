@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from shoal.clock import DAY, MINUTE
 from shoal.errors import DefinitionError, ShoalError, UnknownName
 from shoal.insight import migration, standing
+from shoal.sql.registry import Registry
 from shoal.views import theme
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 COMPARE_OVER = 90 * DAY
 _FRESH = 10 * MINUTE
 """For so long charts of "now" are drawn from the same figures, so that a notebook works them out once."""
+_SAME_SCORES = 7 * DAY
+"""So long scores count as those of today; for an earlier day they are worked out."""
 _PARTS = 7
 _SIZES, _SIZES_OVER = 12, 360 * DAY
 
@@ -194,22 +197,40 @@ class _Gathering:
         silence = cycle.lapse if cycle else 90
         span = standing.span(sales)
         grain = _grain(span)
+        told, scored = sales.before(self._data_end()), sales.before(self._scored_at())
         return {
             "span": span,
             "period": overall(standing.window(sales, self.earlier, self.at), silence),
             "before": self._before(sales, span, silence),
-            "kpis": kpis(sales, silence, grain=grain),
+            "kpis": kpis(told, silence, grain=grain),
             "grain": grain,
             "concentration": concentration(sales),
             "cuts": cuts,
-            "rfm": standing.rfm_cells(sales, cuts) if cuts else None,
+            "rfm": standing.rfm_cells(scored, cuts) if cuts else None,
             "cycle": cycle,
             "lifecycle": standing.lifecycle_now(sales, cycle) if cycle else None,
-            "months": lifecycle.over_time(sales),
-            "cohorts": retention(sales),
-            "rfm_moves": migration.of_rfm(sales, cuts, self.earlier) if cuts else None,
+            "months": lifecycle.over_time(told),
+            "cohorts": retention(told),
+            "rfm_moves": migration.of_rfm(scored, cuts, self.earlier) if cuts else None,
             "lifecycle_moves": migration.of_lifecycle(sales, cycle, self.earlier) if cycle else None,
         }
+
+    def _data_end(self) -> int:
+        """The newest event. A month that begins after it isn't a bad month: nothing was loaded of it yet."""
+        events = [event.table for event in Registry.load(self._ws.store).events.values()]
+        newest = [
+            self._ws.store.rows(f"SELECT max(ts) FROM {table} WHERE retired IS NULL AND ts <= ?", [self.at])[0][0]
+            for table in events
+        ]
+        return max((ts for ts in newest if ts is not None), default=self.at)
+
+    def _scored_at(self) -> int:
+        """When the scores of customers were last worked out, so that the grid shows the groups that segments have."""
+        recency = Registry.load(self._ws.store).trait("rfm_recency_days")
+        if recency is None:
+            return self.at
+        ((last,),) = self._ws.store.rows(f"SELECT max(ts) FROM {recency.table} WHERE ts <= ?", [self.at])
+        return self.at if last is None or self.at - last > _SAME_SCORES else int(last)
 
     def _before(self, sales: Sales, span: tuple[int, int] | None, silence: int) -> Any:
         """The KPIs of as long a time before; None where the data doesn't reach back so far."""

@@ -94,7 +94,7 @@ def cohort_heatmap(rows: Sequence[dict[str, Any]], *, title: str, subtitle: str,
         tooltip=["cohort:N", "period:O", alt.Tooltip("rate:Q", format=".1%"), alt.Tooltip("size:Q", format=",")],
     )  # fmt: skip
     strokes = [stroke for cell in cells if not cell["complete"] for stroke in _hatch(cell["x"], cell["y"])]
-    hatch = alt.Chart(alt.Data(values=strokes)).mark_rule(color=theme.PAPER, strokeWidth=1.6)
+    hatch = alt.Chart(alt.Data(values=strokes)).mark_rule(color=theme.PAPER, strokeWidth=1.2, opacity=0.5)
     hatched = hatch.encode(x=x, y=y, x2="x2:Q", y2="y2:Q")
     ink = alt.condition(f"datum.rate > {0.6 * limit}", alt.value("#ffffff"), alt.value(theme.INK))
     text = base.mark_text(fontSize=11).encode(

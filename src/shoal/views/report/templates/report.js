@@ -10,9 +10,15 @@ const svgOf = (figure) => {
   const art = [...figure.querySelectorAll(".art")].find((a) => getComputedStyle(a).display !== "none");
   return art.querySelector("svg");
 };
+// Another machine's letters are wider: on the page they run over the edge, in a file they would be cut off.
+const MARGIN = 16;
 const svgText = (svg) => {
   const copy = svg.cloneNode(true);
+  const { width, height } = svg.viewBox.baseVal;
   copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  copy.setAttribute("viewBox", [-MARGIN, 0, width + 2 * MARGIN, height].join(" "));
+  copy.setAttribute("width", width + 2 * MARGIN);
+  copy.setAttribute("height", height);
   return new XMLSerializer().serializeToString(copy);
 };
 const savePng = (name, svg) => {
@@ -20,7 +26,7 @@ const savePng = (name, svg) => {
   image.onload = () => {
     const canvas = document.createElement("canvas");
     const box = svg.viewBox.baseVal;
-    canvas.width = 2 * box.width;
+    canvas.width = 2 * (box.width + 2 * MARGIN);
     canvas.height = 2 * box.height;
     const brush = canvas.getContext("2d");
     brush.fillStyle = "#fff";
@@ -66,12 +72,19 @@ const sortBy = (head) => {
   };
   table.tBodies[0].append(...[...table.tBodies[0].rows].sort(order));
 };
-// A head can stick to the window only where its table needn't scroll sideways.
+// A head can stick to the window only where its table needn't scroll sideways. On a phone such a table becomes cards.
 const fit = () => {
   for (const box of document.querySelectorAll(".scroll")) {
-    box.classList.remove("fits");
+    box.classList.remove("fits", "stacked");
     box.classList.toggle("fits", box.scrollWidth <= box.clientWidth);
+    if (innerWidth <= 720 && !box.classList.contains("fits")) stack(box);
   }
+};
+const stack = (box) => {
+  const heads = [...box.querySelectorAll("th")].map((head) => head.innerText.trim());
+  for (const row of box.querySelector("tbody").rows)
+    for (const cell of row.cells) cell.dataset.head = heads[cell.cellIndex];
+  box.classList.add("stacked");
 };
 addEventListener("resize", fit);
 fit();
