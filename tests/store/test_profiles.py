@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from shoal.customers.identity import key_of
-from shoal.customers.profiles import current_values, profile
+from shoal.customers.profiles import current_values, profile, rows_with_traits
 from shoal.customers.writer import write_records
+from shoal.lang.schema import Kind, Schema
 from shoal.shapes import Merge, TraitChange
 from shoal.sql.registry import ACCOUNT, CUSTOMER, Registry
 
@@ -60,3 +62,25 @@ def test_merged_customers_are_one_and_accounts_stay_apart(store: DuckStore) -> N
     assert values(store, "plan", 9) == {"kept": "pro"}
     assert shown(store, "gone", 9) == {"plan": "pro"}
     assert values(store, "industry", 9, ACCOUNT) == {"K": "Retail", "G": "Banking"}
+
+
+def test_values_go_out_of_the_house_in_everyday_types(store: DuckStore) -> None:
+    """Breaks if numbers leave as millionths, instants without their zone, or places as unit vectors."""
+    values_ = {
+        "spent": (Kind.NUMBER, 12.5),
+        "born": (Kind.DATE, date(1990, 2, 3)),
+        "seen": (Kind.INSTANT, datetime(2020, 1, 2, 3, tzinfo=UTC)),
+        "plan": (Kind.TEXT, "pro"),
+    }
+    write_records(store, [TraitChange("a", n, v, 1) for n, (_, v) in values_.items()], zone="UTC", received=0)
+    point = Registry.load(store).ensure_trait("home", Kind.POINT)
+    store.execute(
+        f"INSERT INTO {point.table} (owner, ts, origin, received, load, value) "
+        "VALUES (1, 1, 1, 0, 0, {'x': 0, 'y': 1000000000, 'z': 0})"
+    )
+    names = [*values_, "home"]
+    schema = Schema({name: kind for name, (kind, _) in values_.items()} | {"home": Kind.POINT}, {})
+    query = rows_with_traits(store, "SELECT key AS customer FROM customers", names, schema, 9)
+    (row,) = store.arrow(query).to_pylist()
+    assert row.pop("home") == {"latitude": 0, "longitude": 90}
+    assert row == {"customer_id": "a", **{name: value for name, (_, value) in values_.items()}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shoal.customers.identity import survivors
+from shoal.customers.profiles import current_consents
 from shoal.errors import PurposeError, UnknownName
 from shoal.lang.schema import Basis
 
@@ -79,45 +79,17 @@ def prepare(store: Store, relation: str, purpose: str, basis: Basis, at: int) ->
         at: the moment of handing out; consent is read as of then. A refusal counts from when it is on record, even
             if its time is later.
     """
-    _consent_now(store, purpose, at)
     unknown = "NULL" if basis is Basis.LEGITIMATE_INTEREST else f"'{NO_CONSENT}'"
     refused = OBJECTED if basis is Basis.LEGITIMATE_INTEREST else REFUSED
+    consents = current_consents(store, purpose, at, refusals_ahead=True)
     store.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE handed_out AS
         SELECT m.customer, CASE WHEN c.granted IS NULL THEN {unknown} WHEN c.granted THEN NULL ELSE '{refused}' END
             AS reason
-        FROM ({relation}) m LEFT JOIN consent_now c USING (customer)
+        FROM ({relation}) m LEFT JOIN ({consents}) c USING (customer)
         """
     )
     counts = dict(store.rows("SELECT reason, count(*) FROM handed_out GROUP BY reason ORDER BY count(*) DESC, reason"))
     withheld = {reason: count for reason, count in counts.items() if reason is not None}
     return Reach(purpose, basis, sum(counts.values()), counts.get(None, 0), withheld)
-
-
-def _consent_now(store: Store, purpose: str, at: int) -> None:
-    """``consent_now (customer, granted)``: the newest word of each id; of merged ids a refusal wins."""
-    import pyarrow as pa
-
-    merged = survivors(store)
-    table = pa.table({"gone": pa.array(merged.keys(), pa.int32()), "kept": pa.array(merged.values(), pa.int32())})
-    store.register("merged_now", table)
-    try:
-        store.execute(
-            """
-            CREATE OR REPLACE TEMP TABLE consent_now AS
-            SELECT coalesce(m.kept, last.customer) AS customer, bool_and(last.granted) AS granted
-            FROM (
-                SELECT customer, granted FROM consents
-                WHERE purpose = ? AND retired IS NULL AND (ts <= ? OR NOT granted)
-                QUALIFY row_number() OVER (
-                    PARTITION BY customer
-                    ORDER BY ts DESC, coalesce(message_id, printf('%016x', origin)) DESC
-                ) = 1
-            ) last LEFT JOIN merged_now m ON m.gone = last.customer
-            GROUP BY 1
-            """,
-            [purpose, at],
-        )
-    finally:
-        store.unregister("merged_now")

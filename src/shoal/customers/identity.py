@@ -5,48 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shoal.errors import UnknownName
+from shoal.sql.subjects import merged_table, survivors
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from shoal.sql.store import Store
 
 
-def survivors(store: Store, known_at: int | None = None) -> dict[int, int]:
-    """For each merged-away customer key, the key that stands for them; chains are resolved.
-
-    Args:
-        store: the workspace's store.
-        known_at: the graph as it was known at an instant; None is today's.
-    """
-    pairs = store.rows(
-        "SELECT gone, kept FROM merges WHERE CASE WHEN ? IS NULL THEN undone IS NULL "
-        "ELSE received <= ? AND (undone IS NULL OR undone > ?) END",
-        [known_at, known_at, known_at],
-    )
-    direct = dict(pairs)
-    return {gone: _end(direct, gone) for gone in direct}
-
-
-def _end(direct: dict[int, int], key: int) -> int:
-    seen = {key}
-    while key in direct and direct[key] not in seen:
-        key = direct[key]
-        seen.add(key)
-    return key
-
-
 def standing_for(store: Store) -> str | None:
-    """A temporary table (gone, kept) of merged-away customers and who stands for them; None where there is none."""
-    import pyarrow as pa
-
-    found = survivors(store)
-    if not found:
-        return None
-    store.register(
-        "standing_rows", pa.table({"gone": pa.array(found, pa.int32()), "kept": pa.array(found.values(), pa.int32())})
-    )
-    store.execute("CREATE OR REPLACE TEMP TABLE standing_for AS SELECT gone, kept FROM standing_rows")
-    store.unregister("standing_rows")
-    return "standing_for"
+    """A table (gone, kept) of merged-away customers and who stands for them; None where there is none."""
+    return merged_table(store, "standing_for", None)
 
 
 def merged(store: Store, body: str, column: str = "customer") -> str:
@@ -72,13 +41,23 @@ def key_of(store: Store, customer_id: str | int) -> int:
     Raises:
         UnknownName: if there is no such customer.
     """
-    customer_id = str(customer_id)
-    rows = store.rows("SELECT key FROM customers WHERE id = ?", [customer_id])
-    if not rows:
-        near = store.rows("SELECT id FROM customers ORDER BY levenshtein(id, ?), id LIMIT 3", [customer_id])
-        raise UnknownName("customer", customer_id, [i for (i,) in near])
-    key = int(rows[0][0])
-    return survivors(store).get(key, key)
+    return keys_of(store, [str(customer_id)])[0]
+
+
+def keys_of(store: Store, ids: Sequence[str]) -> list[int]:
+    """The keys of customer ids, each once; for a merged-away one that of the survivor.
+
+    Raises:
+        UnknownName: for the first that there is no such customer of.
+    """
+    rows = store.rows("SELECT id, key FROM customers WHERE id IN (SELECT unnest(?::VARCHAR[]))", [list(ids)])
+    found: dict[str, int] = dict(rows)
+    unknown = next((i for i in ids if i not in found), None)
+    if unknown is not None:
+        near = store.rows("SELECT id FROM customers ORDER BY levenshtein(id, ?), id LIMIT 3", [unknown])
+        raise UnknownName("customer", unknown, [i for (i,) in near])
+    standing = survivors(store)
+    return list(dict.fromkeys(standing.get(found[i], found[i]) for i in ids))
 
 
 def id_of(store: Store, key: int) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shoal.customers.identity import survivors
+from shoal.customers.identity import keys_of
 from shoal.errors import UnknownName
+from shoal.sql.subjects import survivors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,17 +21,18 @@ _NOW_ON = (
 
 def sizes(store: Store) -> dict[str, int]:
     """How many customers are on each list."""
-    return {name: len(_keys(store, name)) for (name,) in store.rows("SELECT name FROM lists ORDER BY name")}
+    return {name: len(_on(store, name)) for (name,) in store.rows("SELECT name FROM lists ORDER BY name")}
 
 
 def members(store: Store, name: str) -> list[str]:
-    """The ids on a list, in order.
+    """The ids on a list, in order; for a merged-away one that of the survivor.
 
     Raises:
         UnknownName: if there is no such list.
     """
     _known(store, name)
-    rows = store.rows(f"SELECT id FROM customers WHERE key IN ({_NOW_ON}) ORDER BY id", [name])
+    keys = list(_on(store, name))
+    rows = store.rows("SELECT id FROM customers WHERE key IN (SELECT unnest(?::INTEGER[])) ORDER BY id", [keys])
     return [i for (i,) in rows]
 
 
@@ -49,28 +51,27 @@ def change(store: Store, name: str, ids: Sequence[str], *, added: bool, now: int
     """
     if not added:
         _known(store, name)
-    keys = [_key(store, i) for i in dict.fromkeys(ids)]
+    keys = keys_of(store, ids)
     with store.transaction():
         if added and not store.rows("SELECT 1 FROM lists WHERE name = ?", [name]):
             store.execute("INSERT INTO lists VALUES (?, ?)", [name, now])
-        there = _keys(store, name)
+        there = _on(store, name)
         changed = [key for key in keys if (key in there) != added]
-        for key in changed:
-            store.execute("INSERT INTO list_changes VALUES (?, ?, ?, ?, ?)", [name, key, added, now, now])
+        # Whoever was put on under an id that was merged away must be taken off under that one.
+        written = changed if added else [raw for key in changed for raw in there[key]]
+        store.execute(
+            "INSERT INTO list_changes SELECT ?, unnest(?::INTEGER[]), ?, ?, ?", [name, written, added, now, now]
+        )
     return len(changed)
 
 
-def _keys(store: Store, name: str) -> set[int]:
-    merged = survivors(store)
-    return {merged.get(key, key) for (key,) in store.rows(_NOW_ON, [name])}
-
-
-def _key(store: Store, customer: str) -> int:
-    rows = store.rows("SELECT key FROM customers WHERE id = ?", [customer])
-    if not rows:
-        raise UnknownName("customer", customer)
-    key = int(rows[0][0])
-    return survivors(store).get(key, key)
+def _on(store: Store, name: str) -> dict[int, list[int]]:
+    """The customers on a list, each with the keys that were put on it: their own, and those merged into it."""
+    standing = survivors(store)
+    found: dict[int, list[int]] = {}
+    for (key,) in store.rows(_NOW_ON, [name]):
+        found.setdefault(standing.get(key, key), []).append(key)
+    return found
 
 
 def _known(store: Store, name: str) -> None:

@@ -8,11 +8,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from shoal.clock import from_instant
-from shoal.customers.identity import merged, survivors
+from shoal.customers.identity import merged
 from shoal.errors import UnknownName
 from shoal.lang.schema import Kind
 from shoal.shapes import ACCOUNT_PREFIX
+from shoal.sql import views
+from shoal.sql.encode import quoted
 from shoal.sql.registry import CUSTOMER, Registry
+from shoal.sql.subjects import survivors
+from shoal.sql.tables import MESSAGE_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,7 +26,6 @@ if TYPE_CHECKING:
     from shoal.sql.store import Store
 
 _EPOCH_DAY = date(1970, 1, 1)
-MESSAGE_ID = "coalesce(message_id, printf('%016x', origin))"
 _FILE_BITS = 40
 
 
@@ -74,15 +77,9 @@ def decoded(kind: str, value: Any) -> Any:
     return value
 
 
-def _decode_sql(column: str, kind: str) -> str:
-    match kind:
-        case Kind.NUMBER:
-            return f"({column}::DECIMAL(38, 6) / 1000000)::DECIMAL(38, 6)"
-        case Kind.DATE:
-            return f"DATE '1970-01-01' + {column}"
-        case Kind.INSTANT:
-            return f"make_timestamptz({column})"
-    return column
+def _decode_sql(column: str, kind: Kind) -> str:
+    # Out of the house an instant must say that it is UTC.
+    return f"make_timestamptz({column})" if kind is Kind.INSTANT else views.decoded(kind, column)
 
 
 def group_of(store: Store, key: int) -> list[int]:
@@ -109,8 +106,7 @@ def rows_with_traits(store: Store, customers: str, traits: Sequence[str], schema
         trait = registry.trait(name)
         if trait is None:
             raise UnknownName("trait", name, [t for t in schema.traits if not t.startswith(ACCOUNT_PREFIX)])
-        quoted = name.replace('"', '""')
-        columns.append(f'{_decode_sql(f"t{index}.value", trait.kind)} AS "{quoted}"')
+        columns.append(f"{_decode_sql(f't{index}.value', trait.kind)} AS {views.identifier(name)}")
         joins.append(f"LEFT JOIN ({current_values(store, trait, at)}) t{index} ON t{index}.owner = m.customer")
     return (
         f"SELECT {', '.join(columns)} FROM ({customers}) m JOIN customers k ON k.key = m.customer "
@@ -127,6 +123,25 @@ def current_values(store: Store, trait: Trait, at: int) -> str:
     if trait.scope == CUSTOMER:
         rows = merged(store, rows, "owner")
     return f"SELECT owner, arg_max_null(value, nth) AS value FROM ({rows}) GROUP BY owner"
+
+
+def current_consents(store: Store, purpose: str, at: int, *, refusals_ahead: bool = False) -> str:
+    """A query that gives ``customer, granted``: the newest word on a purpose at an instant.
+
+    Of the ids that were merged into one customer a refusal wins.
+
+    Args:
+        store: the workspace's store.
+        purpose: what consent is for.
+        at: the instant.
+        refusals_ahead: a refusal on record counts even if its time is later.
+    """
+    known = f"retired IS NULL AND (ts <= {at:d} OR NOT granted)" if refusals_ahead else _until(at)
+    newest = (
+        f"SELECT customer, granted FROM consents WHERE purpose = {quoted(purpose)} AND {known} "
+        f"QUALIFY row_number() OVER (PARTITION BY customer ORDER BY ts DESC, {MESSAGE_ID} DESC) = 1"
+    )
+    return f"SELECT customer, bool_and(granted) AS granted FROM ({merged(store, newest)}) GROUP BY customer"
 
 
 def _order(store: Store, trait: Trait) -> str:

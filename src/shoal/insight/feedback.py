@@ -8,6 +8,7 @@ from shoal.customers.identity import merged
 from shoal.insight.sales import number_column
 from shoal.shapes import SURVEY_ANSWERED
 from shoal.sql.registry import Registry
+from shoal.sql.tables import MESSAGE_ID
 from shoal.stats.intervals import net_promoter, wilson
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def feedback(store: Store, evaluation: Evaluation) -> pa.Table:
 def _answers(store: Store, evaluation: Evaluation, measure: str, table: str, column: str) -> list[dict[str, Any]]:
     answers = merged(
         store,
-        f"SELECT customer, ts, coalesce(message_id, printf('%016x', origin)) AS mid, {column} AS score FROM {table} "
+        f"SELECT customer, ts, {MESSAGE_ID} AS mid, {column} AS score FROM {table} "
         f"WHERE retired IS NULL AND ts <= {evaluation.at:d} AND {column} IS NOT NULL",
     )
     tests = ["true", *(f'coalesce(e."{name}", false)' for name in evaluation.columns.values())]

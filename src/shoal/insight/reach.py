@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shoal.customers.identity import merged
-from shoal.customers.profiles import MESSAGE_ID, current_values
+from shoal.customers.profiles import current_consents, current_values
 from shoal.lang.schema import Basis, Kind
 from shoal.sql.registry import Registry
 
@@ -92,12 +91,6 @@ def _purposes(store: Store, at: int, purposes: Mapping[str, Basis]) -> dict[str,
     for purpose, basis in purposes.items():
         if basis is Basis.NONE:
             continue
-        name = purpose.replace("'", "''")
-        newest = (
-            f"SELECT customer, granted FROM consents WHERE purpose = '{name}' AND retired IS NULL AND ts <= {at:d} "
-            f"QUALIFY row_number() OVER (PARTITION BY customer ORDER BY ts DESC, {MESSAGE_ID} DESC) = 1"
-        )
-        relation = f"SELECT customer, bool_and(granted) AS granted FROM ({merged(store, newest)}) GROUP BY customer"
         unknown = "true" if basis is Basis.LEGITIMATE_INTEREST else "false"
-        found[purpose] = (relation, "coalesce({}.granted, " + unknown + ")")
+        found[purpose] = (current_consents(store, purpose, at), "coalesce({}.granted, " + unknown + ")")
     return found

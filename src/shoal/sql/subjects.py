@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from shoal.sql.store import Store
 
 
-def survivors(store: Store, known_at: int | None) -> dict[int, int]:
+def survivors(store: Store, known_at: int | None = None) -> dict[int, int]:
     """For each merged-away customer the one who stands for them, chains resolved.
 
     Args:

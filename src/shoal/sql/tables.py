@@ -30,6 +30,9 @@ from __future__ import annotations
 
 from shoal.lang.schema import Kind
 
+MESSAGE_ID = "coalesce(message_id, printf('%016x', origin))"
+"""A row's message id, or the one that its origin stands for."""
+
 LAYOUT = 1
 """The version of the layout that this release writes."""
 

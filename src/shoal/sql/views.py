@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from shoal.lang.schema import Kind
 from shoal.sql.registry import ACCOUNT, CUSTOMER, EventType, Property, Registry, Trait
+from shoal.sql.tables import MESSAGE_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -140,10 +141,9 @@ def _people(registry: Registry, scope: str, at: int) -> str:
 
 
 def _latest(trait: Trait, at: int) -> str:
-    order = "ts, coalesce(message_id, printf('%016x', origin))"
     return (
         f"SELECT owner, value FROM main.{trait.table} WHERE retired IS NULL AND ts <= {at} "
-        f"QUALIFY row_number() OVER (PARTITION BY owner ORDER BY {order.replace(',', ' DESC,', 1)} DESC) = 1"
+        f"QUALIFY row_number() OVER (PARTITION BY owner ORDER BY ts DESC, {MESSAGE_ID} DESC) = 1"
     )
 
 
