@@ -187,8 +187,6 @@ def sql(ctx: click.Context, query: str, limit: int, json_: bool) -> None:
         table(found.column_names, rows)
         if found.num_rows > limit:
             click.echo(f"{limit:,} of {found.num_rows:,} rows are shown; --limit shows more.")
-        if found.num_rows > limit:
-            click.echo(f"{found.num_rows - limit:,} more rows; use --limit or --json.")
 
 
 @click.command()
