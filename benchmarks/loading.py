@@ -17,8 +17,8 @@ MEMORY = "4GB"
 ZONE = "Europe/Berlin"
 
 
-def settings(data: Path) -> str:
-    """The ``shoal.yaml`` of a workspace over the made files."""
+def settings(data: Path, duplicates: str = "keep") -> str:
+    """The ``shoal.yaml`` of a workspace over the made files; ``duplicates: drop`` looks for rows that repeat others."""
     head = f"""\
 shoal: 1
 name: benchmark
@@ -37,7 +37,7 @@ sources:
   events:
     from: {data / "events.parquet"}
     format: {{timezone: UTC}}
-    duplicates: keep
+    duplicates: {duplicates}
     events:
 """
     return head + "".join(_mapping(event) for event in TYPES)
@@ -62,7 +62,7 @@ def baseline(data: Path, folder: Path) -> dict[str, Any]:
         return timed(copy)
 
 
-def workspace(data: Path, folder: Path) -> dict[str, Any]:
+def workspace(data: Path, folder: Path, duplicates: str = "keep") -> dict[str, Any]:
     """``shoal load`` of the events, as the baseline: staging, judging, writing. The rest follows; the store stays.
 
     The rest is what a load goes on to do: the computed traits and the published segments; then the customers' own data.
@@ -70,7 +70,7 @@ def workspace(data: Path, folder: Path) -> dict[str, Any]:
     import shoal
 
     folder.mkdir(parents=True)
-    (folder / "shoal.yaml").write_text(settings(data), encoding="utf-8")
+    (folder / "shoal.yaml").write_text(settings(data, duplicates), encoding="utf-8")
     (folder / "segments").mkdir()
     with shoal.open(folder) as ws:
         steps = _Steps(ws.store)
@@ -115,14 +115,15 @@ def bulk(data: Path, folder: Path) -> dict[str, Any]:
     with create_store(folder / "bulk.duckdb", zone=ZONE, now=0, memory=MEMORY) as store:
 
         def write() -> None:
+            store.execute(
+                "CREATE OR REPLACE TEMP TABLE staged AS SELECT event, CAST(customer_id AS VARCHAR) AS customer_id, "
+                "epoch_us(ts) AS ts, CAST(NULL AS VARCHAR) AS message_id, (1::BIGINT << 40) + file_row_number AS origin, "
+                f"CAST(amount * 1e6 AS BIGINT) AS amount FROM read_parquet('{data / 'events.parquet'}', "
+                "file_row_number = true)"
+            )
             with store.transaction():
                 for event in TYPES:
-                    store.execute(
-                        "CREATE OR REPLACE TEMP VIEW incoming AS SELECT CAST(customer_id AS VARCHAR) AS customer_id, "
-                        "epoch_us(ts) AS ts, CAST(NULL AS VARCHAR) AS message_id, (1::BIGINT << 40) + file_row_number "
-                        "AS origin, CAST(amount * 1e6 AS BIGINT) AS amount FROM read_parquet("
-                        f"'{data / 'events.parquet'}', file_row_number = true) WHERE event = '{event}'"
-                    )
+                    store.execute(f"CREATE OR REPLACE TEMP VIEW incoming AS FROM staged WHERE event = '{event}'")
                     properties = number if event in PRICED else {}
                     write_events(store, event, "incoming", properties, zone=ZONE, received=800 * DAY)
             store.execute("CHECKPOINT")

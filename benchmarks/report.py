@@ -34,6 +34,7 @@ def _load(found: dict[str, Any]) -> tuple[str, str]:
         _costs("DuckDB alone: copy and sort (baseline)", base, base),
         _costs("Bulk door: `write_events` for each event type", found["bulk"], base),
         _costs("`ws.data.load` of the same file: staging, judging, writing", load, base),
+        _costs("the same, with rows left out that repeat others exactly (the default)", found["dropping"], base),
     ]
     steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in load["steps_cpu_s"].items())
     return "Loading", _table(("", "CPU s", "ratio", "s", "peak MB"), rows) + f"\n\nSteps of the whole, CPU s: {steps}."

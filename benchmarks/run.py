@@ -35,7 +35,9 @@ def load(data: Path, work: Path, size: Size, counts: Sequence[int]) -> dict[str,
     with _emptied(work / "scratch") as scratch:
         alone = apart(loading.baseline, data, scratch)
         bulk = apart(loading.bulk, data, scratch)
-    return {"baseline": alone, "bulk": bulk, "load": apart(loading.workspace, data, work / "workspace")}
+        dropping = apart(loading.workspace, data, scratch / "dropping", "drop")
+    load = apart(loading.workspace, data, work / "workspace")
+    return {"baseline": alone, "bulk": bulk, "dropping": dropping, "load": load}
 
 
 def segments(data: Path, work: Path, size: Size, counts: Sequence[int]) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def prepare(
     report = SourceReport(spec.name, files=len(staged.files), rejected=staged.rejected)
     ((report.rows,),) = store.rows(f"SELECT count(*) FROM {ready.relation}")
     if spec.duplicates == "drop" and not (spec.reference and not _maps(spec)):
-        report.repeated = faults.drop_repeated(store, ready)
+        report.repeated = faults.drop_repeated(store, ready, report.rows)
     rows.complete(store, ready, references)
     report.left_out = faults.unused(store, ready)
     memory.keep(store, kinds)
