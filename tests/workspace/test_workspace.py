@@ -157,6 +157,8 @@ def test_who_withdrew_after_the_data_s_end_is_not_handed_out(root: Path) -> None
         assert shop.now() < end + DAY, "the analysis still stands at the data's end"
         after = shop.segments.members("Lapsed VIPs")["customer_id"].to_pylist()
         assert set(before) - set(after) == {withdrawn}
+        (told,) = [r for r in shop.reports.facts().quality.reach["lapsed-vips"] if r.by == "purpose"]
+        assert told.customers == len(after), "the report says of reach what the handing out does"
 
 
 def test_a_refusal_counts_before_its_date_and_a_grant_does_not(root: Path) -> None:

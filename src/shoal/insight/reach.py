@@ -41,14 +41,17 @@ class Reach:
     share: float
 
 
-def reachable(store: Store, evaluation: Evaluation, purposes: Mapping[str, Basis]) -> dict[str, list[Reach]]:
+def reachable(
+    store: Store, evaluation: Evaluation, purposes: Mapping[str, Basis], consent_at: int | None = None
+) -> dict[str, list[Reach]]:
     """For each segment, how many customers each channel and each purpose reaches; empty where the data holds neither.
 
     Consent follows the purpose's basis: under ``consent`` unknown means no, under ``legitimate-interest`` it means yes
-    until objected. A purpose for analysis only (``none``) reaches nobody, and isn't listed.
+    until objected. A purpose for analysis only (``none``) reaches nobody, and isn't listed. Consent is that of the
+    evaluation, or of the instant ``consent_at``, where a refusal on record counts even if its time is later.
     """
     ways = {("channel", name): test for name, test in _channels(store, evaluation.at).items()}
-    ways |= {("purpose", name): test for name, test in _purposes(store, evaluation.at, purposes).items()}
+    ways |= {("purpose", name): test for name, test in _purposes(store, evaluation.at, consent_at, purposes).items()}
     if not ways or not evaluation.columns:
         return {slug: [] for slug in evaluation.columns}
     joins = " ".join(
@@ -85,12 +88,18 @@ def _channels(store: Store, at: int) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _purposes(store: Store, at: int, purposes: Mapping[str, Basis]) -> dict[str, tuple[str, str]]:
+def _purposes(
+    store: Store, at: int, consent_at: int | None, purposes: Mapping[str, Basis]
+) -> dict[str, tuple[str, str]]:
     """For each purpose a relation (customer, granted) and the test that follows from its basis."""
     found = {}
     for purpose, basis in purposes.items():
         if basis is Basis.NONE:
             continue
         unknown = "true" if basis is Basis.LEGITIMATE_INTEREST else "false"
-        found[purpose] = (current_consents(store, purpose, at), "coalesce({}.granted, " + unknown + ")")
+        if consent_at is None:
+            consents = current_consents(store, purpose, at)
+        else:
+            consents = current_consents(store, purpose, consent_at, refusals_ahead=True)
+        found[purpose] = (consents, "coalesce({}.granted, " + unknown + ")")
     return found

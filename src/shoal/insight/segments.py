@@ -239,6 +239,7 @@ def quality(
     rule: RevenueRule,
     *,
     manageable: int = MANAGEABLE,
+    consent_at: int | None = None,
 ) -> Quality:
     """Judge the segments of an evaluation.
 
@@ -249,6 +250,7 @@ def quality(
         schema: gives the purposes.
         rule: what counts as revenue.
         manageable: more segments than this bring a warning.
+        consent_at: the instant whose consent counts; that of the evaluation by default.
     """
     with open_sales(store, rule, evaluation.at) as sales:
         everyone, by_slug = contributions(store, evaluation, sales)
@@ -262,7 +264,7 @@ def quality(
         overlaps=found,
         duplicates=tuple(twins),
         differences=differences(store, evaluation, definitions, rule),
-        reach=reachable(store, evaluation, schema.purposes),
+        reach=reachable(store, evaluation, schema.purposes, consent_at),
         warnings=tuple(_warnings(found, twins, definitions, manageable)),
     )
 

@@ -171,6 +171,13 @@ class Workspace:
         """
         return self.now() if when is None else instant_of(when, self.config.zone)
 
+    def moment(self) -> int:
+        """The instant whose consent counts when members are handed out: that of the real clock.
+
+        A clock at the data's end stands still for analysis, not for people: who has withdrawn since isn't handed out.
+        """
+        return max(self.now(), Clock().now())
+
     # ------------------------------------------------------------ what there is
 
     @cached_property

@@ -129,14 +129,16 @@ class Reports:
             raise DefinitionError(
                 "The report compares with a date that isn't before its own.", fix="Give --compare an earlier date."
             )
-        return _Gathering(self._ws, at, earlier, progress or _silent).facts()
+        consent_at = self._ws.moment() if as_of is None else None
+        return _Gathering(self._ws, at, earlier, consent_at, progress or _silent).facts()
 
 
 class _Gathering:
     """One gathering: opens the sales and the evaluations once, and asks everything of them."""
 
-    def __init__(self, workspace: Workspace, at: int, earlier: int, progress: Step) -> None:
+    def __init__(self, workspace: Workspace, at: int, earlier: int, consent_at: int | None, progress: Step) -> None:
         self._ws, self.at, self.earlier, self._progress = workspace, at, earlier, progress
+        self._consent_at = consent_at
         self._done = 0
 
     def facts(self) -> Facts:
@@ -165,7 +167,7 @@ class _Gathering:
         known = standing.known_since(ws.store, ws.definitions)
         sizes = [point for point in self._sizes(sales, now) if point["at"] >= known.get(point["slug"], 0)]
         self._step("quality of segments")
-        judged = quality(ws.store, now, ws.definitions, ws.schema, rule)
+        judged = quality(ws.store, now, ws.definitions, ws.schema, rule, consent_at=self._consent_at)
         self._step("customers")
         return Facts(
             name=ws.config.name,

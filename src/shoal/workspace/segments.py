@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shoal.action.activation import Reach, prepare, purpose_of
-from shoal.clock import DAY, Clock, from_instant
+from shoal.clock import DAY, from_instant
 from shoal.customers.identity import key_of
 from shoal.destinations.files import write_table
 from shoal.errors import DefinitionError, UnknownName
@@ -192,7 +192,8 @@ class Segments:
         ws = self._ws
         found = self.evaluate(as_of=as_of)
         try:
-            return quality(ws.store, found, ws.definitions, ws.schema, ws.config.revenue)
+            consent_at = ws.moment() if as_of is None else None
+            return quality(ws.store, found, ws.definitions, ws.schema, ws.config.revenue, consent_at=consent_at)
         finally:
             found.close()
 
@@ -371,9 +372,7 @@ class _Members:
         self._found = workspace.engine.evaluate({definition.slug: definition}, self.at)
         column = self._found.columns[definition.slug]
         relation = f'SELECT customer FROM {self._found.table} WHERE "{column}"'
-        # A clock at the data's end stands still for analysis, not for people: who has withdrawn since isn't handed out.
-        moment = max(workspace.now(), Clock().now())
-        self.reach = prepare(workspace.store, relation, name, basis, moment)
+        self.reach = prepare(workspace.store, relation, name, basis, workspace.moment())
         from shoal.customers.profiles import rows_with_traits
 
         self._query = rows_with_traits(

@@ -88,9 +88,9 @@ def _table(facts: Facts, rows: list[dict[str, Any]]) -> Table:
         Column("name", "Segment", note="said"),
         Column("size", "Customers", "count"),
         Column("share", "Share", "share", "Of all customers."),
-        Column("revenue", f"Revenue, {facts.currency}", "money", "Net of refunds, since each customer's first order."),
-        Column("revenue_share", "Of revenue", "bar", "Of the revenue of all customers."),
     ]
+    if facts.has_orders:
+        columns += _revenue_columns(facts)
     if margin:
         columns.append(
             Column("margin", f"Margin, {facts.currency}", "money", "Revenue less cost, where cost is known.")
@@ -102,8 +102,19 @@ def _table(facts: Facts, rows: list[dict[str, Any]]) -> Table:
     ]
     if any(row["trend"] for row in shown):
         columns.append(Column("trend", "Size", "spark", "The size over the last year, by today's definition."))
-    note = "" if margin else f"Margin: {NO_COST}. Name the events that bear cost under revenue: cost: in shoal.yaml."
+    note = (
+        ""
+        if margin or not facts.has_orders
+        else f"Margin: {NO_COST}. Name the events that bear cost under revenue: cost: in shoal.yaml."
+    )
     return Table("segment-table", tuple(columns), shown, _NONE, note=note)
+
+
+def _revenue_columns(facts: Facts) -> tuple[Column, Column]:
+    return (
+        Column("revenue", f"Revenue, {facts.currency}", "money", "Net of refunds, since each customer's first order."),
+        Column("revenue_share", "Of revenue", "bar", "Of the revenue of all customers."),
+    )
 
 
 def _sizes(facts: Facts, rows: list[dict[str, Any]]) -> Figure | None:
