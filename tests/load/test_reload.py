@@ -151,8 +151,9 @@ def test_grouped_rows_of_a_changed_file_make_the_event_anew(shop: Shop) -> None:
 def test_an_order_in_two_files_is_corrected_by_the_newer_one(shop: Shop) -> None:
     shop.write("o-1.csv", HEAD + "1,a,2017-01-01,1\n1,a,2017-01-01,2\n")
     shop.write("o-2.csv", HEAD + "1,a,2017-01-01,7\n")
-    shop.load(GROUPED)
+    report = shop.load(GROUPED)
     assert numbers(shop) == {"o:1": 7}
+    assert "write across_files: join" in report.warnings[0]
 
 
 def test_an_order_whose_rows_are_spread_over_files_is_joined_where_the_mapping_says_so(shop: Shop) -> None:

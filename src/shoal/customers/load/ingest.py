@@ -254,11 +254,7 @@ def _warnings(prepared: list[Prepared]) -> list[str]:
     for one in prepared:
         found += one.rows.staged.warnings
         if one.report.same_id:
-            advice = (
-                ""
-                if any(e.group for e in one.spec.events)
-                else (" If the rows of one id belong together, add group: with the id's column.")
-            )
+            advice = _advice(one)
             found.append(
                 f"{one.spec.name}: {one.report.same_id:,} events bear a message id that another one has; "
                 f"the newest file's first stands.{advice}"
@@ -270,6 +266,15 @@ def _warnings(prepared: list[Prepared]) -> list[str]:
                 f"({', '.join(gone[:3])}); what came from them stays."
             )
     return found
+
+
+def _advice(one: Prepared) -> str:
+    """What may be meant where message ids come several times."""
+    if not any(e.group for e in one.spec.events):
+        return " If the rows of one id belong together, add group: with the id's column."
+    if len(one.rows.staged.files) > 1 and one.spec.across_files != "join":
+        return " If the files are parts of one export, so that a group's rows are spread over them, write across_files: join."
+    return ""
 
 
 def reload_quarantine(

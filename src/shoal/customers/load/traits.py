@@ -18,14 +18,13 @@ from shoal.lang.schema import Kind
 from shoal.shapes import ACCOUNT_ID
 from shoal.sources.mapping import ConsentMap, EventMap, SpendMap, TraitMap
 from shoal.sql.encode import quoted
+from shoal.sql.tables import MESSAGE_ID
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shoal.sql.registry import Registry, Trait
     from shoal.sql.store import Store
-
-MESSAGE = "coalesce(message_id, printf('%016x', origin))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +161,7 @@ def current_trait(trait: Trait) -> str:
     return (
         f"SELECT o.id AS owner_id, t.value, t.ts FROM {trait.table} AS t JOIN {owners} AS o ON o.key = t.owner "
         f"WHERE t.retired IS NULL QUALIFY row_number() OVER (PARTITION BY t.owner ORDER BY t.ts DESC, "
-        f"{MESSAGE} DESC) = 1"
+        f"{MESSAGE_ID} DESC) = 1"
     )
 
 

@@ -10,6 +10,7 @@ from shoal.customers.load import events, reconcile, together, traits
 from shoal.customers.writer import write_consents, write_events, write_traits
 from shoal.lang import calendar
 from shoal.sql.encode import offset_case
+from shoal.sql.tables import MESSAGE_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -291,7 +292,7 @@ def _settle_consent_snapshot(pen: Pen, table: str, old: tuple[int, ...]) -> int:
     current = (
         "SELECT o.id AS customer_id, t.purpose, t.granted, t.ts FROM consents AS t JOIN customers AS o "
         "ON o.key = t.customer WHERE t.retired IS NULL QUALIFY row_number() OVER (PARTITION BY t.customer, t.purpose "
-        f"ORDER BY t.ts DESC, {traits.MESSAGE} DESC) = 1"
+        f"ORDER BY t.ts DESC, {MESSAGE_ID} DESC) = 1"
     )
     pen.store.execute(
         f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT f.customer_id, f.purpose, f.granted, f.message_id, f.origin, "
