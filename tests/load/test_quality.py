@@ -136,3 +136,25 @@ def test_a_faulty_threshold_names_its_place(given: dict[str, Any], place: str) -
     with pytest.raises(ConfigError) as caught:
         read_thresholds(given, "quality")
     assert caught.value.place == place
+
+
+def test_an_export_that_broke_off_takes_nothing_back(shop: Shop) -> None:
+    """Breaks if a file with its head alone retires all customers, or one that lost a few rows is refused."""
+    rows = [f"{i},c{i},2017-01-{i % 28 + 1:02},{i}\n" for i in range(200)]
+    head = "id,who,day,n\n"
+    shop.write("o.csv", head + "".join(rows))
+    mapping = "o: {from: o.csv, events: [{event: O, customer: who, at: day, id: id, properties: {n: n}}]}"
+    shop.load(mapping)
+    before = shop.dump()
+    shop.write("o.csv", head)
+    with pytest.raises(QualityStop, match=r"shrinkage of o is 0\.99.*as if an export was cut off") as caught:
+        shop.load()
+    assert "stop: {shrinkage: …}" in str(caught.value)
+    assert shop.dump() == before
+    shop.write("o.csv", head + "".join(rows[:150]))
+    report = shop.load()
+    assert 0.2 < (report.quality.of("o")["shrinkage"].value or 0) < 0.3
+    assert len(shop.events("O")) == 150
+    shop.write("o.csv", head)
+    shop.load(quality={"stop": {"shrinkage": 1}})
+    assert shop.events("O") == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from shoal.clock import DAY
-from shoal.errors import ConfigError, DefinitionError, PurposeError, StoreError, UnknownName
+from shoal.errors import ConfigError, DefinitionError, PurposeError, QualityStop, StoreError, UnknownName
 from shoal.lang.build import did, last, total
 from shoal.sql.layout import set_meta
 from shoal.workspace import Workspace, open_workspace
@@ -376,6 +376,10 @@ def test_a_source_that_lost_much_is_told(root: Path) -> None:
         (told,) = [note for note in done.notes if note.startswith("survey: ")]
         assert "of the rows are in quarantine" in told
     file.write_text(head + "\n")
+    with open_workspace(root) as shop, pytest.raises(QualityStop, match="as if an export was cut off"):
+        shop.load()
+    settings = root / "shoal.yaml"
+    settings.write_text(settings.read_text() + "\nquality: {stop: {shrinkage: 1}}\n")
     with open_workspace(root) as shop:
         assert any("hold no rows any more" in note for note in shop.load().notes)
 

@@ -13,7 +13,9 @@ Measures of a column, over the rows that were read (exact repetitions left out):
 
 Measures of a source: ``rows``, ``duplicates`` (rows that repeat an earlier one exactly ÷ rows), ``quarantined`` (rows put
 aside ÷ rows), ``orphans`` (rows whose key a lookup didn't find ÷ rows with a key, the worst lookup), ``freshness`` (days
-from the newest event to now), ``gaps`` (days without an event between the first and the last; the note names the longest).
+from the newest event to now), ``shrinkage`` (how much smaller, in bytes, the files are that were read again; a cut-off
+export would take back what it lacks), ``gaps`` (days without an event between the first and the last; the note names the
+longest).
 
 Scores: a column's is validity × (1 + completeness) / 2, since a missing cell is often rightly so and a wrong one never. A
 source's is the mean over the columns that its mapping uses × (1 − quarantined) × (1 − duplicates) × (1 − orphans). The
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
 GOOD = ("score", "completeness", "validity", "uniqueness")
 """Measures of which more is better: a threshold is the least that is allowed."""
-BAD = ("outliers", "impossible", "duplicates", "quarantined", "orphans", "freshness", "gaps")
+BAD = ("outliers", "impossible", "duplicates", "quarantined", "orphans", "freshness", "gaps", "shrinkage")
 """Measures of which less is better: a threshold is the most that is allowed."""
 
 _SAMPLE = 200_000
@@ -70,6 +72,10 @@ class Thresholds:
             if limit is not None and (value < limit if measure in GOOD else value > limit):
                 return word
         return "ok"
+
+
+DEFAULTS = Thresholds(stop={"shrinkage": 0.9}, warn={"quarantined": 0.05})
+"""What holds where ``shoal.yaml`` says nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +127,8 @@ class QualityReport:
 
     @property
     def warnings(self) -> list[str]:
-        """A sentence for each value beyond a threshold."""
-        return [_sentence(m) for m in self.measures if m.verdict != "ok"]
+        """A sentence for each value beyond a threshold; rows put aside speak for themselves, each with its reason."""
+        return [_sentence(m) for m in self.measures if m.verdict != "ok" and m.measure != "quarantined"]
 
 
 def read_thresholds(given: Mapping[str, Any], place: str) -> Thresholds:
@@ -153,7 +159,7 @@ def judge(store: Store, prepared: Sequence[Prepared], thresholds: Thresholds, no
     """Measure the rows of a load; counts of cells that aren't of their type go into each source's report too."""
     measures: list[Measure] = []
     for one in prepared:
-        own = thresholds.over(read_thresholds(one.spec.quality, f"{one.spec.place}.quality"))
+        own = DEFAULTS.over(thresholds).over(read_thresholds(one.spec.quality, f"{one.spec.place}.quality"))
         raw = list(_of_source(store, one, now))
         measures += [
             Measure(m.source, m.column, m.measure, m.value, m.n, own.verdict(m.measure, m.value), m.note) for m in raw
@@ -173,7 +179,7 @@ def stop_or_warn(report: QualityReport) -> None:
         raise QualityStop(
             f"{_sentence(stops[0])} The threshold says stop, so nothing was loaded.{more}",
             place=f"sources.{stops[0].source}",
-            fix="Mend the data, or change quality: stop: in shoal.yaml.",
+            fix=f"Mend the data, or if it is as it should be, change quality: stop: {{{stops[0].measure}: …}} in shoal.yaml.",
         )
 
 
@@ -363,6 +369,12 @@ def _whole(store: Store, one: Prepared, now: int) -> Iterator[Measure]:
     source, report = one.spec.name, one.report
     read = report.rows + report.rejected
     yield Measure(source, None, "rows", float(read), read)
+    before = sum(f.size_before for f in one.state.to_read)
+    if before:
+        size = sum(f.file.size for f in one.state.to_read if f.size_before)
+        less = max(0.0, 1 - size / before)
+        note = f"The files have {size:,} bytes instead of {before:,}, as if an export was cut off." if less else None
+        yield Measure(source, None, "shrinkage", less, before, note=note)
     yield Measure(source, None, "duplicates", report.repeated / read if read else None, read)
     ((aside,),) = store.rows(
         f"SELECT count(*) FROM (SELECT DISTINCT path, line FROM load_quarantined WHERE source = {quoted(source)})"

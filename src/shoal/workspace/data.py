@@ -28,8 +28,6 @@ _RULE = "computed_rule"
 _OTHER_RULE = "Traits were computed anew: revenue: or purchases: in shoal.yaml says something else than before."
 _STEPS = {"judging": "checking"}
 """Steps of a load that readers know by another word."""
-_MUCH = 0.05
-"""From this share of its rows on, it is said that a source lost some to quarantine."""
 COUNTED = {"rows", "gaps", "distinct"}
 """The measures of quality that are counts; freshness is in days, all others are shares."""
 
@@ -193,12 +191,12 @@ class Data:
     def _put_aside(self, report: LoadReport) -> Iterator[str]:
         """A sentence for each source that lost so many rows that its figures mean something else."""
         for source in report.sources.values():
-            share = sum(source.quarantined.values()) / max(source.rows + source.rejected, 1)
+            measure = report.quality.of(source.name).get("quarantined")
             if source.retired and not source.rows:
                 yield f"{source.name}: its files hold no rows any more, so what they held before was taken back."
-            if share >= _MUCH:
+            if measure is not None and measure.verdict != "ok":
                 (worst, *_) = self.quarantine_counts(source.name)
-                part = f"{source.name}: {100 * share:.0f} % of the rows are in quarantine"
+                part = f"{source.name}: {100 * (measure.value or 0):.0f} % of the rows are in quarantine"
                 yield f"{part}, most of them for this: {worst['example']}"
 
     def faults(self) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ class FileState:
         known: the fingerprint under which its newest version was loaded, None for a new file.
         number: of its newest version.
         versions: the numbers of all versions of it.
+        size_before: the bytes of its newest version, 0 for a new file.
     """
 
     file: SourceFile
@@ -38,6 +39,7 @@ class FileState:
     known: str | None = None
     number: int = 0
     versions: tuple[int, ...] = ()
+    size_before: int = 0
 
 
 @dataclass(slots=True)
@@ -116,7 +118,7 @@ def _file_state(file: SourceFile, versions: list[tuple[int, str, int, int]]) -> 
     number, known, size, modified = versions[-1]
     untouched = file.stamp and (size, modified) == (file.size, file.modified)
     content = known.partition("/")[0] if untouched else file.fingerprint()
-    return FileState(file, content, known, number, tuple(v[0] for v in versions))
+    return FileState(file, content, known, number, tuple(v[0] for v in versions), size)
 
 
 def _natural(path: str) -> list[tuple[int, str]]:
