@@ -36,9 +36,12 @@ def backup(store: DuckStore, path: str | Path, *, replace: bool = False) -> Path
     try:
         _copy_database(store, partial)
         _put(partial, target)
-    except BaseException:
+    except BaseException as error:
         for file in _files_of(partial):
             file.unlink(missing_ok=True)
+        if isinstance(error, StoreError) and "disk is full" in error.problem:
+            # The store's own errors name the store, but here it is the copy that finds no room.
+            raise StoreError(error.problem, place=str(target), fix=error.fix) from error
         raise
     return target
 
