@@ -348,6 +348,8 @@ def test_many_together_equal_one_by_one(shop: World) -> None:
 
 def test_sizes_before_anybody_existed(shop: World) -> None:
     """An aggregate over no rows is NULL in SQL; a size is 0, and a report that compares with that day must be written."""
-    found = shop.engine.evaluate({"any": Definition("any", "any", parse("age is known or not age is known"))}, at("2019-01-01"))
+    found = shop.engine.evaluate(
+        {"any": Definition("any", "any", parse("age is known or not age is known"))}, at("2019-01-01")
+    )
     assert (found.base(), found.sizes()) == (0, {"any": 0})
     found.close()
