@@ -1,7 +1,8 @@
-"""What several folders of tests share: PostgreSQL, and patience on a busy machine."""
+"""What several folders of tests share: PostgreSQL, patience on a busy machine, and what a run shows at its end."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from postgres_server import postgres_address
@@ -9,5 +10,20 @@ from postgres_server import postgres_address
 # A busy machine is no fault of what is tested; in CI the examples stay the same in each run.
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests recorded as ``record_property("shown: <title>", text)``, whichever process they ran in."""
+    shown: dict[str, list[str]] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", None) == "call":
+                for name, text in report.user_properties:
+                    if name.startswith("shown: "):
+                        shown.setdefault(name.removeprefix("shown: "), []).append(str(text))
+    for title, texts in sorted(shown.items()):
+        terminalreporter.section(title)
+        terminalreporter.write_line("\n".join(sorted(texts)))
+
 
 __all__ = ["postgres_address"]
