@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 from .aim import Aim, edges
+from .bounds import WRITTEN, bounds_by_name, ends, nodes_in
 from .draw_conditions import HISTORIC, Conditions
 from .vocabulary import (
     ACCOUNTS,
@@ -28,13 +29,11 @@ from .vocabulary import (
     duration,
     micros,
 )
-from .wire import decode
+from .wire import EPOCH, MICROSECOND, decode
 from .world import ConsentChange, Event, ListChange, Merge, Published, Segment, Threshold, TraitChange, World
 from .zones import DAY, HOUR
 
 CUSTOMERS = tuple(f"c{i:02d}" for i in range(12))
-EDGES = 30
-"""Of how many definitions of a world such instants are looked for."""
 EVENTFUL = CUSTOMERS[:10]
 """The other two have traits at most."""
 
@@ -50,13 +49,13 @@ class Batch:
     @cached_property
     def edges(self) -> tuple[tuple[str, int], ...]:
         """Single definitions at the very instants at which somebody enters or leaves them."""
-        return tuple(edges(self.seed, self.world, self.questions, EDGES))
+        return tuple(edges(self.seed, self.world, self.questions))
 
 
-def batch(seed: int, definitions: int = 46, questions: int = 6) -> Batch:
+def batch(seed: int, definitions: int = 52, questions: int = 6) -> Batch:
     """The batch of a seed."""
     r = Random(seed)
-    setting = Setting(*r.choice(ZONES))
+    setting = Setting(*ZONES[seed % len(ZONES)])
     segments = draw_segments(r, setting, definitions)
     world = draw_world(r, setting, segments)
     asked = list(draw_questions(r, setting, world, questions))
@@ -79,7 +78,8 @@ def draw_segments(r: Random, setting: Setting, many: int) -> dict[str, Segment]:
 
 def draw_world(r: Random, setting: Setting, segments: dict[str, Segment]) -> World:
     """A workspace's whole content."""
-    history = History(r, setting)
+    bounds = bounds_by_name([segment.where for segment in segments.values()], setting.zone)
+    history = History(r, setting, bounds)
     records = [*history.event_records(), *history.trait_records()]
     records.sort(key=lambda record: record.received)
     return World(
@@ -99,16 +99,32 @@ def draw_world(r: Random, setting: Setting, segments: dict[str, Segment]) -> Wor
 
 def draw_questions(r: Random, setting: Setting, world: World, many: int) -> Iterator[tuple[int, int | None]]:
     """Instants at the edges of windows over what happened (± 1 µs), and anywhere."""
+    others = (
+        world.records,
+        world.records,
+        world.consents,
+        world.lists,
+        world.merges,
+        world.thresholds,
+        world.published,
+    )
+    pools = [[x.received for x in pool] for pool in others]
+    pools.append([merge.undone for merge in world.merges if merge.undone is not None])
     for i in range(many):
         at = r.randrange(setting.start + DAY, setting.end + 2 * DAY) if i % 4 == 3 else aimed(r, world)
-        received = [record.received for record in world.records] or [at]
-        known_at = r.choice((at, r.choice(received) + r.choice((-1, 0, 1)))) if i % 3 == 2 else None
-        yield at, known_at
+        learned = r.choice(r.choice(pools) or [at]) + r.choice((-1, 0, 0, 1))
+        yield at, r.choice((at, learned, learned)) if i % 3 == 2 else None
 
 
 def aimed(r: Random, world: World) -> int:
-    """An instant at which a record of one definition stands at the edge of one of its windows, or a microsecond off."""
+    """An instant at which a record of one definition stands at the edge of one of its windows, or a microsecond off.
+
+    Now and then it is the written end of a window itself.
+    """
     wire = r.choice(list(world.segments.values())).where
+    written = [end for node in nodes_in(wire) if node["node"] in WRITTEN for end in ends(node, world.zone)]
+    if written and r.random() < 0.5:
+        return r.choice(written) + r.choice((-1, 0, 0, 1))
     names = set(names_in(wire))
     instants = [x.ts for x in world.records if x.name in names or f"account.{x.name}" in names]
     instants = instants or [x.ts for x in world.records] or [0]
@@ -145,18 +161,24 @@ def edges_in(wire: Any) -> Iterator[int]:
 class History:
     """Draws what a workspace holds."""
 
-    def __init__(self, r: Random, setting: Setting) -> None:
+    def __init__(self, r: Random, setting: Setting, bounds: dict[str, list[int]]) -> None:
         self.r = r
         self.setting = setting
+        self.bounds = bounds
         self.used: list[int] = []
         self.own: list[int] = []
         self.ids: set[str] = set()
 
-    def ts(self) -> int:
-        """An instant: a mark that others share, one used before, or a window's length (± 1 µs) away from one."""
+    def ts(self, name: str = "") -> int:
+        """An instant: a mark that others share, one used before, or a window's length (± 1 µs) away from one.
+
+        What happens under a name that windows with written ends are about often happens right at such an end.
+        """
         way = self.r.random()
         near = self.own if self.own and self.r.random() < 0.7 else self.used
-        if way < 0.25 or not near:
+        if name in self.bounds and self.r.random() < 0.3:
+            ts = self.r.choice(self.bounds[name]) + self.r.choice((-1, 0, 0, 1))
+        elif way < 0.25 or not near:
             ts = self.r.choice(self.setting.anchors)
         elif way < 0.45:
             ts = self.r.choice(self.setting.marks)
@@ -190,7 +212,7 @@ class History:
             self.own = []
             for _ in range(self.r.choice((0, 6, 14, 20, 28))):
                 name = self.r.choices(list(EVENT_WEIGHTS), list(EVENT_WEIGHTS.values()))[0]
-                ts = self.ts()
+                ts = self.ts(name)
                 for _ in range(self.r.choices((1, 2, 3), (8, 2, 1))[0]):
                     yield Event(customer, name, ts, self.properties(name), self.message_id(), self.received(ts))
 
@@ -211,21 +233,27 @@ class History:
         return {f: self.r.choice(self.setting.values(f, kind)) for f, kind in fields.items() if self.r.random() < 0.9}
 
     def trait_records(self) -> Iterator[TraitChange]:
-        """How the traits of customers and accounts changed."""
+        """How the traits of customers and accounts changed; those of accounts often as somebody came or left."""
+        moves: list[int] = []
         for customer in CUSTOMERS:
             self.own = []
             for name in (n for n in TRAITS if not n.startswith("account.")):
                 for _ in range(self.r.choice((0, 1, 1, 2, 4))):
-                    yield self.change(customer, name, TRAITS[name], "customer")
+                    change = self.change(customer, name, TRAITS[name], "customer")
+                    moves += [change.ts] if name == "account_id" else []
+                    yield change
         for account in ACCOUNTS:
+            self.own = list(moves)
             for name in (n for n in TRAITS if n.startswith("account.")):
                 for _ in range(self.r.choice((0, 1, 2, 3))):
                     yield self.change(account, name, TRAITS[name], "account")
 
     def change(self, owner: str, name: str, kind: str, scope: str) -> TraitChange:
         """One change of a trait."""
-        ts = self.ts()
+        ts = self.ts(name)
         value = self.r.choice(self.setting.values(name, kind))
+        if kind == "instant" and name in self.bounds and self.r.random() < 0.3:
+            value = EPOCH + (self.r.choice(self.bounds[name]) + self.r.choice((-1, 0, 0, 1))) * MICROSECOND
         plain = name.removeprefix("account.")
         return TraitChange(owner, plain, value, ts, self.message_id(), self.received(ts), scope)
 
@@ -277,7 +305,8 @@ class History:
             for value, rank in ranks_in(segment.where):
                 ranks[repr(value), rank] = value, rank
         for value, rank in ranks.values():
-            for ts in sorted({min(self.ts(), self.ts()) for _ in range(self.r.choice((0, 2, 2, 3)))}):
+            times = (1, 2, 3) if rank.startswith("percentile") else (0, 1, 2, 2, 2, 3)
+            for ts in sorted({min(self.ts(), self.ts()) for _ in range(self.r.choice(times))}):
                 drawn = Threshold(value, rank, Fraction(0), ts, self.received(ts))
                 numbers = ("-3", "0", "1", "2") if drawn.low_end else ("5", "10", "20/3", "30")
                 yield replace(drawn, number=Fraction(self.r.choice(numbers)))
@@ -286,7 +315,7 @@ class History:
         """The recorded history of some segments."""
         for slug in slugs:
             for customer in CUSTOMERS:
-                stamps = sorted({self.ts() for _ in range(self.r.choice((0, 1, 2, 3)))})
+                stamps = sorted({self.ts(slug) for _ in range(self.r.choice((0, 1, 2, 3)))})
                 for i, ts in enumerate(stamps):
                     yield Published(slug, customer, ("entered", "left")[i % 2], ts, self.received(ts))
 

@@ -157,7 +157,7 @@ class Conditions:
 
     def list_matched(self, value: Wire, name: str) -> Wire:
         """What may be asked of a list of text."""
-        op = self.r.choice(("contains", "contains any of", "contains all of", "known"))
+        op = self.r.choice(("contains", "contains any of", "contains all of", "contains all of", "known"))
         if op == "known":
             return self.asked(value, name, "list of text")
         pieces = sorted({x for v in LISTS_OF_TEXT[name] if v for x in v})
@@ -256,6 +256,12 @@ class Conditions:
         window = self.window() if self.r.random() < 0.5 else None
         return node("sequence", first=self.events(names[0], filtered=0.15), steps=steps, window=window)
 
+    def unanswered(self) -> Wire:
+        """``did A then not B within W``, with nothing that hides it."""
+        first, answer = (self.events(self.event_name(), filtered=0.1) for _ in range(2))
+        step = node("step", events=answer, within=self.duration(), absent=True)
+        return node("sequence", first=first, steps=[step])
+
     def step_name(self) -> str:
         """The name of a step: mostly of the two event types that share a property."""
         return self.r.choice(("Order Completed", "Product Viewed", "Product Viewed", self.event_name()))
@@ -298,7 +304,7 @@ class Conditions:
 
     def aggregate(self, fn: str | None = None) -> tuple[Wire, str, str]:
         """An aggregate, with the name and the type of its answers; ``count`` stands for small counts."""
-        fn = fn or self.r.choice(("count", "active days", "active days", *OF_TYPES, "last", "most frequent"))
+        fn = fn or self.r.choice(("count", "active days", "active days", *OF_TYPES, "first", "last", "most frequent"))
         name, of, kind = self.event_name(), None, "count"
         while fn not in ("count", "active days"):
             kinds = {
@@ -310,6 +316,8 @@ class Conditions:
             fits = properties_of(name, *kinds.get(fn, (*SCALARS, "list of text") if fn == "distinct" else SCALARS))
             if fits:
                 of = self.r.choice(fits)
+                if fn == "distinct" and self.r.random() < 0.4:
+                    of = next((p for p in fits if EVENTS[name][p] == "list of text"), of)
                 kind = "count" if fn == "distinct" else EVENTS[name][of]
                 break
             name = self.event_name()
@@ -362,6 +370,15 @@ class Conditions:
             return self.list_matched(node("trait", name=name), name)
         return self.compared(node("trait", name=name), name, TRAITS[name])
 
+    def of_instant(self) -> Wire:
+        """An instant against a day, which speaks of the whole of it."""
+        found = node("trait", name="renewal")
+        if self.r.random() < 0.4:
+            fn = self.r.choice(("min", "max", "last"))
+            events, window = self.events("Order Completed"), self.maybe_window()
+            found = node("aggregate", fn=fn, events=events, of="paid_at", window=window)
+        return node("compare", left=found, op=self.r.choice(ORDERED), right=literal(self.r.choice(self.setting.dates)))
+
     def of_text(self) -> Wire:
         """A match of a text trait."""
         name = self.r.choice(("country", "plan", "plan", "account.industry"))
@@ -398,6 +415,12 @@ class Conditions:
             return node("compare", left=right, op=self.r.choice(ORDERED), right=value)
         return node("compare", left=value, op=self.r.choice(ORDERED), right=right)
 
+    def of_count(self) -> Wire:
+        """A comparison of a count with a small number."""
+        wire, _, _ = self.aggregate("count")
+        op = self.r.choice(ORDERED)
+        return node("compare", left=wire, op=op, right=node("number", value=self.r.choice(("0", "1", "1", "2"))))
+
     def of_number(self) -> Wire:
         """A comparison of a number with literals."""
         return self.counted(*self.numeric())
@@ -419,9 +442,13 @@ class Conditions:
     def when(self) -> Wire:
         """A date or instant trait in a window."""
         window = self.window() if self.r.random() < 0.8 else node("last", length=duration(3, "week"))
-        if self.r.random() < 0.35:
+        way = self.r.random()
+        if way < 0.35:
             window = node("next", length=duration(*self.r.choice(DURATIONS[6:])))
-        name = self.r.choice(("renewal", "renewal", "signed_up", "signed_up", "birthday", "account.since"))
+        elif way < 0.55:
+            window = self.period()
+        rare = () if window["node"] == "next" else ("birthday", "account.since")
+        name = self.r.choice(("renewal", "renewal", "signed_up", "signed_up", *rare))
         return node("when", trait=node("trait", name=name), window=window)
 
     def anniversary(self) -> Wire:
@@ -457,6 +484,8 @@ class Conditions:
         name = self.r.choice([n for n in TRAITS if TRAITS[n] != "geo point"])
         value, kind = node("trait", name=name), TRAITS[name]
         condition = self.list_matched(value, name) if kind == "list of text" else self.compared(value, name, kind)
+        if self.r.random() < 0.35:
+            condition = node("known", value=value, known=False)
         return node("held", condition=condition, length=self.duration())
 
     def changed(self) -> Wire:
@@ -481,7 +510,7 @@ class Conditions:
 
     def percentile(self) -> Wire:
         """``clv between percentile 20 and 40``."""
-        low, high = self.r.choice((("0.5", "50"), ("20", "80"), ("50", "100"), ("33.3", "66.6")))
+        low, high = self.r.choice((("0.5", "50"), ("20", "80"), ("50", "100"), ("0", "66.6")))
         return node("percentile", value=self.rankable(), low=low, high=high)
 
     def member_of(self) -> Wire:
@@ -510,7 +539,17 @@ class Conditions:
         many = {
             4: (self.of_aggregate, self.sequence),
             3: (self.of_arithmetic, self.did),
-            2: (self.of_trait, self.of_text, self.of_texts, self.of_number, self.when, self.held, self.changed),
+            2: (
+                self.of_count,
+                self.of_instant,
+                self.of_trait,
+                self.of_text,
+                self.of_texts,
+                self.of_number,
+                self.when,
+                self.held,
+                self.changed,
+            ),
         }
         one = (
             self.recorded,
@@ -518,7 +557,9 @@ class Conditions:
             self.of_two_traits,
             self.of_two_aggregates,
             self.anniversary,
+            self.anniversary,
             self.distance,
+            self.unanswered,
         )
         other = (self.bucket, self.ranked, self.percentile, self.member_of, self.listed_in, self.consents_to)
         events = (self.recorded, self.not_after, self.did_first, self.regularly)

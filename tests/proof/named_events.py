@@ -21,6 +21,28 @@ CASES = (
         (q("2024-03-02", "ann"),),
     ),
     Case(
+        "more than one is two at least",
+        'count("App Opened" in last 2 days) > 1',
+        (
+            did("ann", "App Opened", "2024-03-01"),
+            did("ann", "App Opened", "2024-03-02"),
+            did("bob", "App Opened", "2024-03-02"),
+            there("cat"),
+        ),
+        (q("2024-03-02", "ann"),),
+    ),
+    Case(
+        "a number on the left: both sides may be equal",
+        '1 <= distinct(revenue of "Order Completed") and 2 >= distinct(revenue of "Order Completed")',
+        (
+            did("ann", "Order Completed", "2024-03-01", revenue=10),
+            did("bob", "Order Completed", "2024-03-01", revenue=10),
+            did("bob", "Order Completed", "2024-03-01", revenue=20),
+            there("cat"),
+        ),
+        (q("2024-03-02", "ann bob"),),
+    ),
+    Case(
         "over no event avg, min, max, first, last, most frequent and days since are missing",
         'avg(revenue of "Order Completed") is known or min(revenue of "Order Completed") is known '
         'or max(revenue of "Order Completed") is known or first(coupon of "Order Completed") is known '

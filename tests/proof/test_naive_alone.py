@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ALONE = ("wire", "zones", "world", "naive", "until", "vocabulary", "draw_conditions", "aim", "draw", "tally")
+ALONE = ("wire", "zones", "world", "naive", "until", "vocabulary", "draw_conditions", "bounds", "aim", "draw", "tally")
 STANDARD = {
     "__future__",
     "collections",

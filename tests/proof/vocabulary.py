@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from .wire import EPOCH, MICROSECOND, UNITS, moment
-from .zones import DAY, HOUR, day_start
+from .zones import DAY, HOUR, day_start, local
 
 Wire = dict[str, Any]
 
@@ -71,6 +71,8 @@ ZONES = (
     ("Africa/Nairobi", dt.date(2022, 12, 18)),
     ("Asia/Kolkata", dt.date(2023, 2, 12)),
     ("Pacific/Apia", dt.date(2011, 12, 14)),
+    ("America/New_York", dt.date(2023, 2, 14)),
+    ("America/New_York", dt.date(2023, 2, 14)),
 )
 SPAN = 32
 """Days that a drawn history lasts."""
@@ -165,7 +167,14 @@ class Setting:
     def anchors(self) -> tuple[int, ...]:
         """Instants that history and literals meet at."""
         days = [int(day_start(self.zone, date)) for date in self.dates[:-1]]
-        return (*self.marks[5::13], *days)
+        return (*self.marks[5::13], *days, *self.turns, *(turn - 1 for turn in self.turns))
+
+    @cached_property
+    def turns(self) -> tuple[int, ...]:
+        """The instants at which clocks are put forward or back; they are whole quarters of an hour."""
+        steps = range(self.start, self.end, DAY // 96)
+        ahead = [local(self.zone, at) - dt.timedelta(microseconds=at) for at in steps]
+        return tuple(at for at, before, after in zip(steps[1:], ahead, ahead[1:], strict=False) if before != after)
 
     @cached_property
     def dates(self) -> tuple[dt.date, ...]:
@@ -174,12 +183,18 @@ class Setting:
         return (*near, dt.date(self.first.year, 12, 31))
 
     @cached_property
+    def day_edges(self) -> tuple[int, ...]:
+        """The first and the last instants of some of the dates, and those right before and after them."""
+        days = [d + dt.timedelta(days=i) for d in (self.dates[1], self.dates[3]) for i in (0, 1)]
+        return tuple(int(day_start(self.zone, day)) + i for day in days for i in (-1, 0))
+
+    @cached_property
     def birthdays(self) -> tuple[dt.date, ...]:
         """Dates whose anniversary falls into the history, 29 February and a date yet to come among them."""
         year = self.first.year
         near = [self.first + dt.timedelta(days=i) for i in (5, 12, 20, 30)]
         old = [d.replace(year=1992) for d in near if (d.month, d.day) != (2, 29)]
-        return (*old, dt.date(1992, 2, 29), near[1].replace(year=year + 1, day=10), near[2])
+        return (*old, dt.date(1992, 2, 29), dt.date(2000, 2, 29), near[1].replace(year=year + 1, day=10), near[2])
 
     def values(self, name: str, kind: Any) -> tuple[Any, ...]:
         """The few values of a trait or property."""
@@ -194,7 +209,7 @@ class Setting:
         if kind == "geo point":
             return PLACES
         if kind == "instant":
-            return (*(EPOCH + m * MICROSECOND for m in self.marks[5::13]), None)
+            return (*(EPOCH + m * MICROSECOND for m in (*self.marks[5::13], *self.day_edges)), None)
         assert kind == "date"
         return (*(self.birthdays if name == "birthday" else self.dates), None)
 
