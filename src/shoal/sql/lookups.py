@@ -6,7 +6,6 @@ rules of time zones in ``lang.calendar``.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from shoal.sql import terms as s
@@ -17,10 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from sqlglot import exp
 
-    from shoal.lang import nodes as n
     from shoal.sql.store import Store
-
-_SPECIAL = re.compile(r"([\\.+*?()|\[\]{}^$])")
 
 
 class Lookups:
@@ -100,20 +96,3 @@ def _in_lists(values: pa.Array, pattern: str) -> pa.Array:
         found.append(any(elements[at : at + size]))
         at += size
     return pa.array(found, pa.bool_())
-
-
-def pattern_of(op: n.MatchOp, operand: str, *, ignoring_case: bool, whole: bool) -> str:
-    """The RE2 pattern that says the same.
-
-    Args:
-        op: ``contains``, ``starts with``, ``ends with`` or ``matches``.
-        operand: the text, or for ``matches`` the pattern.
-        ignoring_case: simple Unicode folding.
-        whole: ``contains`` asks for an element of a list, which is a whole text.
-    """
-    if op == "matches":
-        return f"(?i:{operand})" if ignoring_case else operand
-    quoted = _SPECIAL.sub(r"\\\1", operand).replace("\0", r"\x00")
-    begin = r"\A" if op == "starts with" or whole else ""
-    end = r"\z" if op == "ends with" or whole else ""
-    return f"{begin}(?i:{quoted}){end}" if ignoring_case else f"{begin}{quoted}{end}"

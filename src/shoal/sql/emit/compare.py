@@ -10,11 +10,11 @@ from sqlglot import exp
 from shoal.clock import DAY, HOUR
 from shoal.lang import nodes as n
 from shoal.lang.calendar import WEEKDAYS
+from shoal.lang.matching import pattern_of
 from shoal.lang.nodes import MICRO
 from shoal.lang.schema import Kind
 from shoal.sql import terms as s
 from shoal.sql.emit.registry import emits_condition, emits_value, value
-from shoal.sql.lookups import pattern_of
 from shoal.sql.plan import refused
 from shoal.sql.values import Rational, Scalar, compare
 

@@ -1,0 +1,156 @@
+"""The resident state: all that definitions may ask of customers, in memory, as tables of entries by customer and time."""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from shoal.lang.schema import Basis, Kind
+from shoal.live.people import People
+from shoal.live.table import NOBODY, Entry, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from fractions import Fraction
+
+    from shoal.lang.schema import Schema
+
+ACCOUNT_PREFIX = "account."
+ACCOUNT_ID = "account_id"
+GRANTED = {"granted": Kind.YESNO}
+ADDED = {"added": Kind.YESNO}
+
+
+class Refresh(NamedTuple):
+    """A threshold as it was refreshed at an instant."""
+
+    ts: int
+    number: Fraction
+
+
+class State:
+    """What is known of the customers of a workspace.
+
+    Args:
+        schema: the types of traits and properties, and the grounds of purposes.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self.people = People()
+        self.accounts = People()
+        self.events: dict[str, Table] = {}
+        self.traits: dict[str, Table] = {}
+        self.account_traits: dict[str, Table] = {}
+        self.consents: dict[str, Table] = {}
+        self.lists: dict[str, Table] = {}
+        self.published: dict[tuple[str, str], Table] = {}
+        self.thresholds: dict[tuple[str, str], list[Refresh]] = defaultdict(list)
+        self.belonging: dict[str, set[int]] = defaultdict(set)
+        """For each account, the rows of all who ever were, or will be, of it."""
+
+    # ------------------------------------------------------------ tables
+
+    def event_table(self, name: str) -> Table:
+        """The events of a name."""
+        if name not in self.events:
+            kinds = {p: t.kind for p, t in self.schema.events.get(name, {}).items()}
+            self.events[name] = Table(name, kinds)
+        return self.events[name]
+
+    def trait_table(self, name: str) -> Table:
+        """The changes of a trait; one of accounts bears its prefix."""
+        tables = self.account_traits if name.startswith(ACCOUNT_PREFIX) else self.traits
+        if name not in tables:
+            tables[name] = Table(name, {"value": self.schema.traits.get(name, Kind.TEXT)})
+        return tables[name]
+
+    def consent_table(self, purpose: str) -> Table:
+        """Who gave or withdrew consent for a purpose."""
+        return self.consents.setdefault(purpose, Table(purpose, GRANTED))
+
+    def list_table(self, name: str) -> Table:
+        """Who was put on a list or taken off it."""
+        return self.lists.setdefault(name, Table(name, ADDED))
+
+    def published_table(self, segment: str, change: str) -> Table:
+        """When whom a segment was entered or left by, as it was published."""
+        return self.published.setdefault((segment, change), Table(segment))
+
+    def joined_tables(self) -> Iterator[Table]:
+        """The tables whose entries a merge joins, as if they had always been one customer's."""
+        yield from self.events.values()
+        yield from self.traits.values()
+
+    def tables_of_people(self) -> Iterator[Table]:
+        """All tables whose rows are customers."""
+        yield from self.joined_tables()
+        yield from self.consents.values()
+        yield from self.lists.values()
+        yield from self.published.values()
+
+    # ------------------------------------------------------------ taking in
+
+    def add(self, table: Table, row: int, ts: int, mid: str, values: Mapping[str, Any]) -> None:
+        """Add a customer's event or change of a trait, and to who stands for them."""
+        table.insert(row, ts, mid, values)
+        self.people.seen(row, ts)
+        standing = self.people.survivor(row)
+        if standing != row:
+            table.insert(standing, ts, mid, values, origin=row)
+
+    def join(self, kept: int, gone: int) -> None:
+        """Merge a customer into another."""
+        before = self.people.members(gone)
+        self.people.join(kept, gone)
+        standing = self.people.survivor(gone)
+        for table in self.joined_tables():
+            for row in before:
+                table.copy(row, standing)
+        self._move_belonging(before)
+
+    def separate(self, gone: int) -> int:
+        """Take a merge back; returns who stood for the customer until now."""
+        standing = self.people.survivor(gone)
+        self.people.separate(gone)
+        members = self.people.members(gone)
+        staying = {NOBODY, *self.people.members(standing)}
+        for table in self.joined_tables():
+            table.drop(standing, staying.__contains__)
+            for row in members[1:]:
+                table.copy(row, gone)
+        self._move_belonging(members)
+        return standing
+
+    def _move_belonging(self, rows: list[int]) -> None:
+        table = self.trait_table(ACCOUNT_ID)
+        for row in rows:
+            for entry in table.entries(row):
+                self.belongs(self.people.survivor(row), entry.get("value"))
+
+    def belongs(self, row: int, account: object) -> None:
+        """Note that a customer is, was or will be of an account."""
+        if isinstance(account, str):
+            self.belonging[account].add(row)
+
+    def refresh(self, value: str, rank: str, ts: int, number: Fraction) -> None:
+        """Record a threshold."""
+        insort(self.thresholds[value, rank], Refresh(ts, number), key=lambda r: r.ts)
+
+    # ------------------------------------------------------------ asking
+
+    def threshold(self, value: str, rank: str, t: int) -> tuple[Fraction | None, int | None]:
+        """The threshold in force, None before the first; and the instant of the next one that is known."""
+        refreshes = self.thresholds.get((value, rank), [])
+        index = bisect_right(refreshes, t, key=lambda r: r.ts)
+        following = refreshes[index].ts if index < len(refreshes) else None
+        return (refreshes[index - 1].number if index else None), following
+
+    def assumed(self, purpose: str) -> bool:
+        """Whether someone of whom nothing is known consents."""
+        return self.schema.purposes.get(purpose) is Basis.LEGITIMATE_INTEREST
+
+    def entries(self, table: Table | None, row: int) -> list[Entry]:
+        """A customer's entries in a table that may not be there."""
+        return [] if table is None else table.entries(row)
