@@ -59,7 +59,7 @@ def test_table_adds_up(store: DuckStore, write: Callable[[list[Any]], None]) -> 
     rows = {row.pop("slug"): row for row in table.to_pylist()}
     assert rows["x"] == {
         "name": "X", "size": 2, "share": 2 / 3, "revenue": 60.0, "revenue_share": 0.3, "orders": 1, "margin": None,
-        "margin_share": None, "change": 1,
+        "margin_share": None, "change": 1, "unscored_before": None,
     }  # fmt: skip
     assert (rows["y"]["revenue"], rows["y"]["orders"], rows["y"]["change"]) == (200.0, 3, None)
     assert (rows["none"]["size"], rows["none"]["revenue"]) == (0, 0.0)

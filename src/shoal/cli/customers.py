@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shoal.cli.output import as_json, as_of_option, opened, plain, print_json, table, when
+from shoal.cli.output import as_json, as_of_option, asked, opened, plain, print_json, say_unscored, table, when
 from shoal.clock import iso
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def customer(ctx: click.Context, customer_id: str, as_of: str | None, newest: int, json_: bool) -> None:
     """Show CUSTOMER_ID: traits with their origin, consent, lists, memberships with their end, newest events."""
     with opened(ctx) as ws:
-        at = ws.instant(as_of)
+        at = asked(ws, as_of)
         found = ws.customers.profile(customer_id, as_of=at, newest=newest)
         memberships = ws.customers.memberships(customer_id, as_of=at)
         if json_:
@@ -43,6 +43,7 @@ def customer(ctx: click.Context, customer_id: str, as_of: str | None, newest: in
             table(["In the segment", "Until, if nothing more happens"], [[m.name, _until(m)] for m in memberships])
         else:
             click.echo("In no segment.")
+        say_unscored({ws.segments[slug].name: since for slug, since in ws.segments.unscored(as_of=at).items()})
         table(["Event", "When", "What"], [[e.event, when(e.ts), _properties(e.properties)] for e in found.timeline],
               wraps=(2,))  # fmt: skip
 

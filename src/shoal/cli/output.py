@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shoal.clock import from_instant, stopwatch
+from shoal.clock import stopwatch, to_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from shoal.workspace import Workspace
 
@@ -43,7 +43,25 @@ def opened(ctx: click.Context) -> Iterator[Workspace]:
 
     given = ctx.find_root().obj
     with open_workspace(find_root(Path(given) if given else Path())) as workspace:
+        ctx.meta[_ZONE] = workspace.config.zone
         yield workspace
+
+
+def say_unscored(names: Mapping[str, int]) -> None:
+    """Which segments nothing can be said of, and from when on; those of one instant together."""
+    for since in sorted(set(names.values())):
+        which = ", ".join(name for name, ts in names.items() if ts == since)
+        click.echo(f"– {which}: not scored before {when(since)}.")
+
+
+def asked(workspace: Workspace, as_of: str | None) -> int:
+    """The instant that ``--as-of`` names; one that is yet to come is told on standard error."""
+    at, now = workspace.instant(as_of), workspace.now()
+    if as_of is not None and at > now:
+        click.echo(
+            f"Note: {when(at)} is after now, {when(now)}: this is as if nothing more happened until then.", err=True
+        )
+    return at
 
 
 def print_json(value: object) -> None:
@@ -64,8 +82,18 @@ def _plain(value: object) -> object:
 
 
 def when(instant: int | None) -> str:
-    """``2017-12-31 23:59 UTC``, or a dash."""
-    return "–" if instant is None else f"{from_instant(instant):%Y-%m-%d %H:%M} UTC"
+    """``2017-12-31 18:59 EST``, in the time zone of the open workspace, or a dash."""
+    from shoal.workspace.moments import local_stamp
+
+    return "–" if instant is None else local_stamp(instant, _zone())
+
+
+def _zone() -> str:
+    ctx = click.get_current_context(silent=True)
+    return "UTC" if ctx is None else str(ctx.meta.get(_ZONE, "UTC"))
+
+
+_ZONE = "shoal.zone"
 
 
 def plain(value: object) -> str:
@@ -83,7 +111,7 @@ def plain(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(plain(one) for one in value)
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M}" + (" UTC" if value.tzinfo else "")
+        return when(to_instant(value)) if value.tzinfo else f"{value:%Y-%m-%d %H:%M}"
     return "" if value is None else str(value)
 
 
@@ -95,6 +123,11 @@ def colourless() -> bool:
 def width() -> int | None:
     """How many columns a line may take on a terminal; None elsewhere, where lines aren't broken."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def count(value: int | None) -> str:
+    """``1,234``; a dash where there is none."""
+    return "–" if value is None else f"{value:,}"
 
 
 def money(value: Any) -> str:

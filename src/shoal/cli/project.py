@@ -11,6 +11,7 @@ from shoal.cli.output import (
     NOTHING_LOADED,
     as_json,
     as_of_option,
+    asked,
     opened,
     plain,
     print_json,
@@ -163,6 +164,7 @@ def retry(ctx: click.Context, source: str | None, json_: bool) -> None:
 def report(ctx: click.Context, output: Path, as_of: str | None, compare: str | None) -> None:
     """Write the report: one self-contained HTML file that can be read on a phone and printed."""
     with opened(ctx) as ws:
+        asked(ws, as_of)
         with progress() as step:
             made = ws.reports.write(output, as_of=as_of, compare=compare, progress=step)
         click.echo(f"Wrote {made} ({made.stat().st_size / 1e6:.1f} MB). Open it in a browser.")

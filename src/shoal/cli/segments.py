@@ -12,18 +12,21 @@ from shoal.cli.output import (
     NOTHING_LOADED,
     as_json,
     as_of_option,
+    asked,
+    count,
     money,
     opened,
     plain,
     print_json,
     say_faults,
+    say_unscored,
     share,
     signed,
     table,
     when,
     width,
 )
-from shoal.clock import iso
+from shoal.clock import iso, to_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +57,7 @@ def _details(function: Any) -> Any:
 def segments(ctx: click.Context, as_of: str | None, json_: bool) -> None:
     """List segments: name, size, share of customers, revenue, margin and change over 30 days."""
     with opened(ctx) as ws:
-        at = ws.instant(as_of)
+        at = asked(ws, as_of)
         rows = ws.segments.table(as_of=at).to_pylist()
         doubts = {d.slug: said for d in ws.segments if (said := [str(doubt) for doubt in ws.segments.doubts(d.where)])}
         if json_:
@@ -83,7 +86,7 @@ def _print_segments(ws: Workspace, rows: list[dict[str, Any]], at: int) -> None:
     head = ["Segment", "Slug", "Customers", "Share", f"Revenue, {currency}", "Share", "Margin", "30 days"]
     lines = [
         [
-            row["name"], row["slug"], f"{row['size']:,}", share(row["share"]), money(row["revenue"]),
+            row["name"], row["slug"], count(row["size"]), share(row["share"]), money(row["revenue"]),
             share(row["revenue_share"]), money(row["margin"]), signed(row["change"]),
         ]
         for row in rows
@@ -93,6 +96,7 @@ def _print_segments(ws: Workspace, rows: list[dict[str, Any]], at: int) -> None:
     table(head, lines, right=range(2, len(head)), wraps=(0,))
     no_cost = "" if costs else " No margin: there is no cost data."
     click.echo(f"As of {when(at)}. Revenue: net of refunds since each customer's first order.{no_cost}")
+    say_unscored({row["name"]: to_instant(row["unscored_before"]) for row in rows if row["unscored_before"]})
 
 
 @click.group()
@@ -183,7 +187,7 @@ def _preview_document(found: Preview) -> dict[str, Any]:
 def test(ctx: click.Context, where: str, as_of: str | None, json_: bool) -> None:
     """Say how many customers a condition holds for, without saving it."""
     with opened(ctx) as ws:
-        found = ws.segments.preview(where, as_of=as_of)
+        found = ws.segments.preview(where, as_of=asked(ws, as_of))
         if json_:
             print_json(_preview_document(found))
             return
@@ -233,7 +237,7 @@ def remove(ctx: click.Context, name: str, yes: bool) -> None:
 def why(ctx: click.Context, customer: str, name: str, as_of: str | None, json_: bool) -> None:
     """Say why CUSTOMER is in SEGMENT or not: each part's value and truth, and until when."""
     with opened(ctx) as ws:
-        at = ws.instant(as_of)
+        at = asked(ws, as_of)
         definition = ws.segments[name]
         found = ws.segments.why(customer, name, as_of=at)
         if json_:
@@ -250,7 +254,7 @@ def _until_sentence(found: Explanation) -> str:
     if found.until is None:
         return f"If nothing more happens, this doesn't change{unless}."
     change = "leaves" if found.truth else "enters"
-    return f"If nothing more happens, the customer {change} at {iso(found.until)}{unless}."
+    return f"If nothing more happens, the customer {change} at {when(found.until)}{unless}."
 
 
 def _print_why(found: Explanation, depth: int) -> None:
@@ -304,6 +308,7 @@ def members(
     from shoal.workspace.data import counted
 
     with opened(ctx) as ws:
+        as_of = as_of and iso(asked(ws, as_of))
         if output:
             done = ws.segments.export(name, output, as_of=as_of, purpose=purpose, traits=traits, format=format_)
             rows: list[dict[str, Any]] = []
@@ -363,7 +368,7 @@ def _template(template: Any) -> dict[str, Any]:
 def overlap(ctx: click.Context, as_of: str | None, json_: bool) -> None:
     """Compare segments: the overlap of every pair, near-duplicates, and customers in none."""
     with opened(ctx) as ws:
-        card = ws.segments.quality(as_of=as_of)
+        card = ws.segments.quality(as_of=None if as_of is None else asked(ws, as_of))
         if json_:
             print_json(card.document())
             return
@@ -372,4 +377,5 @@ def overlap(ctx: click.Context, as_of: str | None, json_: bool) -> None:
             return
         for line in card.lines():
             click.echo(line)
+        say_unscored({ws.segments[slug].name: since for slug, since in card.unscored.items()})
         say_faults(ws)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from shoal.clock import from_instant
 from shoal.insight.distinct import Difference, differences
+from shoal.insight.evaluation import Without
 from shoal.insight.overlap import Duplicate, Overlaps, duplicates, overlaps
 from shoal.insight.reach import Reach, reachable
 from shoal.insight.sales import open_sales
+from shoal.insight.standing import unscored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,15 +83,22 @@ def segment_table(
     Returns:
         Columns: slug, name, size (customers), share (of all customers), revenue (net of refunds, since the first
         order), revenue_share, orders, margin (NULL without cost data), margin_share, change (of the size since
-        ``previous``; NULL where that didn't have the segment).
+        ``previous``; NULL where that didn't have the segment or couldn't know its size), unscored_before (the instant
+        from which on something can be said, for a segment whose scores were first worked out after the evaluation;
+        all figures are NULL then).
     """
     import pyarrow as pa
 
     with open_sales(store, rule, evaluation.at) as sales:
         everyone, by_slug = contributions(store, evaluation, sales)
+    unknown = unscored(store, definitions, evaluation.at)
     before = previous.sizes() if previous is not None else {}
+    if previous is not None:
+        before = {slug: n for slug, n in before.items() if slug not in unscored(store, definitions, previous.at)}
     rows = [
-        {
+        {"slug": slug, "name": definitions[slug].name, "unscored_before": from_instant(unknown[slug])}
+        if slug in unknown
+        else {
             "slug": slug,
             "name": definitions[slug].name if slug in definitions else slug,
             "size": found.size,
@@ -111,12 +121,14 @@ def segment_table(
         pa.float64(),
         pa.float64(),
         pa.int64(),
+        pa.timestamp("us", tz="UTC"),
     )
     return pa.Table.from_pylist(rows, schema=pa.schema(zip(_COLUMNS, types, strict=True)))
 
 
 _COLUMNS = (
     "slug", "name", "size", "share", "revenue", "revenue_share", "orders", "margin", "margin_share", "change",
+    "unscored_before",
 )  # fmt: skip
 
 
@@ -141,6 +153,8 @@ class Quality:
         differences: for each segment, what sets its customers apart, on variables not used to build it.
         reach: for each segment, how many can be reached by each channel and purpose.
         warnings: what should be mended, in words.
+        unscored: segments that nothing can be said of at the instant, with the one from which on their scores are
+            known; they are in none of the others.
     """
 
     at: int
@@ -152,6 +166,7 @@ class Quality:
     differences: Mapping[str, list[Difference]]
     reach: Mapping[str, list[Reach]]
     warnings: tuple[str, ...]
+    unscored: Mapping[str, int] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """A JSON-ready form."""
@@ -175,6 +190,7 @@ class Quality:
             "pairs": [asdict(pair) for pair in self.overlaps.pairs],
             "duplicates": [asdict(d) for d in self.duplicates],
             "warnings": list(self.warnings),
+            "unscored": dict(self.unscored),
         }
 
     def lines(self) -> Iterator[str]:
@@ -252,6 +268,9 @@ def quality(
         manageable: more segments than this bring a warning.
         consent_at: the instant whose consent counts; that of the evaluation by default.
     """
+    asked = {slug: definitions[slug] for slug in evaluation.columns}
+    unknown = unscored(store, asked, evaluation.at)
+    evaluation = Without(evaluation, unknown)
     with open_sales(store, rule, evaluation.at) as sales:
         everyone, by_slug = contributions(store, evaluation, sales)
     found = overlaps(store, evaluation)
@@ -266,6 +285,7 @@ def quality(
         differences=differences(store, evaluation, definitions, rule),
         reach=reachable(store, evaluation, schema.purposes, consent_at),
         warnings=tuple(_warnings(found, twins, definitions, manageable)),
+        unscored=unknown,
     )
 
 

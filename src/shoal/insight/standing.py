@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from shoal.clock import MINUTE
 from shoal.insight import lifecycle, rfm
 from shoal.insight.overlap import named_segments
 from shoal.insight.sales import base
@@ -74,14 +75,28 @@ def known_since(store: Store, definitions: Mapping[str, Definition]) -> dict[str
     Before it nobody is in such a segment, which says nothing about customers. ``NEVER`` where one isn't known yet.
     """
     scored = {t.name: t for t in Registry.load(store).traits.values() if t.score and t.scope == CUSTOMER}
+    firsts: dict[str, int] = {}
     first_of: dict[str, list[int]] = {}
     for slug, definition in definitions.items():
         used = [scored[name] for name in references(definition).traits if name in scored]
-        traits = [store.rows(f"SELECT min(ts) FROM {trait.table} WHERE retired IS NULL")[0][0] for trait in used]
-        first_of[slug] = [NEVER if ts is None else ts for ts in traits] + list(_ranked_since(store, definition))
+        for trait in used:
+            if trait.name not in firsts:
+                first = store.rows(f"SELECT min(ts) FROM {trait.table} WHERE retired IS NULL")[0][0]
+                firsts[trait.name] = NEVER if first is None else first
+        first_of[slug] = [*(firsts[trait.name] for trait in used), *_ranked_since(store, definition)]
     rests_on = named_segments(definitions.values(), list(definitions))
     found = {slug: [ts for other in slugs for ts in first_of.get(other, [])] for slug, slugs in rests_on.items()}
     return {slug: max(instants) for slug, instants in found.items() if instants}
+
+
+def unscored(store: Store, definitions: Mapping[str, Definition], at: int) -> dict[str, int]:
+    """The segments that nothing can be said of at ``at``, and from when on: ``known_since`` lies after it.
+
+    Not one whose score or rank nobody has to this day: that it is empty is the truth. The instants are rounded up to
+    the minute, so that one can be asked for as it is shown.
+    """
+    found = known_since(store, definitions).items()
+    return {slug: -(-since // MINUTE) * MINUTE for slug, since in found if at < since < NEVER}
 
 
 def _ranked_since(store: Store, definition: Definition) -> Iterator[int]:

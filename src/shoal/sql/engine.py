@@ -20,9 +20,10 @@ from shoal.sql.facts import Facts
 from shoal.sql.frame import Frame
 from shoal.sql.lookups import Lookups
 from shoal.sql.plan import Plan
-from shoal.sql.refresh import refresh
+from shoal.sql.refresh import measure, refresh
 from shoal.sql.registry import Registry
 from shoal.sql.subjects import existing, merged_table, survivors
+from shoal.sql.thresholds import Threshold
 from shoal.sql.trees import segment, with_dependencies
 from shoal.sql.until import look_ahead
 
@@ -101,13 +102,22 @@ class SqlEngine:
         self.store = store
         self.schema = schema
 
-    def evaluate(self, definitions: Mapping[str, Definition], at: int, *, known_at: int | None = None) -> Evaluation:
+    def evaluate(
+        self,
+        definitions: Mapping[str, Definition],
+        at: int,
+        *,
+        known_at: int | None = None,
+        drafts: bool = False,
+    ) -> Evaluation:
         """Who is in which segment, all of them in one go.
 
         Args:
             definitions: by slug; what they are members of is looked up here, then in the schema.
             at: the instant.
             known_at: read only what had been received by then, with the merges in force then.
+            drafts: the definitions aren't saved yet: a rank that has no threshold by then is held against the one of
+                that instant, which isn't recorded.
 
         Raises:
             DefinitionError: if segments refer to each other in a circle.
@@ -115,13 +125,22 @@ class SqlEngine:
             Unsupported: if SQL can't evaluate a node.
         """
         ordered = with_dependencies(definitions, self.schema)
+        assumed = self._assumed(ordered.values(), at) if drafts else {}
         with self._asking(at, known_at) as (plan, run):
+            plan.assumed.update(assumed)
             drawn = any(isinstance(at, Bucket) for each in ordered.values() for at in walk(each.where))
             run.create(plan.frame.subjects, self._customers(plan, ids=drawn))
             segments = [segment(plan, definition) for definition in ordered.values()]
             table = f"{plan.prefix}_result"
             columns = memberships(plan, run, segments, table)
         return Evaluation(self.store, at, known_at, table, {slug: columns[slug] for slug in definitions})
+
+    def _assumed(self, definitions: Iterable[Definition], at: int) -> dict[tuple[str, str], list[Threshold]]:
+        """What the thresholds of all ranks would be if they were refreshed at an instant."""
+        with self._asking(at, None) as (plan, run):
+            run.create(plan.frame.subjects, self._customers(plan, ids=False))
+            found = measure(plan, run, definitions)
+        return {(one.value, one.rank): [Threshold(one.num, one.den, at)] for one in found}
 
     def refresh_thresholds(self, definitions: Mapping[str, Definition], at: int, received: int) -> int:
         """Work out the thresholds of all ranks in the definitions and record them.

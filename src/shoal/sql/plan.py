@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shoal.sql.registry import Registry
     from shoal.sql.store import Store
     from shoal.sql.terms import Sql
+    from shoal.sql.thresholds import Threshold
 
 
 class Provider:
@@ -72,6 +73,8 @@ class Plan:
     copies: int = 0
     segments: dict[str, str] = field(default_factory=dict)
     memo: dict[Any, Any] = field(default_factory=dict)
+    assumed: dict[tuple[str, str], list[Threshold]] = field(default_factory=dict)
+    """Thresholds by value and rank for where none is recorded yet."""
 
     def provider(self, key: Hashable, make: Callable[[str], Provider]) -> Provider:
         """The provider of this key, made at the first asking."""

@@ -12,10 +12,10 @@ from shoal.lang.tree import walk
 from shoal.sql import terms as s
 from shoal.sql.emit.registry import number
 from shoal.sql.scopes import Scope
-from shoal.sql.thresholds import position, ranks_of, value_text
+from shoal.sql.thresholds import Measured, position, ranks_of, value_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from shoal.sql.execute import Run
     from shoal.sql.plan import Plan
@@ -28,6 +28,16 @@ _FINE = 10**20
 
 def refresh(plan: Plan, run: Run, definitions: Iterable[n.Definition], received: int) -> int:
     """Record the thresholds of all ranks in the definitions, as of the plan's instant; how many."""
+    found = measure(plan, run, definitions)
+    with plan.store.transaction():
+        for one in found:
+            row = [one.value, one.rank, one.num, one.den, one.count, plan.frame.start, received]
+            plan.store.execute("INSERT INTO thresholds VALUES (?, ?, ?::HUGEINT, ?::HUGEINT, ?, ?, ?)", row)
+    return len(found)
+
+
+def measure(plan: Plan, run: Run, definitions: Iterable[n.Definition]) -> list[Measured]:
+    """The thresholds of all ranks in the definitions, as of the plan's instant; none for a value that nobody has."""
     ranks: dict[str, tuple[n.Node, dict[str, None]]] = {}
     for definition in definitions:
         for node in walk(definition.where):
@@ -37,33 +47,30 @@ def refresh(plan: Plan, run: Run, definitions: Iterable[n.Definition], received:
     values = {text: number(node, Scope(plan)) for text, (node, _) in ranks.items()}
     columns = {text: _columns(plan, value) for text, value in values.items()}
     tables = {name: table for table, names in run.leaves().items() for name in names}
-    count = 0
-    with plan.store.transaction():
-        for text, (_, wanted) in ranks.items():
-            count += _record(plan, text, values[text], columns[text], list(wanted), tables, received)
-    return count
+    found: list[Measured] = []
+    for text, (_, wanted) in ranks.items():
+        found += _measured(plan, text, values[text], columns[text], list(wanted), tables)
+    return found
 
 
 def _columns(plan: Plan, value: Rational) -> list[str]:
     return [plan.output(part) for part in (value.num, value.den) if part is not None]
 
 
-def _record(
-    plan: Plan, text: str, value: Rational, columns: list[str], ranks: list[str], tables: dict[str, str], received: int
-) -> int:
+def _measured(
+    plan: Plan, text: str, value: Rational, columns: list[str], ranks: list[str], tables: dict[str, str]
+) -> Iterator[Measured]:
     store = plan.store
     source = _values(columns, tables)
     known = source.where(s.all_of(s.is_known(s.column(c)) for c in columns), copy=False)
     (count,) = store.rows(f"SELECT count(*) FROM ({s.sql_of(known, store)}) v")[0]
     if not count:
-        return 0
+        return
     at = {position(rank, count): rank for rank in ranks}
     found = dict(_at_positions(plan, known, columns, sorted(at)))
     for rank in ranks:
         threshold = found[position(rank, count)] * value.factor
-        row = [text, rank, threshold.numerator, threshold.denominator, count, plan.frame.start, received]
-        store.execute("INSERT INTO thresholds VALUES (?, ?, ?::HUGEINT, ?::HUGEINT, ?, ?, ?)", row)
-    return len(ranks)
+        yield Measured(text, rank, threshold.numerator, threshold.denominator, count)
 
 
 def _values(columns: list[str], tables: dict[str, str]) -> exp.Select:

@@ -24,6 +24,17 @@ class Threshold:
     ts: int
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A threshold as it was worked out: the value and the rank by their texts, ``num / den``, and of how many."""
+
+    value: str
+    rank: str
+    num: int
+    den: int
+    count: int
+
+
 def value_text(value: n.Node) -> str:
     """The canonical text that names the left side of a rank in the table ``thresholds``.
 

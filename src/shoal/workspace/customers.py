@@ -49,10 +49,13 @@ class Customers:
         return profile(self._ws.store, key_of(self._ws.store, customer), self._ws.instant(as_of), newest=newest)
 
     def memberships(self, customer: str, *, as_of: When = None) -> list[Membership]:
-        """The segments that a customer is in, each with its end."""
+        """The segments that a customer is in, each with its end; not those of ``segments.unscored``."""
         ws, key, at = self._ws, key_of(self._ws.store, customer), self._ws.instant(as_of)
+        unknown = ws.segments.unscored(as_of=at)
         found = []
         for definition in ws.definitions.values():
+            if definition.slug in unknown:
+                continue
             reason = ws.engine.why(definition, key, at)
             if reason.truth:
                 found.append(Membership(definition.slug, definition.name, reason.until, reason.unless_rescored))

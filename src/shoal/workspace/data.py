@@ -11,9 +11,9 @@ from shoal.config import located
 from shoal.customers.load import LoadReport, Progress, load, reload_quarantine
 from shoal.errors import ConfigError, UnknownName, did_you_mean, nearest
 from shoal.insight.history import newest
+from shoal.insight.ranks import BACKFILL_DAYS
 from shoal.insight.traits import compute_traits
 from shoal.shapes import RevenueRule
-from shoal.workspace.segments import BACKFILL_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TypeAlias
 
-from shoal.clock import to_instant
+from shoal.clock import from_instant, to_instant
 from shoal.errors import DefinitionError
 from shoal.lang.calendar import zone
 
@@ -37,6 +37,15 @@ def instant_of(when: str | int | date | datetime, zone_name: str) -> int:
     raise DefinitionError(
         f"{when!r} is not a date or an instant.", fix="Write a date as 2017-09-01, an instant as 2017-09-01T10:00:00Z."
     )
+
+
+def local_stamp(instant: int, zone_name: str) -> str:
+    """An instant as people read it, in the time zone.
+
+    >>> local_stamp(1_504_224_000_000_000, "UTC"), local_stamp(1_504_224_000_000_000, "America/New_York")
+    ('2017-09-01 00:00 UTC', '2017-08-31 20:00 EDT')
+    """
+    return f"{from_instant(instant).astimezone(zone(zone_name).rules):%Y-%m-%d %H:%M %Z}"
 
 
 def _read(text: str) -> date | datetime | None:

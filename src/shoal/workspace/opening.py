@@ -169,7 +169,10 @@ class Workspace:
         Raises:
             DefinitionError: for what is neither a date nor an instant.
         """
-        return self.now() if when is None else instant_of(when, self.config.zone)
+        if when is not None:
+            return instant_of(when, self.config.zone)
+        _ = self.catalogue  # Ranks of new definitions are worked out at some now, which has to be before this one.
+        return self.now()
 
     def moment(self) -> int:
         """The instant whose consent counts when members are handed out: that of the real clock.
@@ -199,7 +202,18 @@ class Workspace:
         """The segments in force, and the faults of files that can't be accepted."""
         found = read_catalogue(self.config.root, self._learned, known_at(self.store))
         record(self.store, found, self.now())
+        self._rank_new(found)
         return found
+
+    def _rank_new(self, found: Catalogue) -> None:
+        """Work out ranks that a definition asks for the first time: its file may have been written by hand."""
+        from dataclasses import replace
+
+        from shoal.insight.ranks import rank_new
+        from shoal.sql.engine import SqlEngine
+
+        definitions = dict(found.definitions)
+        rank_new(SqlEngine(self.store, replace(self._learned, segments=definitions)), definitions, self.now())
 
     @property
     def definitions(self) -> dict[str, Definition]:
@@ -295,6 +309,10 @@ class Workspace:
         from shoal.sql.backup import backup
 
         return backup(self._duck, path)
+
+    def told(self, address: str) -> None:
+        """Let those who find the workspace in use know where it is served."""
+        self._lock.tell(address)
 
     def close(self) -> None:
         """Release the store and let other processes in."""

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 COMPARE_OVER = 90 * DAY
 _FRESH = 10 * MINUTE
 """For so long charts of "now" are drawn from the same figures, so that a notebook works them out once."""
-_SAME_SCORES = 7 * DAY
-"""So long scores count as those of today; for an earlier day they are worked out."""
 _PARTS = 7
 _SIZES, _SIZES_OVER = 12, 360 * DAY
 
@@ -199,8 +197,11 @@ class _Gathering:
         silence = cycle.lapse if cycle else 90
         span = standing.span(sales)
         grain = _grain(span)
-        told, scored = sales.before(self._data_end()), sales.before(self._scored_at())
+        data_end, scored_at = self._data_end(), self._scored_at()
+        told, scored = sales.before(data_end), sales.before(self.at if scored_at is None else scored_at)
         return {
+            "data_end": data_end,
+            "scored_at": scored_at,
             "span": span,
             "period": overall(standing.window(sales, self.earlier, self.at), silence),
             "before": self._before(sales, span, silence),
@@ -213,7 +214,7 @@ class _Gathering:
             "lifecycle": standing.lifecycle_now(sales, cycle) if cycle else None,
             "months": lifecycle.over_time(told),
             "cohorts": retention(told),
-            "rfm_moves": migration.of_rfm(scored, cuts, self.earlier) if cuts else None,
+            "rfm_moves": migration.of_rfm(scored, cuts, self.earlier) if cuts and self.earlier < scored.at else None,
             "lifecycle_moves": migration.of_lifecycle(sales, cycle, self.earlier) if cycle else None,
         }
 
@@ -226,13 +227,16 @@ class _Gathering:
         ]
         return max((ts for ts in newest if ts is not None), default=self.at)
 
-    def _scored_at(self) -> int:
-        """When the scores of customers were last worked out, so that the grid shows the groups that segments have."""
+    def _scored_at(self) -> int | None:
+        """When the scores of customers were last worked out, so that the grid shows the groups that segments have.
+
+        None before the first time.
+        """
         recency = Registry.load(self._ws.store).trait("rfm_recency_days")
         if recency is None:
-            return self.at
+            return None
         ((last,),) = self._ws.store.rows(f"SELECT max(ts) FROM {recency.table} WHERE ts <= ?", [self.at])
-        return self.at if last is None or self.at - last > _SAME_SCORES else int(last)
+        return None if last is None else int(last)
 
     def _before(self, sales: Sales, span: tuple[int, int] | None, silence: int) -> Any:
         """The KPIs of as long a time before; None where the data doesn't reach back so far."""

@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shoal.action.activation import Reach, prepare, purpose_of
-from shoal.clock import DAY, from_instant
+from shoal.clock import DAY
 from shoal.customers.identity import key_of
 from shoal.destinations.files import write_table
 from shoal.errors import DefinitionError, UnknownName
 from shoal.insight import definitions as files
 from shoal.insight.history import Published, publish
+from shoal.insight.ranks import rank_new
 from shoal.lang.build_values import Condition as Built
 from shoal.lang.files import slug_of
 from shoal.lang.nodes import Definition, Node
 from shoal.lang.parse import parse
 from shoal.workspace.frames import Form, as_form
+from shoal.workspace.moments import local_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
     from shoal.workspace.opening import Workspace
 
 CHANGE_OVER = 30 * DAY
-BACKFILL_DAYS = (90, 60, 30)
-"""Days before now at which traits and thresholds are worked out too when they are new, so that change can be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,8 @@ class Segments:
         """Name, size, share, revenue, margin and change over 30 days of every segment.
 
         Returns:
-            Columns as of ``insight.segments.segment_table``.
+            Columns as of ``insight.segments.segment_table``; of a segment whose scores were first worked out later,
+            what rests on them is NULL.
         """
         from shoal.insight.segments import segment_table
 
@@ -135,7 +136,7 @@ class Segments:
         schema = self._ws.schema
         draft = Definition("preview", "preview", condition)
         at = self._ws.instant(as_of)
-        found = self._ws.engine.evaluate({"preview": draft}, at)
+        found = self._ws.engine.evaluate({"preview": draft}, at, drafts=True)
         try:
             size, sentence = found.sizes()["preview"], say(condition, schema)
             return Preview(at, found.base(), size, sentence, tuple(self.doubts(where)))
@@ -158,9 +159,39 @@ class Segments:
 
         Raises:
             UnknownName: if there is no such customer or segment.
+            DefinitionError: for an instant before the segment's scores were first worked out.
         """
-        definition = self[name]
-        return self._ws.engine.why(definition, key_of(self._ws.store, customer), self._ws.instant(as_of))
+        definition, at = self[name], self._ws.instant(as_of)
+        self.hold_scored(definition, at)
+        return self._ws.engine.why(definition, key_of(self._ws.store, customer), at)
+
+    def unscored(self, *, as_of: When = None) -> dict[str, int]:
+        """Segments that nothing can be said of at an instant, since what they rest on was first worked out later.
+
+        Before it nobody is in such a segment, whoever they were.
+
+        Returns:
+            By slug the instant from which on it can be asked; empty for today.
+        """
+        from shoal.insight.standing import unscored
+
+        return unscored(self._ws.store, self._ws.definitions, self._ws.instant(as_of))
+
+    def hold_scored(self, definition: Definition, at: int) -> None:
+        """Refuse to answer for a segment at an instant before its scores were first worked out.
+
+        Raises:
+            DefinitionError: that says from when on it can be asked.
+        """
+        from shoal.insight.standing import unscored
+
+        since = unscored(self._ws.store, self._ws.definitions | {definition.slug: definition}, at).get(definition.slug)
+        if since is not None:
+            raise DefinitionError(
+                f"{definition.name!r} rests on scores or ranks that weren't worked out before "
+                f"{local_stamp(since, self._ws.config.zone)}, so nobody can say who was in it then.",
+                fix="Ask for that time or later.",
+            )
 
     # ------------------------------------------------------------ library and quality
 
@@ -224,6 +255,7 @@ class Segments:
 
         Raises:
             PurposeError: if the segment serves no purpose or one for analysis only.
+            DefinitionError: for an instant before the segment's scores were first worked out.
         """
         with _Members(self._ws, self[name], as_of, purpose, traits) as out:
             return as_form(out.table(), form)
@@ -242,6 +274,7 @@ class Segments:
 
         Raises:
             PurposeError: if the segment serves no purpose or one for analysis only.
+            DefinitionError: for an instant before the segment's scores were first worked out.
         """
         target = Path(path)
         with _Members(self._ws, self[name], as_of, purpose, traits) as out:
@@ -324,26 +357,13 @@ class Segments:
         """Refresh thresholds, evaluate all segments now and append what changed to their history."""
         ws = self._ws
         at = ws.now()
-        if self._has_new_ranks():
-            for days in BACKFILL_DAYS:
-                ws.engine.refresh_thresholds(ws.definitions, at - days * DAY, at)
-        ws.engine.refresh_thresholds(ws.definitions, at, at)
+        if not rank_new(ws.engine, ws.definitions, at):
+            ws.engine.refresh_thresholds(ws.definitions, at, at)
         found = ws.engine.evaluate(ws.definitions, at)
         try:
             return publish(ws.store, found, received=at, because=because)
         finally:
             found.close()
-
-    def _has_new_ranks(self) -> bool:
-        """Whether a definition ranks a value that has no threshold yet."""
-        from shoal.lang.nodes import Percentile, Ranked
-        from shoal.lang.references import walk
-        from shoal.sql.thresholds import value_text
-
-        known = set(self._ws.store.rows("SELECT DISTINCT value FROM thresholds"))
-        nodes = [node for definition in self._ws.definitions.values() for node in walk(definition.where)]
-        ranked = [node.value for node in nodes if isinstance(node, Ranked | Percentile)]
-        return any((value_text(value),) not in known for value in ranked)
 
 
 def _node(where: Condition | Built) -> Condition:
@@ -368,6 +388,7 @@ class _Members:
     ) -> None:
         self._ws = workspace
         self.at = workspace.instant(as_of)
+        workspace.segments.hold_scored(definition, self.at)
         name, basis = purpose_of(definition, workspace.config.purposes, purpose)
         self._found = workspace.engine.evaluate({definition.slug: definition}, self.at)
         column = self._found.columns[definition.slug]
@@ -395,8 +416,3 @@ class _Members:
 
     def __exit__(self, *_: object) -> None:
         self._found.close()
-
-
-def stamp(instant: int) -> str:
-    """An instant as people read it: ``2017-12-31 23:59 UTC``."""
-    return f"{from_instant(instant):%Y-%m-%d %H:%M} UTC"

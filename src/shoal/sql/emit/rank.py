@@ -36,7 +36,7 @@ def threshold(node: n.Ranked | n.Percentile, rank: str, scope: Scope) -> Rationa
     """The threshold in force: a constant at one instant, else a choice among those in force from some instant on."""
     frame = scope.plan.frame
     found = recorded(scope.plan.store, value_text(node.value), rank, frame.known_at)
-    past = [r for r in found if r.ts <= frame.start]
+    past = [r for r in found if r.ts <= frame.start] or scope.plan.assumed.get((value_text(node.value), rank), [])
     now = Rational(Fraction(1), s.null("HUGEINT")) if not past else Rational(Fraction(past[-1].num, past[-1].den))
     later = [r for r in found if r.ts > frame.start]
     if not frame.moments or not later:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shoal.clock import DAY
 from shoal.views.report import groups, overview, sources, standing, trends
 from shoal.views.report import words as w
 from shoal.views.report.page import Page
@@ -35,7 +36,7 @@ def compose(facts: Facts) -> Page:
     """The report of the facts."""
     return Page(
         title=facts.name,
-        subtitle=f"As of {w.stamp(facts.at, facts.zone)}. {w.many(facts.customers, 'customer')}.",
+        subtitle=_subtitle(facts),
         findings=overview.findings(facts),
         sections=sections(facts),
         method=overview.method(facts),
@@ -44,6 +45,17 @@ def compose(facts: Facts) -> Page:
             "it can be mailed and kept."
         ),
     )
+
+
+_SILENT = 7 * DAY
+"""Data that ends longer before the report's instant is spoken of: figures of "the last days" would mislead."""
+
+
+def _subtitle(facts: Facts) -> str:
+    said = f"As of {w.stamp(facts.at, facts.zone)}. {w.many(facts.customers, 'customer')}."
+    if facts.at - facts.data_end <= _SILENT:
+        return said
+    return f"{said} The data ends on {w.day(facts.data_end, facts.zone)}: of the time after it nothing is known."
 
 
 def sections(facts: Facts) -> list[Section]:

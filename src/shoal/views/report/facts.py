@@ -29,6 +29,9 @@ class Facts:
         zone: IANA name of the time zone in which days begin.
         rule: what counts as revenue, as an order and as cost; names the currency.
         span: the instants of the first and last line of revenue, None without any.
+        data_end: the instant of the newest event.
+        scored_at: when the RFM scores in force were worked out; None before the first time, when the grid is worked out
+            for the report alone.
         customers: how many exist at ``at``.
         period: the KPIs since ``compare``, as of ``insight.metrics.overall``.
         before: the same over as long a time before, None where the data doesn't reach back so far.
@@ -61,6 +64,8 @@ class Facts:
     zone: str
     rule: RevenueRule
     span: tuple[int, int] | None
+    data_end: int
+    scored_at: int | None
     customers: int
     period: pa.Table
     before: pa.Table | None

@@ -26,7 +26,7 @@ _LEAST_POINTS, _MOST_TWINS = 3, 5
 
 def segments(facts: Facts) -> Section:
     """The table that people manage segments by, their sizes over time, and what sets each apart."""
-    rows = sorted(facts.segments.to_pylist(), key=lambda row: -row["size"])
+    rows = sorted(facts.segments.to_pylist(), key=lambda row: -1 if row["size"] is None else -row["size"])
     if not rows:
         return Section("segments", "Segments", "", (Hint(_NONE),))
     blocks: list[Any] = [_table(facts, rows)]
@@ -47,7 +47,7 @@ def _shortened(facts: Facts, most: int = 5) -> list[str]:
 
 
 def _lead(facts: Facts, rows: list[dict[str, Any]]) -> str:
-    found = facts.quality.overlaps
+    found, rows = facts.quality.overlaps, [row for row in rows if row["size"] is not None]
     if facts.has_orders and any(row["revenue"] > 0 for row in rows):
         top = max(rows, key=lambda row: row["revenue"])
         first = (
@@ -56,6 +56,8 @@ def _lead(facts: Facts, rows: list[dict[str, Any]]) -> str:
         )
     else:
         first = ""
+    if not rows:
+        return "What these segments rest on wasn't worked out by this date yet."
     return (
         f"{first}{w.share(found.coverage)} of {w.many(facts.customers, 'customer')} are in at least one segment, and a "
         "customer can be in several, so shares don't add up to 100."
@@ -102,12 +104,20 @@ def _table(facts: Facts, rows: list[dict[str, Any]]) -> Table:
     ]
     if any(row["trend"] for row in shown):
         columns.append(Column("trend", "Size", "spark", "The size over the last year, by today's definition."))
-    note = (
-        ""
-        if margin or not facts.has_orders
-        else f"Margin: {NO_COST}. Name the events that bear cost under revenue: cost: in shoal.yaml."
-    )
-    return Table("segment-table", tuple(columns), shown, _NONE, note=note)
+    notes = list(_unscored(facts))
+    if facts.has_orders and not margin:
+        notes.append(f"Margin: {NO_COST}. Name the events that bear cost under revenue: cost: in shoal.yaml.")
+    return Table("segment-table", tuple(columns), shown, _NONE, note=" ".join(notes))
+
+
+def _unscored(facts: Facts) -> Iterator[str]:
+    """Which segments the table has no figures of, and from when on it could."""
+    unknown = facts.quality.unscored
+    names = {row["slug"]: row["name"] for row in facts.segments.to_pylist() if row["slug"] in unknown}
+    days = {slug: w.day(unknown[slug], facts.zone) for slug in names}
+    for day in dict.fromkeys(days.values()):
+        which = w.listed([name for slug, name in names.items() if days[slug] == day])
+        yield f"{which}: not scored before {day}."
 
 
 def _revenue_columns(facts: Facts) -> tuple[Column, Column]:

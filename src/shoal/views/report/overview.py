@@ -180,10 +180,10 @@ def _coverage(facts: Facts) -> str | None:
     share = found.in_none / found.base
     if share < 0.05:
         return None
-    return (
-        f"{w.share(share)} of customers ({found.in_none:,}) are in {_none_of(len(found.sizes))}: nobody has decided yet "
-        "what they should get."
-    )
+    which = _none_of(len(found.sizes))
+    if facts.quality.unscored:
+        which += f" that can be told for this date ({len(facts.quality.unscored)} weren't scored by then)"
+    return f"{w.share(share)} of customers ({found.in_none:,}) are in {which}: nobody has decided yet what they should get."
 
 
 def _none_of(segments: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shoal.clock import DAY
 from shoal.insight import lifecycle as cycles
 from shoal.insight import rfm as groups
 from shoal.stats.intervals import wilson
@@ -44,7 +45,7 @@ def rfm(facts: Facts) -> Section:
     figure = Figure(
         "rfm-grid",
         lambda width: charts.rfm_grid(
-            cells, title=said, subtitle=f"Customers in each cell, {w.many(buyers, 'buyer')}, {w.day(facts.at, facts.zone)}",
+            cells, title=said, subtitle=f"Customers in each cell, {w.many(buyers, 'buyer')}, {w.day(_scored(facts), facts.zone)}",
             width=width,
         ),
         cells, said, facts.cuts.note,
@@ -52,8 +53,22 @@ def rfm(facts: Facts) -> Section:
     lead = (
         "Who bought lately, often and for much. The upper right is the best; the lower right is what is being lost. The "
         "names are relative: they compare the buyers of this data with each other."
+        f"{_when_scored(facts)}"
     )
     return Section("rfm", title, lead, (figure, Table("rfm-groups", _rfm_columns(facts.currency), table)))
+
+
+def _scored(facts: Facts) -> int:
+    return facts.at if facts.scored_at is None else facts.scored_at
+
+
+def _when_scored(facts: Facts) -> str:
+    """Says so where the groups aren't those that segments had on the report's day."""
+    if facts.scored_at is None:
+        return " No segment had scores on this date yet: the groups are worked out for this report, with the cut points of later."
+    if facts.at - facts.scored_at > DAY:
+        return f" The scores are those of {w.day(facts.scored_at, facts.zone)}, as in the segments."
+    return ""
 
 
 def _rfm_columns(currency: str) -> tuple[Column, ...]:
@@ -256,7 +271,8 @@ def migration(facts: Facts) -> Section:
             "a later date with: shoal report --compare"
         )
         return Section("migration", title, "", (Hint(hint),))
-    dates = (w.day(facts.compare, facts.zone), w.day(facts.at, facts.zone))
+    later = _scored(facts) if what == "RFM group" else facts.at
+    dates = (w.day(facts.compare, facts.zone), w.day(later, facts.zone))
     there = [m for m in moves if m["source"] not in _ABSENT]
     stayed = sum(m["customers"] for m in there if m["source"] == m["target"]) / sum(m["customers"] for m in there)
     said = f"{w.share(stayed)} of customers are in the {what} they were in on {dates[0]}"
