@@ -151,3 +151,14 @@ def test_online_retail_adds_up_every_month(store: DuckStore, real_data: Path) ->
 def test_every_state_has_its_words(state: str) -> None:
     assert lifecycle.meaning(state, Cycle(1, 7)).endswith(".")
     assert '"Bought \\"it\\""' in lifecycle.where(state, Cycle(1, 7), 'Bought "it"')
+
+
+def test_a_month_that_begins_with_the_instant_has_no_row(
+    store: DuckStore, write: Callable[[list[object]], None]
+) -> None:
+    """Nothing can have happened in it yet; an order at that very instant belongs to the month to come."""
+    write([order("a", "2020-01-10"), order("a", "2020-02-10"), Event("b", "Order Completed", instant("2020-03-01"))])
+    with open_sales(store, RevenueRule(), instant("2020-03-01")) as sales:
+        rows = [(row["month"], row["active"], row["dormant"], row["finished"])
+                for row in lifecycle.over_time(sales).to_pylist()]  # fmt: skip
+    assert rows == [(date(2020, 1, 1), 1, 0, True), (date(2020, 2, 1), 1, 0, True)]

@@ -394,6 +394,20 @@ def test_a_month_of_which_nothing_was_loaded_is_not_a_bad_month(shop: Workspace)
         assert getattr(after, table).equals(getattr(before, table)), table
 
 
+def test_a_month_in_which_no_time_has_passed_is_not_a_bad_month(shop: Workspace) -> None:
+    """Breaks when a report at the first instant of a month draws that month as a fall to zero, or May as running."""
+    facts = shop.reports.facts(as_of="2025-06-01")
+    months = {
+        "kpis": [(row["period"], row["finished"]) for row in facts.kpis.to_pylist()],
+        "months": [(row["month"], row["finished"]) for row in facts.months.to_pylist()],
+        "cohorts": [(row["month"], row["finished"]) for row in facts.cohorts.to_pylist()],
+    }
+    for table, drawn in months.items():
+        assert max(drawn) == (date(2025, 5, 1), True), table
+    later = shop.reports.facts(as_of="2025-06-02")
+    assert max(row["month"] for row in later.months.to_pylist() if not row["finished"]) == date(2025, 6, 1)
+
+
 def test_the_grid_of_rfm_shows_the_groups_that_segments_have(shop: Workspace) -> None:
     """Breaks when days go by after a load, and the report counts other champions in its grid than in its table."""
     shop.segments.add("Champions", shop.segments.template("rfm-champions").where)

@@ -41,6 +41,7 @@ def retention(sales: Sales, *, mode: Mode = "on", any_line: bool = False) -> pa.
 
 def _triangle(sales: Sales, mode: Mode, active: str) -> str:
     month, now = period_of("month"), period_of("month", str(sales.today))
+    last = period_of("month", str(sales.reached))
     meets = "m.month = g.month" if mode == "on" else "m.last >= g.month"
     source = (
         f"SELECT DISTINCT customer, {month} AS month FROM {sales.table} WHERE {active}"
@@ -53,7 +54,7 @@ def _triangle(sales: Sales, mode: Mode, active: str) -> str:
         "s AS (SELECT cohort, count(*) AS size FROM f GROUP BY cohort), "
         f"m AS (SELECT f.cohort, a.* FROM ({source}) a JOIN f ON f.customer = a.customer), "
         "g AS (SELECT cohort, size, CAST(unnest(generate_series(cohort::TIMESTAMP, "
-        f"{now}::TIMESTAMP, INTERVAL 1 MONTH)) AS DATE) AS month FROM s) "
+        f"{last}::TIMESTAMP, INTERVAL 1 MONTH)) AS DATE) AS month FROM s) "
         "SELECT g.cohort, date_diff('month', g.cohort, g.month) AS age, g.month, g.size, "
         f"{counted} AS active, g.month < {now} AS finished "
         f"FROM g LEFT JOIN m ON m.cohort = g.cohort AND {meets} GROUP BY ALL ORDER BY 1, 2"

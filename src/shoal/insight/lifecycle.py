@@ -158,9 +158,13 @@ def over_time(sales: Sales) -> pa.Table:
     finished (false for the month that the data ends in).
     """
     month = "CAST(date_diff('month', DATE '1970-01-01', DATE '1970-01-01' + day) AS INTEGER)"
-    last = f"(SELECT date_diff('month', DATE '1970-01-01', DATE '1970-01-01' + {sales.today:d}))"
+    now, last = (
+        f"(SELECT date_diff('month', DATE '1970-01-01', DATE '1970-01-01' + {day:d}))"
+        for day in (sales.today, sales.reached)
+    )
     return sales.store.arrow(
-        f"WITH m AS (SELECT DISTINCT customer, {month} AS k FROM {sales.table} WHERE is_order), "
+        f"WITH m AS (SELECT DISTINCT customer, {month} AS k FROM {sales.table} "
+        f"WHERE is_order AND {month} <= {last}), "
         "w AS (SELECT customer, k, lag(k) OVER c AS before, lead(k) OVER c AS after FROM m "
         "WINDOW c AS (PARTITION BY customer ORDER BY k)), "
         "f AS (SELECT k, CASE WHEN before IS NULL THEN 1 ELSE 0 END AS n, "
@@ -170,6 +174,6 @@ def over_time(sales: Sales) -> pa.Table:
         f"UNION ALL SELECT unnest(range((SELECT min(k) FROM m), {last} + 1)), 0, 0, 0, 0) "
         "SELECT CAST(DATE '1970-01-01' + to_months(CAST(k AS INTEGER)) AS DATE) AS month, "
         "CAST(sum(n) AS BIGINT) AS new, CAST(sum(r) AS BIGINT) AS retained, CAST(sum(s) AS BIGINT) AS resurrected, "
-        f"CASE WHEN k < {last} THEN CAST(sum(d) AS BIGINT) END AS dormant, CAST(sum(n + r + s) AS BIGINT) AS active, "
-        f"k < {last} AS finished FROM f GROUP BY k ORDER BY k"
+        f"CASE WHEN k < {now} THEN CAST(sum(d) AS BIGINT) END AS dormant, CAST(sum(n + r + s) AS BIGINT) AS active, "
+        f"k < {now} AS finished FROM f GROUP BY k ORDER BY k"
     )

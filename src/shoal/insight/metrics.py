@@ -191,11 +191,11 @@ _COLUMNS = "t.revenue, t.margin, t.orders, a.active, a.repeating, a.new, t.mean,
 
 
 def _periods(sales: Sales, silence: int, grain: Grain) -> str:
-    now = period_of(grain, str(sales.today))
+    now, last = period_of(grain, str(sales.today)), period_of(grain, str(sales.reached))
     return (
         f"WITH {_summaries(sales, period_of(grain))}, "
         "p AS (SELECT CAST(unnest(generate_series((SELECT min(period) FROM l)::TIMESTAMP, "
-        f"{now}::TIMESTAMP, INTERVAL 1 {grain})) AS DATE) AS period), "
+        f"{last}::TIMESTAMP, INTERVAL 1 {grain})) AS DATE) AS period), "
         f"e AS (SELECT period, least(CAST(period + INTERVAL 1 {grain} AS DATE) - DATE '1970-01-01' - 1, {sales.today}) "
         f"AS ends FROM p), {_churn(sales, silence)} "
         f"SELECT p.period, p.period < {now}, {_COLUMNS} FROM p LEFT JOIN t USING (period) LEFT JOIN a USING (period) "

@@ -53,6 +53,11 @@ class Sales:
     has_cost: bool
     owned: bool = True
 
+    @property
+    def reached(self) -> int:
+        """The local date of the last instant before ``at``: a period that begins with ``at`` has no time in it yet."""
+        return zone_of(self.store).day(self.at - 1)
+
     def before(self, at: int) -> Sales:
         """The same lines as of an earlier instant; closing it does nothing."""
         table = f"(SELECT * FROM {self.table} WHERE ts <= {at:d})"

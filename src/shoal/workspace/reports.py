@@ -197,8 +197,11 @@ class _Gathering:
         silence = cycle.lapse if cycle else 90
         span = standing.span(sales)
         grain = _grain(span)
-        data_end, scored_at = self._data_end(), self._scored_at()
-        told, scored = sales.before(data_end), sales.before(self.at if scored_at is None else scored_at)
+        newest, scored_at = self._newest(), self._scored_at()
+        data_end = min(newest, self.at)
+        # One instant more, so that orders which bear a date alone have their day when they are the newest.
+        told = sales.before(min(newest + 1, self.at))
+        scored = sales.before(self.at if scored_at is None else scored_at)
         return {
             "data_end": data_end,
             "scored_at": scored_at,
@@ -218,13 +221,13 @@ class _Gathering:
             "lifecycle_moves": migration.of_lifecycle(sales, cycle, self.earlier) if cycle else None,
         }
 
-    def _data_end(self) -> int:
-        """The newest event. A month that begins after it isn't a bad month: nothing was loaded of it yet."""
+    def _newest(self) -> int:
+        """The newest event. A month that begins after it isn't a bad month: nothing was loaded of it yet.
+
+        One after the report's instant says that the time up to the instant is whole.
+        """
         events = [event.table for event in Registry.load(self._ws.store).events.values()]
-        newest = [
-            self._ws.store.rows(f"SELECT max(ts) FROM {table} WHERE retired IS NULL AND ts <= ?", [self.at])[0][0]
-            for table in events
-        ]
+        newest = [self._ws.store.rows(f"SELECT max(ts) FROM {table} WHERE retired IS NULL")[0][0] for table in events]
         return max((ts for ts in newest if ts is not None), default=self.at)
 
     def _scored_at(self) -> int | None:
