@@ -12,6 +12,7 @@ from shoal.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
     from conftest import Shop
+    from shoal.customers.load import LoadReport
 
 LINES = """order;customer;day;sku;qty;price
 A1;c1;2017-03-01 10:00;x;2;10.50
@@ -146,8 +147,27 @@ def test_exact_repetitions_are_dropped_or_kept(shop: Shop) -> None:
     dropped = shop.load(ORDERS)
     assert dropped.sources["orders"].repeated == 1
     assert shop.events("Order Completed")[1]["revenue"] == Decimal("10.5")
-    shop.load(ORDERS.replace("derive:", "duplicates: keep\n  derive:"))
+    assert (dropped.sources["orders"].dropped, copies_of(dropped)) == (1, 0.25)
+    kept = shop.load(ORDERS.replace("derive:", "duplicates: keep\n  derive:"))
     assert shop.events("Order Completed")[1]["revenue"] == 21
+    assert (kept.sources["orders"].repeated, kept.sources["orders"].dropped, copies_of(kept)) == (1, 0, 0.25)
+
+
+def test_copies_that_are_kept_are_counted_or_said_not_to_be(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Breaks when quality says 0.0 % of a file full of copies, or when a threshold passes what wasn't counted."""
+    monkeypatch.setattr("shoal.customers.load.prepare.COPIES_UP_TO", 3)
+    shop.write("orders.csv", LINES + "A2;c2;2017-03-02 11:00;x;1;10.50\n")
+    keep = ORDERS.replace("derive:", "duplicates: keep\n  derive:")
+    assert copies_of(shop.load(keep)) is None
+    judged = keep.replace("derive:", "quality: {warn: {duplicates: 0.2}}\n  derive:")
+    shop.write("orders.csv", LINES + "A2;c2;2017-03-02 11:00;x;1;10.50\n" * 2)
+    (measure,) = [m for m in shop.load(judged).quality.measures if m.measure == "duplicates"]
+    assert (measure.value, measure.verdict) == (0.4, "warn")
+
+
+def copies_of(report: LoadReport) -> float | None:
+    (measure,) = [m for m in report.quality.measures if m.measure == "duplicates"]
+    return measure.value
 
 
 def test_a_lookup_fetches_columns_and_counts_orphans(shop: Shop) -> None:

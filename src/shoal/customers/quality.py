@@ -221,7 +221,7 @@ def _sentence(m: Measure) -> str:
 def _of_source(store: Store, one: Prepared, now: int) -> Iterator[Measure]:
     name, rows, report = one.spec.name, one.rows, one.report
     counts = _count(store, rows)
-    total = report.rows - report.repeated
+    total = report.rows - report.dropped
     used = _used(one)
     scores = []
     outliers = _outliers(store, one, [c for c in rows.columns.values() if counts[c.name].typed], total)
@@ -375,7 +375,9 @@ def _whole(store: Store, one: Prepared, now: int) -> Iterator[Measure]:
         less = max(0.0, 1 - size / before)
         note = f"The files have {size:,} bytes instead of {before:,}, as if an export was cut off." if less else None
         yield Measure(source, None, "shrinkage", less, before, note=note)
-    yield Measure(source, None, "duplicates", report.repeated / read if read else None, read)
+    copies = None if report.repeated is None or not read else report.repeated / read
+    uncounted = "Not counted: so many rows are looked at only under duplicates: drop, or where a threshold names them."
+    yield Measure(source, None, "duplicates", copies, read, note=uncounted if report.repeated is None else None)
     ((aside,),) = store.rows(
         f"SELECT count(*) FROM (SELECT DISTINCT path, line FROM load_quarantined WHERE source = {quoted(source)})"
     )

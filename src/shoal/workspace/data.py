@@ -78,7 +78,8 @@ def _source_lines(source: Any) -> list[str]:
     what += [counted(n, name) for name, n in (("consent", source.consents), ("spend row", source.spend)) if n]
     said = [f"{source.name}: {counted(source.rows, 'row')} → {', '.join(what) or 'looked up only'}"]
     rest = {
-        "repeated {row} dropped": source.repeated,
+        "repeated {row} dropped": source.dropped,
+        "repeated {row} kept": (source.repeated or 0) - source.dropped,
         "{row} replaced or gone": source.retired,
         "{row} left out by where": source.left_out,
         "{row} in quarantine": sum(source.quarantined.values()),

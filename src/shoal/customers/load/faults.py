@@ -126,8 +126,8 @@ def unused(store: Store, rows: Rows) -> int:
     return int(store.rows(f"SELECT count(*) FROM {rows.base} WHERE NOT {USED}")[0][0])
 
 
-def drop_repeated(store: Store, rows: Rows, total: int) -> int:
-    """Leave out the rows of a file that repeat an earlier row of it exactly; the first stays.
+def find_repeated(store: Store, rows: Rows, total: int) -> int:
+    """Find the rows of a file that repeat an earlier row of it exactly.
 
     Equal hashes are looked at closely; most sources have none, and finding that out is all that they pay.
 
@@ -137,13 +137,13 @@ def drop_repeated(store: Store, rows: Rows, total: int) -> int:
         total: how many there are.
 
     Returns:
-        How many were left out.
+        How many there are.
     """
     import pyarrow as pa
 
     cells = ", ".join(name(c) for c in rows.staged.columns)
     raws = ", ".join(c.raw or c.physical for c in rows.columns.values() if c.raw is not None)
-    table = f"{rows.relation}_repeated"
+    table = _repeated(rows)
     hashes = _equal_hashes(store, f"SELECT hash({FILE}, {raws}) AS h FROM {rows.relation}", total) if cells else None
     if hashes is None or not len(hashes):
         return 0
@@ -155,15 +155,21 @@ def drop_repeated(store: Store, rows: Rows, total: int) -> int:
         f"SEMI JOIN {table}_hashes ON hash({FILE}, {raws}) = h) "
         f"QUALIFY row_number() OVER (PARTITION BY {FILE}, {raws} ORDER BY {ROW}) > 1"
     )
-    dropped = int(store.rows(f"SELECT count(*) FROM {table}")[0][0])
-    if dropped:
-        step = f"{rows.relation}_once"
-        store.execute(
-            f"CREATE OR REPLACE TEMP VIEW {step} AS SELECT * FROM {rows.relation} ANTI JOIN {table} "
-            f"USING ({FILE}, {ROW})"
-        )
-        rows.relation = step
-    return dropped
+    return int(store.rows(f"SELECT count(*) FROM {table}")[0][0])
+
+
+def drop_repeated(store: Store, rows: Rows) -> None:
+    """Leave out the rows that ``find_repeated`` found; the first of each stays."""
+    step = f"{rows.relation}_once"
+    store.execute(
+        f"CREATE OR REPLACE TEMP VIEW {step} AS SELECT * FROM {rows.relation} ANTI JOIN {_repeated(rows)} "
+        f"USING ({FILE}, {ROW})"
+    )
+    rows.relation = step
+
+
+def _repeated(rows: Rows) -> str:
+    return f"{rows.relation}_repeated"
 
 
 def _equal_hashes(store: Store, sql: str, total: int) -> NDArray[np.uint64]:

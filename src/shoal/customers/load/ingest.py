@@ -74,7 +74,8 @@ def load(
     began = stopwatch()
     wanted = prepare.check_names(sources, only)
     thresholds = judging.read_thresholds(quality or {}, "quality")
-    setting = Setting(zone, Money(currency, calendar.zone(zone), rates is not None))
+    copies = any("duplicates" in limits for limits in (thresholds.stop, thresholds.warn))
+    setting = Setting(zone, Money(currency, calendar.zone(zone), rates is not None), copies)
     try:
         report = _load(store, sources, wanted, root, setting, now, rates, thresholds, progress or (lambda _: None))
     finally:

@@ -60,10 +60,11 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What holds for all sources: the workspace's zone and currency, and whether there are rates."""
+    """What holds for all sources: zone, currency and rates, and whether a threshold judges rows that repeat others."""
 
     zone: str
     money: Money
+    judges_copies: bool = False
 
 
 def prepare(
@@ -93,12 +94,26 @@ def prepare(
     ready = rows.typed(store, staged, kinds, how, memory.declared(spec, staged.columns), relation)
     report = SourceReport(spec.name, files=len(staged.files), rejected=staged.rejected)
     ((report.rows,),) = store.rows(f"SELECT count(*) FROM {ready.relation}")
-    if spec.duplicates == "drop" and not (spec.reference and not _maps(spec)):
-        report.repeated = faults.drop_repeated(store, ready, report.rows)
+    _find_copies(store, ready, spec, report, setting)
     rows.complete(store, ready, references)
     report.left_out = faults.unused(store, ready)
     memory.keep(store, kinds)
     return Prepared(state, ready, report)
+
+
+COPIES_UP_TO = 2_000_000
+"""So many rows are searched for copies that are kept anyway: beyond, the search would slow a load down noticeably."""
+
+
+def _find_copies(store: Store, ready: Rows, spec: SourceSpec, report: SourceReport, setting: Setting) -> None:
+    """Count the rows that repeat others, where they are dropped, judged by a threshold, or few enough to look."""
+    drops = spec.duplicates == "drop" and not (spec.reference and not _maps(spec))
+    judged = setting.judges_copies or any("duplicates" in (limits or {}) for limits in spec.quality.values())
+    if drops or judged or report.rows <= COPIES_UP_TO:
+        report.repeated = faults.find_repeated(store, ready, report.rows)
+        if drops and report.repeated:
+            faults.drop_repeated(store, ready)
+            report.dropped = report.repeated
 
 
 def judge(store: Store, prepared: Prepared, setting: Setting, number: int) -> int:

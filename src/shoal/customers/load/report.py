@@ -19,7 +19,8 @@ class SourceReport:
         skipped: files that haven't changed since they were read.
         rows: rows that were read; with ``rejected`` those that the files hold.
         rejected: rows that couldn't be read.
-        repeated: rows that repeat an earlier one of their file exactly and were dropped.
+        repeated: rows that repeat an earlier one of their file exactly; None where that wasn't counted.
+        dropped: how many of these were dropped.
         left_out: rows that ``where:`` leaves out.
         quarantined: rows put aside, by code; ``rejected`` among them.
         mistyped: cells that aren't of their column's type and are missing, by column.
@@ -37,7 +38,8 @@ class SourceReport:
     skipped: int = 0
     rows: int = 0
     rejected: int = 0
-    repeated: int = 0
+    repeated: int | None = None
+    dropped: int = 0
     left_out: int = 0
     quarantined: dict[str, int] = field(default_factory=dict)
     mistyped: dict[str, int] = field(default_factory=dict)
