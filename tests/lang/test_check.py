@@ -280,6 +280,25 @@ def with_segments(**texts: str) -> Schema:
     return replace(SHOP, segments={**SHOP.segments, **extra})
 
 
+@pytest.mark.parametrize(
+    ("text", "marked"),
+    [
+        ('sum(revnue of "Order Completed") > 500', "revnue"),
+        ('not member of "Lapsed VIP"', '"Lapsed VIP"'),
+        ('did "Order Complted" where revenue > 5', '"Order Complted"'),
+        ('did "Order Completed" where revnue > 5', "revnue"),
+        ('did "App Opened" then "Order Completed" with same sesion within 1 day', "sesion"),
+        ('count("Order Completed") > 2 and listed in "stuff"', '"stuff"'),
+    ],
+)
+def test_a_name_that_is_not_there_is_marked_by_itself(text: str, marked: str) -> None:
+    """Breaks when the carets run below a whole comparison, and the reader has to look for the slip."""
+    (fault, *_) = faults(parse(text), SHOP, text=text)
+    assert text[fault.start : fault.end] == marked
+    shown, carets = str(fault).splitlines()[-2:]
+    assert shown[carets.index("^") :][: carets.count("^")] == marked
+
+
 @pytest.mark.parametrize("word", ["member of", "entered", "left"])
 def test_a_segment_that_refers_to_itself_is_refused_with_the_circle(word: str) -> None:
     schema = with_segments(big=f'{word} "vip"')

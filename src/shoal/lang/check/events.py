@@ -76,7 +76,7 @@ def aggregate_faults(value: n.Aggregate, scope: Scope) -> Faults:
         kind = only(inside.properties(value.of))
         if kind is not None and kind not in needs:
             problem = f'"{value.fn}" needs {_WORDS[value.fn]}, and "{value.of}" is {an(kind)}.'
-            yield scope.fault(value, problem, _instead(kind))
+            yield scope.fault(value, problem, _instead(kind), at=value.of)
     if value.window is not None:
         yield from window_faults(value.window, scope)
 

@@ -19,7 +19,7 @@ def segment_faults(node: n.MemberOf | n.Entered | n.Left, scope: Scope) -> Fault
     slugs = [slug for slug, d in sorted(known.items()) if d.name.casefold() == node.segment.casefold()]
     if slugs:
         problem = f'"{node.segment}" is the display name of a segment.'
-        yield scope.fault(node, problem, f'Use its slug: "{slugs[0]}".')
+        yield scope.fault(node, problem, f'Use its slug: "{slugs[0]}".', at=node.segment)
     else:
         yield scope.unknown(node, "segment", node.segment, known)
 

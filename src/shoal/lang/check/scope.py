@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shoal.errors import DefinitionError, did_you_mean, nearest
+from shoal.lang.lex import read_tokens
 from shoal.lang.references import event_names
 from shoal.lang.schema import Kind, PropertyType
 
@@ -59,14 +60,16 @@ class Scope:
     items: str | None = None
     slug: str | None = None
 
-    def fault(self, node: Node, problem: str, fix: str | None = None) -> DefinitionError:
-        """An error that points at ``node``."""
+    def fault(self, node: Node, problem: str, fix: str | None = None, *, at: str | None = None) -> DefinitionError:
+        """An error that points at ``node``, or at the name ``at`` in it."""
         start, end = node.span or (None, None)
+        if at is not None and self.text is not None and start is not None and end is not None:
+            start, end = _spot(self.text, start, end, at)
         return DefinitionError(problem, start=start, end=end, text=self.text, place=self.place, fix=fix)
 
     def unknown(self, node: Node, what: str, name: str, known: Iterable[str], of: str = "") -> DefinitionError:
         """The error for a name that isn't there, with the nearest ones, or some of those there are."""
-        return self.fault(node, f'There is no {what} "{name}"{of}.', suggestion(name, known))
+        return self.fault(node, f'There is no {what} "{name}"{of}.', suggestion(name, known), at=name)
 
     def in_filter(self, event: str) -> Scope:
         """The scope of the filter of the events with this name."""
@@ -82,6 +85,18 @@ class Scope:
         if self.items is None:
             return types
         return [PropertyType(t.fields[name]) for t in types if name in t.fields]
+
+
+def _spot(text: str, start: int, end: int, name: str) -> tuple[int, int]:
+    """Where a name stands between two places of a text; both places where it doesn't stand there as it is."""
+    tokens, _ = read_tokens(text)
+    for token in tokens:
+        if start <= token.start and token.end <= end and token.kind in _NAMES and token.value == name:
+            return token.start, token.end
+    return start, end
+
+
+_NAMES = ("word", "name", "text")
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -130,6 +145,7 @@ def property_faults(node: Node, name: str, scope: Scope) -> Faults:
             node,
             f'The property "{name}" is {kinds} among the events "{event}".',
             "Name the events one by one, or declare one type for the property.",
+            at=name,
         )
 
 
