@@ -9,6 +9,9 @@
     │   ├── StoreLocked      another process owns the workspace
     │   └── StatementError   the database refuses a statement
     ├── UnknownName          a segment, customer, purpose or file that isn't there
+    ├── MailError            a mail that wasn't taken
+    │   ├── MailDeferred     … now: a later try may do
+    │   └── MailRefused      … at all: another try would be refused again
     ├── PurposeError         members may not be handed out for this purpose
     └── Unsupported          an engine says by name that it can't do this
 
@@ -57,6 +60,7 @@ class DefinitionError(ShoalError):
         text: the definition that was read.
         place: the file, if it came from one.
         fix: what to write instead.
+        key: the key of a definition file whose value is at fault; by default the condition's.
     """
 
     exit_code = 2
@@ -70,11 +74,13 @@ class DefinitionError(ShoalError):
         text: str | None = None,
         place: str | None = None,
         fix: str | None = None,
+        key: str = "where",
     ) -> None:
         super().__init__(problem, place=place, fix=fix)
         self.start = start
         self.end = end
         self.text = text
+        self.key = key
 
     def line_and_column(self) -> tuple[int, int] | None:
         """Where the fault begins, both counted from 1."""
@@ -152,6 +158,29 @@ class PurposeError(ShoalError):
     """Members may not be handed out for the segment's purpose."""
 
     exit_code = 6
+
+
+class MailError(ShoalError):
+    """A mail that wasn't taken.
+
+    Args:
+        problem: what is wrong; it names no recipient.
+        everyone: whether the next mail would meet the same, whoever it is for.
+    """
+
+    def __init__(
+        self, problem: str, *, everyone: bool = False, place: str | None = None, fix: str | None = None
+    ) -> None:
+        super().__init__(problem, place=place, fix=fix)
+        self.everyone = everyone
+
+
+class MailDeferred(MailError):
+    """The mail wasn't taken now; the same mail may be tried again later."""
+
+
+class MailRefused(MailError):
+    """The mail isn't taken, and another try would be refused again."""
 
 
 class Unsupported(ShoalError):

@@ -123,6 +123,26 @@ def test_a_file_changed_by_hand_is_taken_and_a_broken_one_keeps_its_last_good_ve
         assert "segments/lapsed-vips.yaml" in str(fault)
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "marked"),
+    [
+        ('name: Typo\nwhere: |\n  did "Order Completed"\n  and contry = "KE"\n', 4, "contry"),
+        ('name: Typo\nwhere: did "Order Complted"\n', 2, '"Order Complted"'),
+        ('name: Typo\nwhere: {node: compare, op: "=", left: {node: trait, name: contry}, right: KE}\n', 2, "{node"),
+        ('name: Typo\nwhere: did "Signed Up"\n\npurpose: newsleter\n', 4, "newsleter"),
+        ('name: Typo\nnever: staff\nwhere: did "Signed Up"\n', 2, "staff"),
+    ],
+)
+def test_an_unknown_name_in_a_file_is_shown_at_its_line(shop: Workspace, text: str, line: int, marked: str) -> None:
+    """Breaks when only faults of grammar have a line, and a name that isn't there is looked for by eye."""
+    (shop.config.root / "segments" / "typo.yaml").write_text(text, encoding="utf-8")
+    shop.refresh()
+    said = str(shop.catalogue.faults["typo"])
+    assert said.startswith(f"segments/typo.yaml:{line}: ")
+    excerpt, carets = said.splitlines()[-2:]
+    assert excerpt[carets.index("^") :].startswith(marked)
+
+
 def test_a_segment_that_others_name_can_t_be_removed(shop: Workspace) -> None:
     shop.segments.add("Kenyan lapsed", 'member of "lapsed-vips" and country = "KE"')
     with pytest.raises(DefinitionError, match="kenyan-lapsed"):

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 
 from shoal.errors import DefinitionError, ShoalError, UnknownName
 from shoal.lang.check import check_definition
-from shoal.lang.files import definition_document, definition_from_document, read_definition, write_definition
+from shoal.lang.files import (
+    definition_document,
+    definition_from_document,
+    first_fault,
+    read_definition,
+    write_definition,
+)
 from shoal.lang.references import references
 
 if TYPE_CHECKING:
@@ -85,18 +91,21 @@ def read_catalogue(root: Path, schema: Schema, last_good: Mapping[str, Definitio
     """
     read: dict[str, Definition] = {}
     faults: dict[str, ShoalError] = {}
-    hashes: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for path in sorted(folder_of(root).glob("*.yaml")):
         slug, text = path.stem, path.read_text(encoding="utf-8", errors="replace")
-        hashes[slug] = _hash(text)
+        texts[slug] = text
         try:
             read[slug] = read_definition(text, slug=slug, place=str(path.relative_to(root)))
         except ShoalError as error:
             faults[slug] = error
-    return _checked(Catalogue(read, faults, hashes), schema, last_good or {}, root)
+    hashes = {slug: _hash(text) for slug, text in texts.items()}
+    return _checked(Catalogue(read, faults, hashes), schema, last_good or {}, root, texts)
 
 
-def _checked(found: Catalogue, schema: Schema, last_good: Mapping[str, Definition], root: Path) -> Catalogue:
+def _checked(
+    found: Catalogue, schema: Schema, last_good: Mapping[str, Definition], root: Path, texts: Mapping[str, str]
+) -> Catalogue:
     """Drop what doesn't pass the check until all that is left does, since one may name another."""
     definitions, faults = dict(found.definitions), dict(found.faults)
     definitions |= {slug: last_good[slug] for slug in faults if slug in last_good}
@@ -105,11 +114,17 @@ def _checked(found: Catalogue, schema: Schema, last_good: Mapping[str, Definitio
         dropped = False
         full = replace(schema, segments=definitions)
         for slug, definition in list(definitions.items()):
+            place = str(path_of(root, slug).relative_to(root))
             try:
-                check_definition(definition, full, place=str(path_of(root, slug).relative_to(root)))
-            except ShoalError as error:
+                check_definition(definition, full, place=place)
+            except DefinitionError:
                 broken = sorted(references(definition.where).segments & (faults.keys() - definitions.keys()))
-                faults.setdefault(slug, _follows(broken[0], error.place) if broken else error)
+                if slug not in faults:
+                    faults[slug] = (
+                        _follows(broken[0], place)
+                        if broken
+                        else first_fault(definition, full, texts[slug], place=place)
+                    )
                 del definitions[slug]
                 dropped = True
     return Catalogue(definitions, faults, found.hashes)

@@ -29,6 +29,7 @@ from shoal.lang.slug import hold_slug, slug_of
 
 if TYPE_CHECKING:
     from shoal.lang.nodes import Condition
+    from shoal.lang.schema import Schema
     from shoal.lang.yaml_tree import Entry, Sheet
 
 __all__ = ["definition_document", "definition_from_document", "read_definition", "slug_of", "write_definition"]
@@ -75,6 +76,28 @@ def read_definition(text: str, *, slug: str, place: str) -> Definition:
     if "tags" in entries:
         fields["tags"] = sheet.texts(entries["tags"])
     return Definition(slug=slug, where=_where(sheet, entries["where"]), **fields)
+
+
+def first_fault(definition: Definition, schema: Schema, text: str, *, place: str) -> DefinitionError:
+    """The first thing that is wrong with a definition by the schema, shown at its place in the file.
+
+    Args:
+        definition: what was read; it has a fault.
+        schema: the names and types there are.
+        text: what the file holds.
+        place: the file's path.
+    """
+    from shoal.lang.check import definition_faults
+    from shoal.lang.yaml_tree import Sheet
+
+    sheet = Sheet(text, place)
+    entries = sheet.entries(KEYS)
+    where = entries["where"]
+    condition = None if sheet.is_mapping(where) else sheet.text(where)
+    error = definition_faults(definition, schema, text=condition)[0]
+    if error.key != "where" or condition is None:
+        return sheet.fault(error.problem, entries[error.key], error.fix)
+    return sheet.moved(error, where, condition)
 
 
 def _where(sheet: Sheet, entry: Entry) -> Condition:

@@ -78,10 +78,10 @@ def definition_faults(
     where = place or f"segment {definition.slug}"
     for role, name in (("always", definition.always), ("never", definition.never)):
         if name is not None and name not in schema.lists:
-            found.append(_no_such(f'The list "{name}" after "{role}"', name, schema.lists, where))
+            found.append(_no_such(f'The list "{name}" after "{role}"', name, schema.lists, where, role))
     if definition.purpose is not None and definition.purpose not in schema.purposes:
         purpose = definition.purpose
-        found.append(_no_such(f'The purpose "{purpose}"', purpose, schema.purposes, where))
+        found.append(_no_such(f'The purpose "{purpose}"', purpose, schema.purposes, where, "purpose"))
     return found
 
 
@@ -140,5 +140,5 @@ def _from(slug: str | None, circle: list[str]) -> list[str]:
     return [*circle[at:-1], *circle[:at], slug]
 
 
-def _no_such(what: str, name: str, known: Iterable[str], place: str) -> DefinitionError:
-    return DefinitionError(f"{what} isn't there.", place=place, fix=suggestion(name, known))
+def _no_such(what: str, name: str, known: Iterable[str], place: str, key: str) -> DefinitionError:
+    return DefinitionError(f"{what} isn't there.", place=place, fix=suggestion(name, known), key=key)
