@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -109,10 +111,13 @@ def test_a_click_on_a_head_sorts_by_number(page: Any) -> None:
 
 
 def test_a_head_can_be_sorted_from_the_keyboard(page: Any) -> None:
-    """Breaks when sorting needs a mouse."""
-    page.focus("#segment-table th button >> nth=1")
+    """Breaks when sorting needs a mouse, or a reader of the screen isn't told that the head can be pressed."""
+    head = page.get_by_role("button", name="Customers").first
+    head.focus()
     page.keyboard.press("Enter")
     assert page.get_attribute("#segment-table th >> nth=1", "aria-sort") == "descending"
+    page.keyboard.press("Space")
+    assert page.get_attribute("#segment-table th >> nth=1", "aria-sort") == "ascending"
 
 
 def test_the_head_of_a_table_stays_in_sight(page: Any) -> None:
@@ -141,15 +146,36 @@ def test_exports_are_what_they_say(page: Any, facts: Any) -> None:
 
 def test_print_cuts_nothing_off(browser: Any, report: Path) -> None:
     """Breaks when a table or chart reaches beyond the paper, or controls are printed."""
-    context = browser.new_context(viewport={"width": 688, "height": 1000})
+    # A4 less the margins of the sheet, in pixels: what lies beyond is cut off.
+    context = browser.new_context(viewport={"width": 733, "height": 1000})
     page = context.new_page()
     page.goto(report.as_uri())
     page.emulate_media(media="print")
-    wide = page.evaluate(
-        "[...document.querySelectorAll('table, svg, .cards, p')].filter(e => e.getBoundingClientRect().right > 690)"
-        ".map(e => e.id || e.className || e.tagName)"
+    assert "margin: 14mm 8mm 16mm" in report.read_text(encoding="utf-8")
+    beyond = page.evaluate(
+        "[...document.querySelectorAll('table, svg, svg text, .cards, p')].map(e => [e, e.getBoundingClientRect()])"
+        ".filter(([e, r]) => r.width && (r.left < 0 || r.right > 733)).map(([e]) => e.textContent || e.id || e.tagName)"
     )
-    assert wide == []
+    assert beyond == []
     assert not page.is_visible(".export button >> nth=0")
     assert page.pdf(format="A4")[:5] == b"%PDF-"
     context.close()
+
+
+def test_a_table_repeats_its_head_on_the_next_page(browser: Any, report: Path, tmp_path: Path) -> None:
+    """Breaks when the rows on a new page stand below nothing: Chromium doesn't repeat a head that holds a button."""
+    if shutil.which("pdftotext") is None:
+        pytest.skip("There is no pdftotext. Install it with: apt-get install poppler-utils")
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(report.as_uri())
+    page.evaluate("document.querySelector('#rfm-groups tbody').append(...[...Array(6)].flatMap(() => "
+                  "[...document.querySelectorAll('#rfm-groups tbody tr')].map(r => r.cloneNode(true))))")  # fmt: skip
+    (tmp_path / "report.pdf").write_bytes(page.pdf(prefer_css_page_size=True))
+    context.close()
+    told = subprocess.run(
+        ["pdftotext", "-layout", tmp_path / "report.pdf", "-"], capture_output=True, text=True, check=True
+    )
+    pages = [page for page in told.stdout.split("\f") if len(re.findall("^Champions ", page, re.M)) > 1]
+    assert len(pages) > 1
+    assert all(re.search(r"Group +Customers +Share", page) for page in pages)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import altair as alt
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
@@ -85,6 +87,14 @@ def dressed(chart: Any, title: str, subtitle: str | list[str], width: int) -> al
     )
     fit = alt.AutoSizeParams(type="fit-x", contains="padding")
     return chart.properties(title=heads, width=width, autosize=fit).configure(**config())
+
+
+def room(labels: Iterable[str], size: float) -> int:
+    """The width in pixels that labels need in the widest of the usual fonts, at a font size.
+
+    A chart is laid out with the letters of the machine that makes it, and read with others.
+    """
+    return int(max((len(label) for label in labels), default=0) * 0.57 * size)
 
 
 def wrapped(text: str, width: int, size: float) -> list[str]:

@@ -221,8 +221,9 @@ def interval_dots(
     shown = [dict(row) | {"label": f"{theme.clipped(row['name'], most)}  (n = {row['n']:,})"} for row in rows]
     order = [row["label"] for row in shown]
     axis = alt.Axis(title=None, format=".0%" if unit == "share" else "+d", tickCount=5, grid=True)
+    room = min(theme.room(order, 11), width // 2)
     base = alt.Chart(alt.Data(values=shown)).encode(
-        y=alt.Y("label:N", sort=order, axis=alt.Axis(title=None, labelLimit=300, domain=False)),
+        y=alt.Y("label:N", sort=order, axis=alt.Axis(title=None, labelLimit=300, domain=False, minExtent=room)),
         color=alt.condition("datum.all", alt.value(theme.INK), alt.value(theme.ACCENT)),
     )
     x = alt.X("value:Q", scale=alt.Scale(domain=list(domain), nice=False), axis=axis)

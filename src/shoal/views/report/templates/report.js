@@ -57,6 +57,12 @@ document.addEventListener("click", (event) => {
   const head = event.target.closest("th");
   if (head) sortBy(head);
 });
+document.addEventListener("keydown", (event) => {
+  const head = event.target.closest("th .head");
+  if (!head || (event.key !== "Enter" && event.key !== " ")) return;
+  event.preventDefault();
+  sortBy(head.closest("th"));
+});
 const sortBy = (head) => {
   const table = head.closest("table");
   const index = [...head.parentElement.children].indexOf(head);
