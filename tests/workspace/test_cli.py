@@ -118,6 +118,16 @@ def test_a_source_that_vanished_is_named_and_nothing_is_done(root: Path, capsys:
     assert json_of(capsys, "-w", str(root), "status")["events"] == before
 
 
+def test_a_backup_over_a_file_offers_what_can_be_done(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Breaks when the fix names an option that the command doesn't have."""
+    place = root.parent / "copy.duckdb"
+    assert run(capsys, "-w", str(root), "backup", str(place))[0] == 0
+    code, _, err = run(capsys, "-w", str(root), "backup", str(place))
+    assert (code, err.endswith("There is a file already. Choose another name, or remove it first.\n")) == (5, True)
+    place.unlink()
+    assert run(capsys, "-w", str(root), "backup", str(place))[0] == 0
+
+
 def test_ctrl_c_in_a_load_leaves_the_store_as_it_was(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Breaks when a stopped load leaves half of its rows, or a lock."""
     before = json_of(capsys, "-w", str(root), "sql", 'SELECT count(*) AS n FROM "Order Completed"')

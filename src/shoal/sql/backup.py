@@ -31,7 +31,7 @@ def backup(store: DuckStore, path: str | Path, *, replace: bool = False) -> Path
     """
     target = Path(path)
     if target.exists() and not replace:
-        raise StoreError("There is a file already.", place=str(target), fix="Choose another name, or allow replacing.")
+        raise StoreError("There is a file already.", place=str(target), fix="Choose another name, or remove it first.")
     partial = _partial(target)
     try:
         _copy_database(store, partial)
@@ -62,9 +62,7 @@ def restore(path: str | Path, target: str | Path, *, replace: bool = False) -> P
     _verify(source)
     if place.exists():
         if not replace:
-            raise StoreError(
-                "There is a store already.", place=str(place), fix="Restore elsewhere, or allow replacing."
-            )
+            raise StoreError("There is a store already.", place=str(place), fix="Restore elsewhere, or remove it first.")
         _refuse_if_in_use(place)
     partial = _partial(place)
     try:
