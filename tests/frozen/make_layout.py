@@ -14,6 +14,8 @@ from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from shoal.customers.identity.changes import Linked, Repointed
+from shoal.customers.identity.tables import write as write_identity
 from shoal.customers.writer import retire_origins, write_events, write_records
 from shoal.lang.schema import Kind, PropertyType
 from shoal.shapes import ConsentChange, Event, ListChange, Merge, Point, TraitChange
@@ -35,8 +37,14 @@ HAS = {
     "consents": "SELECT purpose, granted, ts FROM consents ORDER BY ALL",
     "lists": "SELECT list, added FROM list_changes ORDER BY ALL",
     "merges": "SELECT received, undone, because FROM merges ORDER BY ALL",
+    "identifiers": "SELECT kind, value, id, linked, i.received, retired, founding, seq FROM identifiers AS i JOIN customers "
+    "ON key = customer ORDER BY ALL",
+    "identity_changes": "SELECT seq, what, c.id, o.id, kind, value, because, ts, i.received FROM identity_changes AS i JOIN "
+    "customers AS c ON c.key = customer LEFT JOIN customers AS o ON o.key = other ORDER BY ALL",
+    "job_runs": "SELECT * FROM job_runs",
+    "issues_seen": "SELECT event, property, problem, times, first, last, sample FROM issues_seen",
     "calendar": "SELECT count(*), min(day), max(day) FROM calendar",
-    "meta": "SELECT key, value FROM meta WHERE key IN ('zone', 'created', 'clock_offset') ORDER BY key",
+    "meta": "SELECT key, value FROM meta WHERE key IN ('zone', 'created', 'clock_offset', 'log_position') ORDER BY key",
 }
 """What the example holds, each as a query that stands with its answer in ``layout_<n>.json``."""
 
@@ -55,6 +63,15 @@ RECORDS = [
     Merge("ann", "bob", START + 5 * SECOND, "same phone"),
 ]
 
+IDENTITY = [
+    Linked("user_id", "dan", "dan", "the first call with this user_id", START, START + SECOND, founding=True),
+    Linked("anonymous_id", "b-7", "dan", "it came with user_id", START, START + SECOND),
+    Linked("user_id", "eve", "eve", "the first call with this user_id", START + 2, START + 2 * SECOND, founding=True),
+    Repointed(
+        "anonymous_id", "b-7", "dan", "eve", "together they would bear 2 of user_id", START + 2, START + 2 * SECOND
+    ),
+]
+
 
 def main() -> None:
     """Write the packed store and what it holds, beside this file."""
@@ -70,6 +87,11 @@ def main() -> None:
             columns = {"revenue": (PropertyType(Kind.NUMBER), "revenue")}
             write_events(store, "Order Completed", "loaded", columns, zone=ZONE, received=START + 10 * SECOND, load=1)
             retire_origins(store, 1, received=START + 11 * SECOND)
+            write_identity(store, IDENTITY)
+            store.execute(f"INSERT INTO job_runs VALUES ('refresh', {START}, {START}, {START + SECOND}, 'done', NULL)")
+            store.execute(
+                f"INSERT INTO issues_seen VALUES ('Order Completed', 'revenue', 'type', 3, {START}, {START}, 'x')"
+            )
             held = {name: {"query": query, "rows": store.rows(query)} for name, query in HAS.items()}
         packed = gzip.compress(place.read_bytes(), 9, mtime=0)
     engine = ".".join(version("duckdb").split(".")[:2])

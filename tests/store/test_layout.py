@@ -56,6 +56,7 @@ def test_a_new_store_says_what_it_is(path: Path) -> None:
             "created": "0",
             "clock_offset": "0",
             "api_line": "0",
+            "log_position": "0",
         }
         assert zone_of(store) is calendar.zone("Europe/London")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from shoal.clock import DAY, SECOND, from_instant
 from shoal.errors import StoreError
 from shoal.lang import calendar
-from shoal.sql.tables import CREATE, LAYOUT
+from shoal.sql.tables import CREATE, LAYOUT, SINCE_LAYOUT_2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,8 +25,16 @@ FIRST_DAY = (date(1800, 1, 1) - _EPOCH).days
 LAST_DAY = (date(2200, 12, 31) - _EPOCH).days
 """The dates of the table ``calendar``; an event stamped outside them can't be stored."""
 
-MIGRATIONS: dict[int, Callable[[Store], None]] = {}
-"""What brings a store of layout n (the key) to n + 1. None yet: layout 1 is the first."""
+
+def _to_layout_2(store: Store) -> None:
+    """Identifiers, and the tables of a running server."""
+    for statement in SINCE_LAYOUT_2:
+        store.execute(statement)
+    set_meta(store, "log_position", "0")
+
+
+MIGRATIONS: dict[int, Callable[[Store], None]] = {1: _to_layout_2}
+"""What brings a store of layout n (the key) to n + 1."""
 
 
 def create(store: Store, *, zone: str, now: int) -> None:
@@ -52,6 +60,7 @@ def create(store: Store, *, zone: str, now: int) -> None:
             "created": str(now),
             "clock_offset": "0",
             "api_line": "0",
+            "log_position": "0",
         }
         marks = ", ".join(["(?, ?)"] * len(said))
         store.execute(f"INSERT INTO meta VALUES {marks}", [part for pair in said.items() for part in pair])

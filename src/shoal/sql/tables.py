@@ -24,6 +24,10 @@ A trait has the table ``trait_<id>``, one row a change:
 
 ``owner`` is a key of ``customers``, or of ``accounts`` for a trait whose scope is ``account``. A NULL value clears the
 trait. The trait ``account_id`` of a customer (text) names their account.
+
+``identifiers`` says who bears which identifier: in force where ``retired IS NULL``, and then a (kind, value) stands once.
+``customer`` is the key it was linked to, not the survivor's of later merges (``merges`` says those, so an unmerge changes
+no row here); NULL marks a value set aside as shared. ``identity_changes`` is the merge log in words.
 """
 
 from __future__ import annotations
@@ -33,7 +37,7 @@ from shoal.lang.schema import Kind
 MESSAGE_ID = "coalesce(message_id, printf('%016x', origin))"
 """A row's message id, or the one that its origin stands for."""
 
-LAYOUT = 1
+LAYOUT = 2
 """The version of the layout that this release writes."""
 
 PHYSICAL: dict[Kind, str] = {
@@ -54,6 +58,34 @@ TRAIT_COLUMNS = (
     "owner INTEGER NOT NULL, ts BIGINT NOT NULL, message_id VARCHAR, origin BIGINT NOT NULL, received BIGINT NOT NULL, "
     "retired BIGINT, load INTEGER NOT NULL"
 )
+
+SINCE_LAYOUT_2: tuple[str, ...] = (
+    # linked: the ts from which it is so. founding: the customer was made for this identifier; a customer without such a
+    # row came from files or the API, and their id is their user id. seq: of the row of identity_changes that says so.
+    "CREATE TABLE identifiers (kind VARCHAR NOT NULL, value VARCHAR NOT NULL, customer INTEGER, linked BIGINT NOT NULL, "
+    "received BIGINT NOT NULL, retired BIGINT, founding BOOLEAN NOT NULL, seq BIGINT NOT NULL)",
+    # what: linked, repointed, set aside, merged, separated or conflict. customer is whom it is about (of a merge the
+    # kept one), other the second customer.
+    "CREATE TABLE identity_changes (seq BIGINT NOT NULL, what VARCHAR NOT NULL, customer INTEGER, other INTEGER, "
+    "kind VARCHAR, value VARCHAR, because VARCHAR NOT NULL, ts BIGINT NOT NULL, received BIGINT NOT NULL)",
+    # hash is of the secret part, which is shown once and never kept; scopes are words with a space between them.
+    "CREATE TABLE api_keys (id VARCHAR PRIMARY KEY, name VARCHAR, hash VARCHAR, scopes VARCHAR, created BIGINT, "
+    "used BIGINT, revoked BIGINT)",
+    # Who gets changes of memberships; position is the last change that was delivered.
+    "CREATE TABLE webhooks (id VARCHAR PRIMARY KEY, url VARCHAR, secret VARCHAR, segments VARCHAR, position BIGINT, "
+    "created BIGINT, disabled BIGINT)",
+    # Deliveries that were given up, until somebody replays them.
+    "CREATE TABLE dead_letters (id BIGINT, webhook VARCHAR, position BIGINT, body VARCHAR, reason VARCHAR, "
+    "attempts INTEGER, received BIGINT, replayed BIGINT)",
+    # Keyed hashes of the identifiers of erased people, so that a reload or a backup doesn't bring them back.
+    "CREATE TABLE tombstones (hash VARCHAR PRIMARY KEY, received BIGINT)",
+    # One row a run of a scheduled job; due is the instant that it was planned for.
+    "CREATE TABLE job_runs (job VARCHAR, due BIGINT, started BIGINT, finished BIGINT, state VARCHAR, message VARCHAR)",
+    # What calls showed against the tracking plan, counted, each with one sample.
+    "CREATE TABLE issues_seen (event VARCHAR, property VARCHAR, problem VARCHAR, times BIGINT, first BIGINT, "
+    "last BIGINT, sample VARCHAR)",
+)
+"""The tables that layout 2 added."""
 
 CREATE: tuple[str, ...] = (
     "CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL)",
@@ -105,4 +137,5 @@ CREATE: tuple[str, ...] = (
     "content VARCHAR NOT NULL, received BIGINT NOT NULL, resolved BIGINT)",
     "CREATE TABLE quality (load INTEGER NOT NULL, source VARCHAR NOT NULL, col VARCHAR, measure VARCHAR NOT NULL, "
     "value DOUBLE, n BIGINT NOT NULL, verdict VARCHAR NOT NULL, note VARCHAR)",
+    *SINCE_LAYOUT_2,
 )
