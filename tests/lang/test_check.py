@@ -87,6 +87,8 @@ def test_what_the_language_allows_passes(text: str) -> None:
         ('member of "vp"', 'There is no segment "vp". Did you mean "vip"?'),
         ('entered "vp"', 'There is no segment "vp". Did you mean "vip"?'),
         ('member of "Very Important"', '"Very Important" is the display name of a segment. Use its slug: "vip".'),
+        ("country = KE", 'There is no trait "KE". A text stands in quotes: "KE".'),
+        ("country = plna", 'A text stands in quotes: "plna". Did you mean "plan"?'),
         ('consents to "email"', 'There is no purpose "email". Did you mean "email_marketing"?'),
     ],
 )

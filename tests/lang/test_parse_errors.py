@@ -31,6 +31,8 @@ FAULTS = [
     ("age > 30 and‹›", "Expected a condition or a value here, not the end"),
     ("name ‹contians› \"x\"", 'Did you mean "contains"'),
     ("‹nott› did \"A\"", 'Did you mean "not"'),
+    ("‹Did› \"A\"", "small letters. Write did."),
+    ("‹Not› did \"A\"", "small letters. Write not."),
     ("a = ‹not› b", "can't stand here"),
     ("x = ‹true›", "Write yes"),
     ("x = ‹null›", "is missing or is known"),

@@ -48,6 +48,11 @@ class Comparisons(Conditions):
         if near:
             raise self.fault_here(f"Expected a comparison of {shown} here, not {self.shown()}.", did_you_mean(near))
         joined = self.token.key in ("and", "or")
+        if isinstance(value, n.Trait) and self.token.kind in ("word", "text"):
+            small = value.name.casefold()
+            if small in _STARTS and small != value.name:
+                problem = "The words of the language are written in small letters."
+                raise self.fault(problem, start, end, f"Write {small}.")
         meant = get_close_matches(value.name, _STARTS, 1, 0.75) if isinstance(value, n.Trait) and not joined else []
         if meant and self.token.kind in ("word", "text"):
             raise self.fault(f"{shown} begins no condition.", start, end, did_you_mean(meant))

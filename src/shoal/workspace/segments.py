@@ -51,8 +51,8 @@ class HandedOut:
 class Preview:
     """What a condition would give, before it is saved.
 
-    ``doubts`` are the parts that hold for nobody whatever the data, as a range whose first end is above the second:
-    the condition is accepted, but can't have been meant.
+    ``doubts`` are the parts that can hardly have been meant, though the condition is accepted: what holds for nobody
+    whatever the data, as a range whose first end is above the second, and texts that nobody has.
     """
 
     at: int
@@ -139,7 +139,7 @@ class Segments:
         found = self._ws.engine.evaluate({"preview": draft}, at, drafts=True)
         try:
             size, sentence = found.sizes()["preview"], say(condition, schema)
-            return Preview(at, found.base(), size, sentence, tuple(self.doubts(where)))
+            return Preview(at, found.base(), size, sentence, (*self.doubts(where), *self._unheard(where)))
         finally:
             found.close()
 
@@ -153,6 +153,13 @@ class Segments:
 
         text = where if isinstance(where, str) else show(_node(where))
         return doubts(parse(text), self._ws.schema, text=text)
+
+    def _unheard(self, where: str | Condition | Built) -> list[DefinitionError]:
+        from shoal.insight.unheard import unheard
+        from shoal.lang.show import show
+
+        text = where if isinstance(where, str) else show(_node(where))
+        return unheard(self._ws.store, parse(text), self._ws.schema, text)
 
     def why(self, customer: str, name: str, *, as_of: When = None) -> Explanation:
         """Why a customer is in a segment or not: the tree with values and truths, and until when.

@@ -38,8 +38,19 @@ _LITERAL: dict[Kind, str] = {
 def compare_faults(node: n.Compare, scope: Scope) -> Faults:
     """Faults of ``left op right``."""
     yield from value_faults(node.left, scope)
-    yield from value_faults(node.right, scope)
+    yield from _right_faults(node, scope)
     yield from pair_faults(node.left, node.op in _ORDERING, node.right, scope, node)
+
+
+def _right_faults(node: n.Compare, scope: Scope) -> Faults:
+    """A bare word where text is compared is more often a text without quotes than a trait."""
+    right, known = node.right, scope.schema.traits
+    if not isinstance(right, n.Trait) or right.name in known or kind_of(node.left, scope) is not Kind.TEXT:
+        yield from value_faults(right, scope)
+        return
+    near = did_you_mean(nearest(right.name, known))
+    fix = f'A text stands in quotes: "{right.name}".' + (f" {near}" if near else "")
+    yield scope.fault(right, f'There is no trait "{right.name}".', fix, at=right.name)
 
 
 def between_faults(node: n.Between, scope: Scope) -> Faults:
