@@ -191,8 +191,14 @@ class Unsupported(ShoalError):
 
 def nearest(name: str, known: Iterable[str], most: int = 3) -> list[str]:
     """The known names closest to ``name``, best first."""
-    by_folded = {k.casefold(): k for k in known}
-    return [by_folded[k] for k in get_close_matches(name.casefold(), by_folded, n=most, cutoff=0.6)]
+    by_folded, folded = {k.casefold(): k for k in known}, name.casefold()
+    near = get_close_matches(folded, by_folded, n=most, cutoff=0.6)
+    # A part of a name is far from it by letters: "rfm" for "rfm-grid".
+    near = near or [k for k in by_folded if len(folded) >= _PART and k.startswith(folded)][:most]
+    return [by_folded[k] for k in near]
+
+
+_PART = 2
 
 
 def did_you_mean(near: list[str]) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -71,7 +72,7 @@ def test_what_holds_for_nobody_is_saved_with_a_warning(root: Path, capsys: pytes
 def test_a_workspace_without_segments_says_what_to_do_next(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "-w", str(root), "segment", "remove", "lapsed-vips", "--yes")[0] == 0
     _, out, _ = run(capsys, "-w", str(root), "segments")
-    assert "shoal library" in out
+    assert f"shoal -w {root} library" in out
 
 
 @pytest.mark.parametrize(
@@ -116,6 +117,87 @@ def test_a_source_that_vanished_is_named_and_nothing_is_done(root: Path, capsys:
     assert code == 3
     assert "order_lines.csv" in err
     assert json_of(capsys, "-w", str(root), "status")["events"] == before
+
+
+def test_hints_can_be_run_as_they_are_printed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Breaks when a hint leaves out the workspace that the command was called with."""
+    said = f"shoal -w {root} "
+    assert f"Next: {said}segments, or {said}library" in run(capsys, "-w", str(root), "load")[1]
+    assert f"{said}library --all" in run(capsys, "-w", str(root), "library")[1]
+    run(capsys, "-w", str(root), "segment", "remove", "lapsed-vips", "--yes")
+    assert f"with: {said}library" in run(capsys, "segments", "-w", str(root))[1]
+    run(capsys, "-w", str(root), "segment", "add", "Buyers", 'did "Order Completed"')
+    assert (
+        f"Change it with: {said}segment edit buyers"
+        in run(capsys, "-w", str(root), "segment", "add", "Buyers", 'did "Order Completed"')[2]
+    )
+
+
+def test_a_hint_without_a_workspace_said_has_none(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root)
+    assert "Next: shoal segments, or shoal library" in run(capsys, "load")[1]
+
+
+@pytest.mark.parametrize("words", [["segments"], ["segment", "show", "lapsed-vips"], ["quarantine", "list"]])
+def test_the_workspace_may_be_said_after_the_command(
+    root: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    before = run(capsys, "-w", str(root), *words)
+    after = run(capsys, *words, "-w", str(root))
+    assert before[0] == after[0] == 0
+    assert re.sub(r"\d\d:\d\d(:\d\d)?", "", before[1]) == re.sub(r"\d\d:\d\d(:\d\d)?", "", after[1])
+
+
+@pytest.mark.parametrize("words", [[], ["segment"], ["list"], ["quarantine"]])
+def test_a_bare_word_shows_what_there_is(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    """Breaks when a newcomer's first word is answered like a mistake."""
+    code, out, err = run(capsys, *words)
+    assert (code, err) == (0, "")
+    assert out.startswith("Usage: shoal")
+    assert "See: shoal" not in out
+
+
+def test_times_are_those_of_the_workspace_s_zone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Breaks when the command line says UTC where the report says the local time."""
+    exports = Path(__file__).parents[2] / "examples" / "corner-shop" / "exports"
+    run(capsys, "init", str(tmp_path / "shop"), "--from", str(exports))
+    file = tmp_path / "shop" / "shoal.yaml"
+    file.write_text(re.sub("timezone: .*", "timezone: America/New_York", file.read_text()))
+    loaded = run(capsys, "-w", str(tmp_path / "shop"), "load")[1]
+    assert re.search(r"As of 2025-06-30 ..:.. EDT\.", loaded)
+    assert "known since 2024-03-06 00:00 EST" in run(capsys, "-w", str(tmp_path / "shop"), "customer", "C0012")[1]
+
+
+def test_until_of_a_past_day_owns_up_to_what_came_later(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Breaks when later orders that are stored are called "nothing more"."""
+    past = run(capsys, "-w", str(root), "why", "C0012", "Lapsed VIPs", "--as-of", "2025-01-01")[1]
+    assert "By what is stored today, " in past
+    assert "If nothing more happens" not in past
+    who = json_of(capsys, "-w", str(root), "members", "Lapsed VIPs", "--as-of", "2025-01-01")["customers"][0]
+    told = run(capsys, "-w", str(root), "customer", who["customer_id"], "--as-of", "2025-01-01")[1]
+    assert "Until, by what is stored today" in told
+    now = run(capsys, "-w", str(root), "why", "C0012", "Lapsed VIPs")[1]
+    assert re.search(r"If nothing more happens, the customer enters at 2025-08-\d\d \d\d:\d\d UTC\.", now)
+
+
+def test_a_workspace_in_use_is_waited_for_in_so_many_words(root: Path) -> None:
+    """Breaks when a command hangs for ten seconds without a word."""
+    holds = "import sys, shoal; shop = shoal.open(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", holds, str(root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == "open\n"
+        asks = [sys.executable, "-m", "shoal.cli", "-w", str(root), "status"]
+        with subprocess.Popen(asks, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as asker:
+            assert asker.stderr is not None
+            assert asker.stderr.readline().startswith(f"The workspace is in use by process {owner.pid} on ")
+            owner.communicate("")
+            out, _ = asker.communicate(timeout=30)
+            assert asker.returncode == 0
+            assert "customers:" in out
 
 
 def test_a_backup_over_a_file_offers_what_can_be_done(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -217,9 +299,9 @@ def test_a_workspace_without_data_says_what_to_do(tmp_path: Path, capsys: pytest
     shop = str(tmp_path / "shop")
     assert run(capsys, "init", shop, "--from", str(exports))[0] == 0
     for args in (["library"], ["quality"], ["recalibrate"]):
-        assert "shoal load" in run(capsys, "-w", shop, *args)[1]
-    assert "shoal library" in run(capsys, "-w", shop, "overlap")[1]
-    assert "shoal list add" in run(capsys, "-w", shop, "list", "show")[1]
+        assert f"shoal -w {shop} load" in run(capsys, "-w", shop, *args)[1]
+    assert f"shoal -w {shop} library" in run(capsys, "-w", shop, "overlap")[1]
+    assert f"shoal -w {shop} list add" in run(capsys, "-w", shop, "list", "show")[1]
     assert json_of(capsys, "-w", shop, "status")["last_load"] is None
     code, _, err = run(capsys, "-w", shop, "report", "-o", str(tmp_path / "report.html"))
     assert (code, "it is empty" in err) == (0, True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -78,6 +78,51 @@ def test_doubts_point_into_the_text_or_into_the_text_of_a_tree(shop: Workspace) 
     shop.segments.add("Middling", tree)
     assert [d.problem for d in shop.segments.doubts(shop.segments["middling"].where)] == [doubt.problem]
     assert shop.segments.doubts('did "Order Completed"') == []
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ('rfm_segment = "Champion"', 'Nobody has the rfm_segment "Champion". Did you mean "Champions"'),
+        ('country in ("KE", "KEN")', 'Nobody has the country "KEN". Did you mean "KE"?'),
+        (
+            'did "Order Completed" where channel = "wbe"',
+            'No "Order Completed" has the channel "wbe". Did you mean "web"?',
+        ),
+        ('country = "Atlantis"', 'Nobody has the country "Atlantis". Most frequent: "KE"'),
+        ('country = "KE" and did "Order Completed" where channel = "web"', None),
+        ('did "Order Completed" where any products (category = "No such")', None),
+    ],
+)
+def test_a_value_that_nobody_has_is_doubted_before_it_is_saved(shop: Workspace, where: str, said: str | None) -> None:
+    """Breaks when a slip in a value gives 0 without a word."""
+    doubts = [str(doubt) for doubt in shop.segments.preview(where).doubts]
+    assert [doubt.splitlines()[0][: len(said or "")] for doubt in doubts] == ([said] if said else [])
+    if said:
+        assert doubts[0].splitlines()[1].strip() == where
+        shop.segments.add("Doubted", where)
+        assert [str(d) for d in shop.segments.preview(shop.segments["doubted"].where).doubts] == doubts
+
+
+def test_objects_print_as_people_read_them(shop: Workspace) -> None:
+    """Breaks when print shows a page of fields."""
+    said = str(shop.segments.why("C0012", "Lapsed VIPs"))
+    assert said.startswith("no   The total revenue")
+    assert "  yes  The total revenue" in said
+    assert "until 2025-08-" in said
+    assert len(said.splitlines()) < 12
+    reason = shop.segments.why("C0012", "Lapsed VIPs")
+    assert reason.until_at is not None
+    assert (reason.until_at.year, reason.until_at.tzinfo) == (2025, UTC)
+    assert str(shop.load()) == "Nothing has changed since the last load."
+    with pytest.raises(UnknownName, match='Did you mean "rfm-grid"'):
+        shop.reports.chart("rfm")
+
+
+def test_a_membership_on_a_rank_holds_unless_that_is_worked_out_anew(shop: Workspace) -> None:
+    shop.segments.add("Best", 'sum(revenue of "Order Completed") in top 20%')
+    assert shop.segments.why("C0012", "Best").unless_rescored
+    assert not shop.segments.why("C0012", "Lapsed VIPs").unless_rescored
 
 
 def test_adding_a_segment_writes_a_file_a_version_and_history(shop: Workspace) -> None:

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from shoal import __version__
 from shoal.errors import ShoalError
@@ -45,6 +46,8 @@ class _Commands(click.Group):
             return None
         module, function, _ = COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(module), function)
+        if cmd_name != "init":
+            _take_workspace(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -62,6 +65,31 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def _workspace_option(**more: Any) -> click.Option:
+    kind = click.Path(file_okay=False)
+    return click.Option(["-w", "--workspace"], type=kind, help="The workspace's folder.", **more)
+
+
+def _take_workspace(command: click.Command) -> None:
+    """Let a command and those below it take ``--workspace`` too: it is said before the command or after it."""
+    if not any(option.name == "workspace" for option in command.params):
+        command.params.append(_workspace_option(expose_value=False, callback=_said_after))
+    for below in command.commands.values() if isinstance(command, click.Group) else ():
+        _take_workspace(below)
+
+
+def _said_after(ctx: click.Context, option: click.Parameter, folder: str | None) -> None:
+    if folder is not None:
+        _work_in(ctx, folder)
+
+
+def _work_in(ctx: click.Context, folder: str) -> None:
+    from shoal.cli.output import HINTED
+
+    ctx.find_root().obj = folder
+    HINTED.set(folder)
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, message="shoal %(version)s")
 @click.option(
@@ -76,15 +104,23 @@ def app(ctx: click.Context, workspace: str | None) -> None:
     from shoal.cli.output import colourless
 
     ctx.obj = workspace
+    if workspace is not None and ctx.get_parameter_source("workspace") is ParameterSource.COMMANDLINE:
+        _work_in(ctx, workspace)
     if colourless():
         ctx.color = False
 
 
 def main(args: list[str] | None = None) -> None:
     """Run a command; errors raised on purpose become one paragraph and an exit code (see docs/cli.md)."""
+    from shoal.cli.output import HINTED
+
+    HINTED.set(None)
     try:
         code: Any = app.main(args=args, prog_name="shoal", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(0)
     except ShoalError as error:
         _fail(str(error), error.exit_code)
     except click.UsageError as error:
@@ -100,7 +136,7 @@ def main(args: list[str] | None = None) -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    from shoal.cli.output import colourless
+    from shoal.cli.output import colourless, hint
 
-    click.secho(f"shoal: {message}", fg="red" if sys.stderr.isatty() and not colourless() else None, err=True)
+    click.secho(f"shoal: {hint(message)}", fg="red" if sys.stderr.isatty() and not colourless() else None, err=True)
     sys.exit(code)

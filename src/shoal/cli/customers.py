@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shoal.cli.output import as_json, as_of_option, asked, opened, plain, print_json, say_unscored, table, when
+from shoal.cli.output import as_json, as_of_option, asked, hint, opened, plain, print_json, say_unscored, table, when
 from shoal.clock import iso
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def customer(ctx: click.Context, customer_id: str, as_of: str | None, newest: in
         if found.lists:
             click.echo(f"On the lists: {', '.join(found.lists)}.")
         if memberships:
-            table(["In the segment", "Until, if nothing more happens"], [[m.name, _until(m)] for m in memberships])
+            until = "by what is stored today" if as_of is not None and at < ws.now() else "if nothing more happens"
+            table(["In the segment", f"Until, {until}"], [[m.name, _until(m)] for m in memberships])
         else:
             click.echo("In no segment.")
         say_unscored({ws.segments[slug].name: since for slug, since in ws.segments.unscored(as_of=at).items()})
@@ -94,7 +95,7 @@ def show(ctx: click.Context, name: str | None, json_: bool) -> None:
                 print_json(sizes)
             else:
                 if not sizes:
-                    click.echo("There are no lists yet. Make one: shoal list add NAME CUSTOMER …")
+                    click.echo(hint("There are no lists yet. Make one: shoal list add NAME CUSTOMER …"))
                     return
                 table(["List", "Customers"], [[n, f"{size:,}"] for n, size in sizes.items()], right=(1,))
             return

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import sys
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import zip_longest
@@ -27,24 +30,61 @@ as_json = click.option("--json", "json_", is_flag=True, help="Print JSON for mac
 as_of_option = click.option("--as-of", metavar="WHEN", help="A date or instant, as 2017-09-01; now by default.")
 
 
+HINTED: ContextVar[str | None] = ContextVar("HINTED", default=None)
+"""The folder that ``--workspace`` named, if it was said: commands that are offered say it too, so that they run as printed."""
+
+
+def hint(text: str) -> str:
+    """A text whose commands can be run as they stand: ``shoal load`` with the workspace that was said.
+
+    >>> said = HINTED.set("my shop")
+    >>> hint("Next: shoal segments"), hint("shoal init x --from y"), hint("Ask shoal people")
+    ("Next: shoal -w 'my shop' segments", 'shoal init x --from y', 'Ask shoal people')
+    >>> HINTED.reset(said)
+    """
+    from shoal.cli import COMMANDS
+
+    folder = HINTED.get()
+    if folder is None:
+        return text
+    names = "|".join(name for name in COMMANDS if name != "init")
+    return re.sub(rf"\bshoal (?=(?:{names})\b)", lambda _: f"shoal -w {shlex.quote(folder)} ", text)
+
+
 NOTHING_LOADED = "Nothing was loaded yet. Begin with: shoal load"
 
 
 def say_faults(workspace: Workspace) -> None:
     """What isn't in force as it was written, on standard error."""
     for fault in workspace.data.faults():
-        click.echo(fault, err=True)
+        click.echo(hint(fault), err=True)
 
 
 @contextmanager
 def opened(ctx: click.Context) -> Iterator[Workspace]:
     """The workspace that ``--workspace`` names, or the one at or above this folder."""
-    from shoal.workspace import find_root, open_workspace
+    from shoal.workspace import find_root
 
     given = ctx.find_root().obj
-    with open_workspace(find_root(Path(given) if given else Path())) as workspace:
+    with _waiting(find_root(Path(given) if given else Path())) as workspace:
         ctx.meta[_ZONE] = workspace.config.zone
         yield workspace
+
+
+_AT_ONCE, _PATIENT = 1.0, 9.0
+"""Seconds to wait for another process in silence, and then with a line that says so."""
+
+
+def _waiting(root: Path) -> Workspace:
+    """Open the workspace; whoever has it open is waited for, and named."""
+    from shoal.errors import StoreLocked
+    from shoal.workspace import open_workspace
+
+    try:
+        return open_workspace(root, wait=_AT_ONCE)
+    except StoreLocked as taken:
+        click.echo(f"{taken.problem} Waiting for it …", err=True)
+        return open_workspace(root, wait=_PATIENT)
 
 
 def say_unscored(names: Mapping[str, int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from shoal.cli.output import (
     as_json,
     as_of_option,
     asked,
+    hint,
     opened,
     plain,
     print_json,
@@ -55,7 +57,7 @@ def init(folder: Path, from_: Path, name: str | None, dry_run: bool, json_: bool
         for question in made.unsure:
             click.echo(f"  - {question}")
     if not dry_run:
-        click.echo(f"\nNext: shoal -w {folder} load")
+        click.echo(f"\nNext: shoal -w {shlex.quote(str(folder))} load")
 
 
 @click.command()
@@ -75,14 +77,14 @@ def load(ctx: click.Context, only: tuple[str, ...], json_: bool) -> None:
 
 def _print_loaded(done: Loaded) -> None:
     for line in done.lines():
-        click.echo(line)
+        click.echo(hint(line))
     if done.quality_rows:
         table(QUALITY_HEAD, done.quality_rows, right=(1, 2, 3, 4, 5))
     for note in done.notes:
-        click.echo(f"Note: {note}")
+        click.echo(hint(f"Note: {note}"))
     if done.quarantined:
-        click.echo("See what is in quarantine, and why: shoal quarantine list")
-    click.echo(f"As of {when(done.at)}. Next: shoal segments, or shoal library for ready ones.")
+        click.echo(hint("See what is in quarantine, and why: shoal quarantine list"))
+    click.echo(hint(f"As of {when(done.at)}. Next: shoal segments, or shoal library for ready ones."))
 
 
 @click.command()
@@ -99,11 +101,11 @@ def quality(ctx: click.Context, source: str | None, json_: bool) -> None:
             print_json(card)
             return
         if not card:
-            click.echo(NOTHING_LOADED)
+            click.echo(hint(NOTHING_LOADED))
             return
         if source is None:
             table(QUALITY_HEAD, ws.data.quality_table(), right=(1, 2, 3, 4, 5))
-            click.echo("Each measure and column of one source: shoal quality --source NAME")
+            click.echo(hint("Each measure and column of one source: shoal quality --source NAME"))
             return
         rows = [[r["column"] or "(all)", r["measure"], figure(r["measure"], r["value"]), r["verdict"], r["note"] or ""]
                 for r in card]  # fmt: skip
@@ -139,7 +141,7 @@ def quarantined(ctx: click.Context, source: str | None, limit: int, json_: bool)
         waiting = sum(c["rows"] for c in counts)
         if waiting > len(rows):
             click.echo(f"{len(rows):,} of {waiting:,} rows are shown; --limit shows more.")
-        click.echo("After mending the file or the mapping: shoal quarantine retry")
+        click.echo(hint("After mending the file or the mapping: shoal quarantine retry"))
 
 
 @quarantine.command("retry")
@@ -169,7 +171,7 @@ def report(ctx: click.Context, output: Path, as_of: str | None, compare: str | N
             made = ws.reports.write(output, as_of=as_of, compare=compare, progress=step)
         click.echo(f"Wrote {made} ({made.stat().st_size / 1e6:.1f} MB). Open it in a browser.")
         if not len(ws.customers):
-            click.echo(f"Note: it is empty. {NOTHING_LOADED}", err=True)
+            click.echo(hint(f"Note: it is empty. {NOTHING_LOADED}"), err=True)
         say_faults(ws)
 
 
@@ -203,10 +205,10 @@ def recalibrate(ctx: click.Context, json_: bool) -> None:
             print_json({"notes": notes, "as_of": iso(ws.now())})
             return
         if not len(ws.customers):
-            click.echo(NOTHING_LOADED)
+            click.echo(hint(NOTHING_LOADED))
             return
         for note in notes:
-            click.echo(note)
+            click.echo(hint(note))
         click.echo(f"Worked out anew, as of {when(ws.now())}.")
 
 
@@ -233,13 +235,13 @@ def status(ctx: click.Context, json_: bool) -> None:
             + (": shoal quarantine list" if facts["quarantined"] else ""),
         }
         for name, said in lines.items():
-            click.echo(f"{name + ':':13}{said}")
+            click.echo(hint(f"{name + ':':13}{said}"))
         if facts["events"]:
             click.echo()
             table(["Event", "Count", "Newest"], [[n, f"{e['count']:,}", e["newest"] or "–"] for n, e in facts["events"].items()],
                   right=(1,))  # fmt: skip
         for fault in facts["faults"]:
-            click.echo(f"\n{fault}")
+            click.echo(hint(f"\n{fault}"))
 
 
 @click.command()

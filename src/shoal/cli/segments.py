@@ -14,6 +14,7 @@ from shoal.cli.output import (
     as_of_option,
     asked,
     count,
+    hint,
     money,
     opened,
     plain,
@@ -78,8 +79,8 @@ def _print_doubts(doubts: Iterable[object], place: str = "") -> None:
 
 def _print_segments(ws: Workspace, rows: list[dict[str, Any]], at: int) -> None:
     if not rows:
-        click.echo("There are no segments yet. See ready ones with: shoal library")
-        click.echo('or write one: shoal segment add "Buyers" \'did "Order Completed" in last 90 days\'')
+        click.echo(hint("There are no segments yet. See ready ones with: shoal library"))
+        click.echo(hint('or write one: shoal segment add "Buyers" \'did "Order Completed" in last 90 days\''))
         return
     currency = ws.config.currency
     costs = any(row["margin"] is not None for row in rows)
@@ -246,15 +247,17 @@ def why(ctx: click.Context, customer: str, name: str, as_of: str | None, json_: 
         verdict = "is in" if found.truth else "is not in"
         click.echo(f"{customer} {verdict} {definition.name!r}, as of {when(at)}.")
         _print_why(found, 0)
-        click.echo(_until_sentence(found))
+        click.echo(_until_sentence(found, past=as_of is not None and at < ws.now()))
 
 
-def _until_sentence(found: Explanation) -> str:
+def _until_sentence(found: Explanation, *, past: bool) -> str:
+    """Until when it stays so. For a past day that rests on what came later too, as far as it is stored."""
+    given = "By what is stored today" if past else "If nothing more happens"
     unless = ", unless rescored" if found.unless_rescored else ""
     if found.until is None:
-        return f"If nothing more happens, this doesn't change{unless}."
+        return f"{given}, this doesn't change{unless}."
     change = "leaves" if found.truth else "enters"
-    return f"If nothing more happens, the customer {change} at {when(found.until)}{unless}."
+    return f"{given}, the customer {change} at {when(found.until)}{unless}."
 
 
 def _print_why(found: Explanation, depth: int) -> None:
@@ -344,17 +347,17 @@ def library(ctx: click.Context, everything: bool, json_: bool) -> None:
             print_json({"as_of": iso(at), "templates": [_template(t) for t in fits], "without_data": dict(rest)})
             return
         if not len(ws.customers):
-            click.echo(NOTHING_LOADED)
+            click.echo(hint(NOTHING_LOADED))
         rows = [[t.name, t.slug, f"{t.size:,}", share(t.share), t.why] for t in fits]
         for kind in dict.fromkeys(t.category for t in fits):
             of_kind = [row for row, t in zip(rows, fits, strict=True) if t.category == kind]
             table([kind, "Template", "Customers", "Share", "Why"], of_kind, right=(2, 3), wraps=(0, 4))
             click.echo()
-        click.echo(f"As of {when(at)}. Add one with: shoal segment add NAME --template TEMPLATE")
+        click.echo(hint(f"As of {when(at)}. Add one with: shoal segment add NAME --template TEMPLATE"))
         if everything and rest:
             table(["Not offered", "Reason"], [[slug, reason] for slug, reason in rest.items()], wraps=(1,))
         elif rest:
-            click.echo(f"{len(rest)} more need other data: shoal library --all")
+            click.echo(hint(f"{len(rest)} more need other data: shoal library --all"))
 
 
 def _template(template: Any) -> dict[str, Any]:
@@ -373,9 +376,9 @@ def overlap(ctx: click.Context, as_of: str | None, json_: bool) -> None:
             print_json(card.document())
             return
         if not len(ws.segments):
-            click.echo("There are no segments yet. See ready ones with: shoal library")
+            click.echo(hint("There are no segments yet. See ready ones with: shoal library"))
             return
         for line in card.lines():
-            click.echo(line)
+            click.echo(hint(line))
         say_unscored({ws.segments[slug].name: since for slug, since in card.unscored.items()})
         say_faults(ws)

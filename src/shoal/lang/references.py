@@ -243,12 +243,12 @@ def depends_on_time(node: n.Node) -> bool:
 
 
 def uses_scores(node: n.Node, schema: Schema) -> bool:
-    """Whether a trait that models write takes part, here or in a segment that this one refers to."""
+    """Whether a trait that models write or a rank takes part, here or in a segment that this one refers to."""
     seen: set[str] = set()
 
     def visit(at: n.Node) -> bool:
         found = references(at)
-        if found.traits & schema.scores:
+        if found.traits & schema.scores or any(isinstance(part, n.Ranked | n.Percentile) for part in walk(at)):
             return True
         new = sorted(slug for slug in found.segments - seen if slug in schema.segments)
         seen.update(new)

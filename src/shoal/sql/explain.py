@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from shoal.clock import from_instant, iso
 from shoal.lang import nodes as n
 from shoal.lang.references import uses_scores
 from shoal.lang.show import show
@@ -19,7 +20,8 @@ from shoal.sql.scopes import Scope
 from shoal.sql.trees import leaf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
 
     from shoal.lang.schema import Schema
     from shoal.sql.plan import Plan
@@ -36,7 +38,7 @@ class Explanation:
         text: the condition as text.
         values: what it compares, by the text of each value; None is missing.
         until: the earliest instant after the question's at which the truth changes; None for never.
-        unless_rescored: whether a score takes part, which a new write may change at any time.
+        unless_rescored: whether a score or the threshold of a rank takes part, which a new write may change at any time.
         parts: the parts of ``and``, ``or`` and ``not``, the condition of another segment, the lists of this one.
     """
 
@@ -48,6 +50,23 @@ class Explanation:
     until: int | None = None
     unless_rescored: bool = False
     parts: tuple[Explanation, ...] = ()
+
+    @property
+    def until_at(self) -> datetime | None:
+        """``until`` as an aware datetime in UTC; None for never."""
+        return None if self.until is None else from_instant(self.until)
+
+    def __str__(self) -> str:
+        """The tree: the truth of each part, its values, and until when it stays so."""
+        return "\n".join(self._lines(0))
+
+    def _lines(self, depth: int) -> Iterator[str]:
+        margin = "  " * depth
+        yield f"{margin}{'yes' if self.truth else 'no '}  {self.sentence}"
+        facts = [self.shown, f"until {iso(self.until)}" if self.until is not None else ""]
+        yield from (f"{margin}     {fact}" for fact in facts if fact)
+        for part in self.parts:
+            yield from part._lines(depth + 1)
 
     @property
     def shown(self) -> str:

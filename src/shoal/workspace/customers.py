@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shoal.clock import from_instant
 from shoal.customers import lists as kept
 from shoal.customers.identity import key_of
 from shoal.customers.profiles import Profile, profile
@@ -12,6 +13,7 @@ from shoal.insight.history import of_customer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from shoal.workspace.moments import When
     from shoal.workspace.opening import Workspace
@@ -25,6 +27,11 @@ class Membership:
     name: str
     until: int | None
     unless_rescored: bool
+
+    @property
+    def until_at(self) -> datetime | None:
+        """``until`` as an aware datetime in UTC."""
+        return None if self.until is None else from_instant(self.until)
 
 
 class Customers:

@@ -57,6 +57,9 @@ class Loaded:
             "memberships": memberships,
         }
 
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
     def lines(self) -> list[str]:
         """What was done, a line a source."""
         if self.report.load is None:
@@ -82,6 +85,7 @@ def _source_lines(source: Any) -> list[str]:
         "repeated {row} kept": (source.repeated or 0) - source.dropped,
         "{row} replaced or gone": source.retired,
         "{row} left out by where": source.left_out,
+        "{row} of erased persons left out": source.erased,
         "{row} in quarantine": sum(source.quarantined.values()),
         "{cell} of another type": sum(source.mistyped.values()),
         "{key} not found": sum(source.orphans.values()),
@@ -159,6 +163,7 @@ class Data:
             "rates": config.rates,
             "quality": config.quality,
             "progress": tell,
+            "erased": self._ws.privacy.tombstones,
         }
 
     def _is_first(self) -> bool:
@@ -177,6 +182,7 @@ class Data:
         if report.load is None and newest(ws.store) is not None and not other_rule:
             return Loaded(ws.now(), report, self.faults(), 0, 0, ())
         ws.refresh()
+        ws.privacy.expire()
         step("computing traits", 0, 0)
         notes = self.compute_traits()
         if other_rule:
