@@ -87,6 +87,7 @@ def test_shopify_orders(tmp_path, write, loaded):
     assert data.proposal.currency == "EUR"
     assert data.proposal.zone == "Europe/Berlin"
     assert any("refunded don't count as orders" in q for q in data.proposal.unsure)
+    assert any(q.startswith("There is no consent data: nobody can be handed out") for q in data.proposal.unsure)
 
 
 def test_lines_with_headers_products_and_people_in_tables_of_their_own(tmp_path, write, loaded):
@@ -108,6 +109,7 @@ def test_lines_with_headers_products_and_people_in_tables_of_their_own(tmp_path,
     assert data.one('SELECT count(DISTINCT customer) FROM data."Order Completed"') == 20
     assert sources["customers"].traits[0].take["city"] == "city"
     assert sources["customers"].consent[0].purpose == "email_marketing"
+    assert not any("no consent data" in q for q in data.proposal.unsure)
     assert sources["customers"].events[0].event == "Signed Up"
     assert data.report.customers == 20
     assert data.proposal.purposes == ("email_marketing",)
@@ -436,3 +438,15 @@ def test_a_database_server(postgres_address):
     made: Proposal = propose(postgres_address, now=NOW)
     assert made.names == ("orders",)
     assert "table: orders" in made.sources
+
+
+def test_the_column_of_revenue_is_named_with_the_table_that_has_it(tmp_path, write, loaded):
+    """Breaks when the reader is sent to a column in the table of lines that stands in the one of invoices."""
+    write("invoices.csv", "invoice_id,customer_id,invoice_date,total\n" + "".join(
+        f"{100 + i},{i % 20 + 1},2023-03-{i % 28 + 1:02d},{5 + i}.50\n" for i in range(60)
+    ))  # fmt: skip
+    write("invoice_lines.csv", "invoice_id,sku,quantity,unit_price\n" + "".join(
+        f"{100 + i},A,2,1.50\n{100 + i},B,1,3.25\n" for i in range(60)
+    ))  # fmt: skip
+    (said,) = [q for q in loaded(tmp_path).proposal.unsure if q.startswith("Revenue is")]
+    assert said.startswith("Revenue is the column total of invoices.csv.")

@@ -154,6 +154,12 @@ def _proposal(
     zone, currency = place or (None, None)
     currency = _written_currency(drafts) or currency
     _ask_for_place(context, country, zone, currency)
+    purposes = tuple(people.purposes(context))
+    if not purposes:
+        context.ask(
+            "There is no consent data: nobody can be handed out until a source says who agreed (consent: in its mapping), "
+            "or a purpose under purposes: rests on legitimate-interest."
+        )
     newest = _newest(context)
     instant = Clock().now() if now is None else now
     for draft in drafts:
@@ -171,7 +177,7 @@ def _proposal(
         currency=currency,
         clock="data-end" if newest is not None and newest < instant - _OLD else "now",
         newest=newest,
-        purposes=tuple(people.purposes(context)),
+        purposes=purposes,
         revenue=_revenue(context, drafts),
         left_out=tuple(left_out),
     )

@@ -222,6 +222,8 @@ def _amounts(context: Context, order: _Order) -> None:
 
 def _said(order: _Order, source: str) -> str:
     expression = order.draft.derive.get(source)
+    if order.header is not None and source in order.fetched:
+        return f"the column {order.fetched[source]} of {order.header.shown}"
     return f"{expression} of {order.look.shown}" if expression else f"the column {source} of {order.look.shown}"
 
 
