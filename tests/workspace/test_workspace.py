@@ -208,6 +208,16 @@ def test_members_are_those_who_consented_and_the_rest_is_told(shop: Workspace, t
     assert {row["customer_id"] for row in rows} <= set(said_yes)
 
 
+def test_those_who_did_not_agree_get_no_purpose_that_could_not_reach_them(shop: Workspace) -> None:
+    """Breaks when a segment of people without consent is saved to be handed out for that very consent."""
+    found = shop.segments.template("no-email-marketing")
+    assert shop.segments.add("Ask them", found.where).purpose is None
+    both = f'{found.where} and did "Order Completed"'
+    assert shop.segments.add("Ask buyers", both).purpose is None
+    assert shop.segments.add("Not all", f'{found.where} or did "Order Completed"').purpose == "email_marketing"
+    assert shop.segments.add("Meant", found.where, purpose="email_marketing").purpose == "email_marketing"
+
+
 def test_who_withdrew_after_the_data_s_end_is_not_handed_out(root: Path) -> None:
     """Breaks when ``clock: data-end`` lets a withdrawal wait for an analysis that stands still."""
     with open_workspace(root) as shop:

@@ -16,7 +16,7 @@ from shoal.insight.history import Published, publish
 from shoal.insight.ranks import rank_new
 from shoal.lang.build_values import Condition as Built
 from shoal.lang.files import slug_of
-from shoal.lang.nodes import Definition, Node
+from shoal.lang.nodes import And, Consents, Definition, Node, Not
 from shoal.lang.parse import parse
 from shoal.workspace.frames import Form, as_form
 from shoal.workspace.moments import local_stamp
@@ -302,16 +302,24 @@ class Segments:
             name: the display name.
             where: the condition, as text or tree.
             slug: the file's name; made from the name by default.
-            details: ``why``, ``purpose``, ``owner``, ``always``, ``never``, ``tags``.
+            details: ``why``, ``purpose`` (by default the workspace's, unless the condition asks for
+                those who didn't agree to it), ``owner``, ``always``, ``never``, ``tags``.
 
         Raises:
             DefinitionError: if it isn't accepted; nothing is written then. What is accepted and holds for nobody is
                 told by ``doubts``.
         """
         condition = self._accepted(where)
-        details.setdefault("purpose", self._ws.config.default_purpose)
+        details.setdefault("purpose", self._default_purpose(condition))
         definition = Definition(slug or slug_of(name), name, condition, **details)
         return self._save(definition, base=None, new=True, because="segment added")
+
+    def _default_purpose(self, condition: Condition) -> str | None:
+        """The workspace's, unless the condition asks for those who didn't agree to it: they can't be handed out for it."""
+        purpose = self._ws.config.default_purpose
+        parts = condition.parts if isinstance(condition, And) else (condition,)
+        refused = purpose is not None and Not(Consents(purpose)) in parts
+        return None if refused else purpose
 
     def edit(self, name: str, *, where: str | Condition | Built | None = None, **details: Any) -> Definition:
         """Change a segment; what isn't given stays.
