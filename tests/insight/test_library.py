@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import random
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,7 @@ def full_shop(store: DuckStore) -> None:
             "gender": dice.choice(["f", "m"]), "age": 20 + i, "country": dice.choice(["KE", "UG"]),
             "birth_date": instant_date(born), "email": f"{who}@example.com", "has_children": i % 3 == 0,
             "location": Point(-1.28 + i / 1000, 36.8), "income": 1000 * i, "attitude": dice.choice(["careful", "bold"]),
+            "How tall are you": dice.choice(["5'4\"", "6'0\""]),
             "account_id": f"firm{i % 6}", "kids_at_home": i % 3, "contract": dice.choice(["yearly", "monthly"]),
             "MntWines": 10 * i, "segment": dice.choice(["Consumer", "Corporate"]),
         }  # fmt: skip
@@ -106,6 +108,17 @@ def test_every_kind_of_segmentation_is_offered_where_the_data_is_there(store: Du
     assert fits["without-kids-at-home"].size == 20
     assert fits["high-mntwines"].name == "High mnt wines (from 470)"
     assert fits["gender-f"].where == 'gender = "f"'
+    assert fits["high-income"].name == "High income (from 47,000)"
+    assert fits["segment-corporate"].why == "Speak to them by their segment."
+    assert fits["account-industry-retail"].why == "Speak to companies by their industry."
+    assert (
+        fits["reachable-by-email"].why
+        == "An e-mail address is known. Here that is nearly everyone, so it tells few apart."
+    )
+    assert "nearly everyone" not in fits["agreed-news"].why
+    assert "attitude-bold" in fits
+    assert not [slug for slug in fits if slug.startswith("how-tall")], "a question of the body is no attitude"
+    assert not [t.why for t in fits.values() if re.search(r"\d%", t.why + t.name)]
 
 
 def test_absent_data_is_named(store: DuckStore) -> None:

@@ -71,6 +71,7 @@ _DRAWN: dict[str, Callable[[Facts], Iterator[Draft | Lack]]] = {
     "Feedback": voice.feedback,
     "Channel": behaviour.channels,
 }
+_TELLS_LITTLE, _NEARLY_ALL = 0.9, "Here that is nearly everyone, so it tells few apart."
 CATEGORIES = tuple(_DRAWN)
 """The kinds of segmentation, in the order in which they are shown."""
 
@@ -97,7 +98,9 @@ def library(
     filled = []
     for slug, template in fits.items():
         if sizes[slug]:
-            filled.append(replace(template, size=sizes[slug], share=sizes[slug] / everyone))
+            share = sizes[slug] / everyone
+            why = f"{template.why} {_NEARLY_ALL}" if share >= _TELLS_LITTLE else template.why
+            filled.append(replace(template, size=sizes[slug], share=share, why=why))
         else:
             missing[slug] = f"Nobody is in it today ({template.name})."
     return filled, missing

@@ -96,6 +96,12 @@ def _campaigns(facts: Facts) -> Iterator[Draft | Lack]:
         yield Draft("campaign-unmoved", "Unmoved by campaigns", f"Two campaigns or more in a year, no {answer}.", where)
 
 
+_KNOWN = {
+    "email": "An e-mail address is known.", "phone": "A phone number is known.", "push": "A device is known.",
+    "post": "A postal address is known.",
+}  # fmt: skip
+
+
 def channels(facts: Facts) -> Iterator[Draft | Lack]:
     """The channel that customers prefer, those that can reach them, and what they consented to."""
     preferred = facts.trait("favourite_channel", "preferred_channel", "channel_preference", kind=Kind.TEXT)
@@ -109,7 +115,7 @@ def channels(facts: Facts) -> Iterator[Draft | Lack]:
             yield Lack(f"reachable-by-{channel}", f"There is no trait {' or '.join(names[:2])}.")
         else:
             yield Draft(
-                f"reachable-by-{channel}", f"Reachable by {channel}", "An address is known.", f"{name(trait)} is known"
+                f"reachable-by-{channel}", f"Reachable by {channel}", _KNOWN[channel], f"{name(trait)} is known"
             )
     for purpose, basis in facts.schema.purposes.items():
         if basis is Basis.NONE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shoal.insight import lifecycle, rfm
-from shoal.insight.library.facts import Draft, Lack, by_value, name, slug_of
+from shoal.insight.library.facts import Draft, Lack, amount, by_value, name, slug_of
 from shoal.lang.document import date_text
 from shoal.lang.lex import quoted
 from shoal.lang.schema import Kind
@@ -102,7 +102,10 @@ def _amounts(facts: Facts) -> Iterator[Draft | Lack]:
             yield Lack(slug, f"The trait {trait} isn't computed.")
         else:
             yield Draft(
-                slug, f"{label} ({'from' if operator == '>=' else 'up to'} {bound})", why, f"{trait} {operator} {bound}"
+                slug,
+                f"{label} ({'from' if operator == '>=' else 'up to'} {amount(bound)})",
+                why,
+                f"{trait} {operator} {bound}",
             )
 
 

@@ -182,6 +182,16 @@ def _three_digits(number: int) -> int:
     return number if number == 0 else round(number, 2 - floor(log10(abs(number))))
 
 
+def amount(literal: str) -> str:
+    """A number of the language as people read it.
+
+    >>> amount("49800"), amount("-0.25"), amount("1234.5")
+    ('49,800', '-0.25', '1,234.5')
+    """
+    whole, point, rest = literal.removeprefix("-").partition(".")
+    return f"{'-' if literal.startswith('-') else ''}{int(whole):,}{point}{rest}"
+
+
 def name(trait: str) -> str:
     """A trait's name as the language writes it."""
     return name_text(trait)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shoal.insight.library.facts import Draft, Lack, by_value, name, slug_of, spoken
+from shoal.insight.library.facts import Draft, Lack, amount, by_value, name, slug_of, spoken
 from shoal.lang.schema import Kind
 from shoal.shapes import ACCOUNT_PREFIX
 
@@ -42,7 +42,7 @@ def demographic(facts: Facts) -> Iterator[Draft | Lack]:
     income = next(facts.traits_about("income", "salary", kind=Kind.NUMBER), None)
     if income is not None and (bound := facts.quantile(income, 0.8)) is not None:
         why = "The fifth with the highest income: room for premium offers."
-        yield Draft("high-income", f"High income (from {bound})", why, f"{name(income)} >= {bound}")
+        yield Draft("high-income", f"High income (from {amount(bound)})", why, f"{name(income)} >= {bound}")
     if not own and income is None and facts.trait("age") is None:
         yield Lack("demographic", "No trait tells age, gender, income, household or the like.")
 
@@ -115,7 +115,10 @@ def firmographic(facts: Facts) -> Iterator[Draft | Lack]:
         if kind is Kind.TEXT and (t.startswith(ACCOUNT_PREFIX) or spoken(t) in _OWN_FIRM)
     ]  # fmt: skip
     about = [t for t in texts if set(spoken(t).split()) & set(_FIRM)]
-    yield from by_value(facts, about[:4], "Speak to companies by their {label}.")
+    firms = [t for t in about if t.startswith(ACCOUNT_PREFIX)]
+    yield from by_value(facts, firms[:4], "Speak to companies by their {label}.")
+    own = [t for t in about if t not in firms]
+    yield from by_value(facts, own[: 4 - len(firms[:4])], "Speak to them by their {label}.")
     staff = next(facts.traits_about("employees", "headcount", kind=Kind.NUMBER), None)
     if staff is not None:
         for slug, label, where in (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shoal.insight.library.facts import Draft, Lack, by_value, name, slug_of, spoken
+from shoal.insight.library.facts import Draft, Lack, amount, by_value, name, slug_of, spoken
 from shoal.lang.lex import quoted
 from shoal.lang.schema import Kind
 from shoal.shapes import ACCOUNT_PREFIX, SURVEY_ANSWERED
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 _ATTITUDE = (
     "interest", "interests", "hobby", "attitude", "lifestyle", "style", "preference", "opinion", "values", "motivation",
-    "how", "do", "would", "is", "often", "favorite", "favourite",
+    "how", "do", "would", "often", "favorite", "favourite",
 )  # fmt: skip
+_OF_THE_BODY = {"tall", "height", "weight", "old", "age", "big", "many", "much", "far", "long"}
+"""Words in a question that asks for a fact, not for an attitude."""
 _SPENT = ("spend", "spent", "spending", "mnt")
 """Words in the names of traits that are amounts spent on something."""
 _COMPLAINT = ("Complaint Received", "Complaint Filed", "Ticket Opened", "Support Requested")
@@ -31,7 +33,7 @@ def psychographic(facts: Facts) -> Iterator[Draft | Lack]:
         if bound is None:
             continue
         label = spoken(trait.removeprefix("interest_"))
-        why = f"The fifth that spends the largest share on {label} (from {float(bound):.0%})."
+        why = f"The fifth that spends the largest share on {label} (from {100 * float(bound):.0f} %)."
         yield Draft(slug_of("fans", label), f"{label.capitalize()} fans", why, f"{name(trait)} >= {bound}")
     if not interests:
         yield Lack("interests", "No order names a category, so there are no interest scores.")
@@ -42,8 +44,13 @@ def psychographic(facts: Facts) -> Iterator[Draft | Lack]:
         if bound is not None and float(bound) > 0:
             label = spoken(trait)
             why = f"The fifth with the highest {label}."
-            yield Draft(slug_of("high", trait), f"High {label} (from {bound})", why, f"{name(trait)} >= {bound}")
-    attitudes = [t for t in facts.traits_about(*_ATTITUDE, kind=Kind.TEXT) if not t.startswith(ACCOUNT_PREFIX)]
+            yield Draft(
+                slug_of("high", trait), f"High {label} (from {amount(bound)})", why, f"{name(trait)} >= {bound}"
+            )
+    attitudes = [
+        t for t in facts.traits_about(*_ATTITUDE, kind=Kind.TEXT)
+        if not t.startswith(ACCOUNT_PREFIX) and not set(spoken(t).split()) & _OF_THE_BODY
+    ]  # fmt: skip
     yield from by_value(facts, attitudes[:4], "They said so themselves.")
 
 
