@@ -96,7 +96,7 @@ def test_cycle_is_assumed_and_says_so_where_few_came_back(
     with open_sales(store, RevenueRule(), instant("2020-02-01")) as sales:
         cycle = lifecycle.measure_cycle(sales)
     assert (cycle.active, cycle.lapse) == (30, 90)
-    assert cycle.note.startswith("Assumed: 1 customers")
+    assert cycle.note.startswith("The rhythm is assumed, 30 and 90 days: 1 customer ordered on two days or more")
 
 
 def test_same_day_orders_are_no_return(store: DuckStore, write: Callable[[list[Event]], None]) -> None:

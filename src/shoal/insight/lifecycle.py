@@ -75,7 +75,11 @@ def measure_cycle(sales: Sales) -> Cycle:
     gaps = sum(count for _, _, count in rows)
     returning = round(sum(weight for _, weight in pairs))
     if returning < LEAST_RETURNING:
-        note = f"Assumed: {returning} customers ordered on two days or more, and a cycle needs {LEAST_RETURNING}."
+        customers = "1 customer" if returning == 1 else f"{returning} customers"
+        note = (
+            f"The rhythm is assumed, {_ASSUMED[0]} and {_ASSUMED[1]} days: {customers} ordered on two days or more, and "
+            f"measuring it needs {LEAST_RETURNING}."
+        )
         return Cycle(*_ASSUMED, returning, gaps, sales.at, note)
     active = ceil(weighted_quantile(pairs, ACTIVE_SHARE))
     lapse = max(ceil(weighted_quantile(pairs, LAPSE_SHARE)), active + 1)

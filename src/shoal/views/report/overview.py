@@ -262,8 +262,7 @@ def _of_calibration(facts: Facts) -> Iterator[tuple[str, str]]:
             f"{facts.cycle.lapse} days. Measured on {facts.cycle.gaps:,} gaps between order days of "
             f"{facts.cycle.returning:,} customers who came back; every customer has one vote."
         )
-        assumed = f"{facts.cycle.active} and {facts.cycle.lapse} days. {facts.cycle.note}"
-        yield "Repurchase cycle", assumed if facts.cycle.note else measured
+        yield "Repurchase cycle", facts.cycle.note or measured
     if facts.cuts:
         taken = w.day(facts.cuts.at, facts.zone)
         yield (
