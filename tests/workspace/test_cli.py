@@ -252,6 +252,22 @@ def test_quality_and_quarantine_speak_of_the_faulty_rows(root: Path, capsys: pyt
     assert {r["code"] for r in json_of(capsys, "-w", str(root), "quarantine", "list")["rows"]} == {"no-customer"}
 
 
+def test_a_quarantined_row_is_found_from_where_the_reader_stands(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Breaks when the place is told from the workspace's folder, where the reader needn't be."""
+    monkeypatch.chdir(root.parent)
+    rows = json_of(capsys, "-w", root.name, "quarantine", "list")["rows"]
+    assert rows
+    assert {row["path"] for row in rows} == {"exports/order_lines.csv"}
+    assert all(Path(row["path"]).exists() for row in rows)
+
+
+def test_a_small_file_has_a_size(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert re.search(r"Wrote .*report.html \(\d+(\.\d)? [kM]B\)", run(capsys, "-w", str(root), "report", "-o",
+                                                                        str(root / "report.html"))[1])  # fmt: skip
+
+
 def test_a_customer_is_shown_with_where_each_value_came_from(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = json_of(capsys, "-w", str(root), "customer", "C0012")
     traits = {t["name"]: t for t in found["traits"]}

@@ -155,6 +155,12 @@ def plain(value: object) -> str:
     return "" if value is None else str(value)
 
 
+def file_size(path: Path) -> str:
+    """``1.2 MB``; in kB where that says more."""
+    size = path.stat().st_size
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{max(1, round(size / 1e3))} kB"
+
+
 def colourless() -> bool:
     """Whether the reader asked for no colours, or has a terminal that knows none (see no-color.org)."""
     return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from shoal.cli.output import (
     as_json,
     as_of_option,
     asked,
+    file_size,
     hint,
     opened,
     plain,
@@ -25,6 +27,7 @@ from shoal.cli.output import (
 from shoal.clock import iso
 
 if TYPE_CHECKING:
+    from shoal.workspace import Workspace
     from shoal.workspace.data import Loaded
 
 
@@ -126,7 +129,7 @@ def quarantined(ctx: click.Context, source: str | None, limit: int, json_: bool)
     """The rows in quarantine: where from, why, and what they hold."""
     with opened(ctx) as ws:
         counts = ws.data.quarantine_counts(source)
-        rows = ws.data.quarantine(source, limit=limit)
+        rows = [row | {"path": _from_here(ws, row["path"])} for row in ws.data.quarantine(source, limit=limit)]
         if json_:
             print_json({"counts": counts, "rows": rows})
             return
@@ -142,6 +145,12 @@ def quarantined(ctx: click.Context, source: str | None, limit: int, json_: bool)
         if waiting > len(rows):
             click.echo(f"{len(rows):,} of {waiting:,} rows are shown; --limit shows more.")
         click.echo(hint("After mending the file or the mapping: shoal quarantine retry"))
+
+
+def _from_here(ws: Workspace, path: str) -> str:
+    """A source's file as it is reached from the folder that the reader stands in; what is no file stays as it is."""
+    file = ws.config.root / path
+    return os.path.relpath(file) if file.exists() else path
 
 
 @quarantine.command("retry")
@@ -169,7 +178,7 @@ def report(ctx: click.Context, output: Path, as_of: str | None, compare: str | N
         asked(ws, as_of)
         with progress() as step:
             made = ws.reports.write(output, as_of=as_of, compare=compare, progress=step)
-        click.echo(f"Wrote {made} ({made.stat().st_size / 1e6:.1f} MB). Open it in a browser.")
+        click.echo(f"Wrote {made} ({file_size(made)}). Open it in a browser.")
         if not len(ws.customers):
             click.echo(hint(f"Note: it is empty. {NOTHING_LOADED}"), err=True)
         say_faults(ws)
@@ -251,7 +260,7 @@ def backup(ctx: click.Context, path: Path) -> None:
     """Write a consistent copy of the store to PATH. Definition files belong in git beside it."""
     with opened(ctx) as ws:
         made = ws.backup(path)
-        click.echo(f"Wrote {made} ({made.stat().st_size / 1e6:.1f} MB).")
+        click.echo(f"Wrote {made} ({file_size(made)}).")
 
 
 @click.command()

@@ -56,7 +56,11 @@ def _figure(facts: Facts, kpi: str, rows: list[dict[str, Any]]) -> Figure:
         f"{name}, {unit}, by {facts.grain}" if unit not in (kpi, "active customers") else f"{name}, by {facts.grain}"
     )
     draw = partial(charts.kpi_lines, drawn, title=title, subtitle=subtitle, unit=rows[0]["unit"], grain=facts.grain)
-    note = "" if rows[0]["low"] is None else f"n: {rows[0]['n_is']}"
+    note = (
+        ""
+        if rows[0]["low"] is None
+        else f"Each point rests on the {rows[0]['n_is']} of its {facts.grain}: n in the CSV."
+    )
     return Figure(
         f"kpi-{kpi.split(',')[0].replace(' ', '-')}", lambda width: draw(width=width), drawn, title, note, half=True
     )
