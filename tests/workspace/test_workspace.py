@@ -218,6 +218,13 @@ def test_those_who_did_not_agree_get_no_purpose_that_could_not_reach_them(shop: 
     assert shop.segments.add("Meant", found.where, purpose="email_marketing").purpose == "email_marketing"
 
 
+def test_a_source_of_consent_has_an_age(shop: Workspace) -> None:
+    """Breaks when freshness is known of events alone, and a stale list of consents looks like one without dates."""
+    (age,) = [m["value"] for m in shop.data.quality("newsletter") if (m["measure"], m["column"]) == ("freshness", None)]
+    ((newest,),) = shop.store.rows("SELECT max(ts) FROM consents WHERE retired IS NULL")
+    assert age == pytest.approx((shop.now() - newest) / DAY, abs=0.01)
+
+
 def test_who_withdrew_after_the_data_s_end_is_not_handed_out(root: Path) -> None:
     """Breaks when ``clock: data-end`` lets a withdrawal wait for an analysis that stands still."""
     with open_workspace(root) as shop:

@@ -13,7 +13,8 @@ Measures of a column, over the rows that were read (exact repetitions left out):
 
 Measures of a source: ``rows``, ``duplicates`` (rows that repeat an earlier one exactly ÷ rows), ``quarantined`` (rows put
 aside ÷ rows), ``orphans`` (rows whose key a lookup didn't find ÷ rows with a key, the worst lookup), ``freshness`` (days
-from the newest event to now), ``shrinkage`` (how much smaller, in bytes, the files are that were read again; a cut-off
+from the newest event to now; of the newest consent in a source without events),
+``shrinkage`` (how much smaller, in bytes, the files are that were read again; a cut-off
 export would take back what it lacks), ``gaps`` (days without an event between the first and the last; the note names the
 longest).
 
@@ -388,6 +389,8 @@ def _whole(store: Store, one: Prepared, now: int) -> Iterator[Measure]:
     yield Measure(source, None, "quarantined", aside / read if read else None, read, note=note)
     yield from _orphans(store, one)
     yield from _in_time(one, now)
+    if not one.events:
+        yield from _newest_consent(store, one, now)
 
 
 def _orphans(store: Store, one: Prepared) -> Iterator[Measure]:
@@ -406,6 +409,19 @@ def _orphans(store: Store, one: Prepared) -> Iterator[Measure]:
             worst = Measure(one.spec.name, None, "orphans", share, with_key, note=note)
     if worst:
         yield worst
+
+
+def _newest_consent(store: Store, one: Prepared, now: int) -> Iterator[Measure]:
+    """Freshness of a source of consent, which has no events: from when the newest was given or withdrawn."""
+    newest, total = None, 0
+    for plan in one.consents:
+        if plan.map.at is not None:
+            ts = plan.rows.find(plan.map.at, plan.map.place).as_kind(Kind.INSTANT)
+            query = f"SELECT max({ts}), count(*) FROM {plan.rows.relation} WHERE {plan.condition} AND ({ts}) <= {now:d}"
+            last, count = store.rows(query)[0]
+            newest, total = max(filter(None, (newest, last)), default=None), total + count
+    if newest is not None:
+        yield Measure(one.spec.name, None, "freshness", max(0.0, (now - newest) / DAY), total)
 
 
 def _in_time(one: Prepared, now: int) -> Iterator[Measure]:
