@@ -29,6 +29,14 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "quarantine": ("shoal.cli.project", "quarantine", "Show rows that couldn't be read, and try them again."),
     "sql": ("shoal.cli.project", "sql", "Run a read-only SQL query on the loaded data."),
     "recalibrate": ("shoal.cli.project", "recalibrate", "Work out the cut points of RFM and lifecycle anew."),
+    "serve": ("shoal.cli.live", "serve", "Take events live, and keep memberships of this moment."),
+    "keys": ("shoal.cli.live", "keys", "Manage keys for the HTTP interface."),
+    "jobs": ("shoal.cli.jobs", "jobs", "List what is done by itself; run a job now; show its history."),
+    "run-due": ("shoal.cli.jobs", "run_due", "Run all jobs that are due, for cron."),
+    "mail": ("shoal.cli.jobs", "mail", "Try the mail settings."),
+    "forget": ("shoal.cli.privacy", "forget", "Erase a customer for good, everywhere in the workspace."),
+    "export-person": ("shoal.cli.privacy", "export_person", "Write all that is kept about a customer to a ZIP."),
+    "retain": ("shoal.cli.privacy", "retain", "Remove events that are older than they may be."),
     "status": ("shoal.cli.project", "status", "Show the workspace: clock, sources, last load, faults."),
     "backup": ("shoal.cli.project", "backup", "Write a consistent copy of the store to a file."),
     "restore": ("shoal.cli.project", "restore", "Put a backup in the place of the store."),
@@ -128,8 +136,10 @@ def main(args: list[str] | None = None) -> None:
         _fail(error.format_message() + more, error.exit_code)
     except click.ClickException as error:
         _fail(error.format_message(), error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        _fail("Stopped; nothing was changed by the step that was under way.", 130)
+    except (KeyboardInterrupt, click.Abort) as stop:
+        # Click makes an Abort of Ctrl-C; the store says with it where a step was kept.
+        said = next((str(e) for e in (stop, stop.__cause__) if isinstance(e, KeyboardInterrupt) and e.args), None)
+        _fail(said or "Stopped; nothing was changed by the step that was under way.", 130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)

@@ -1,4 +1,4 @@
-"""``shoal.yaml`` as one typed record. Every fault names the file, the line and the fix."""
+"""The whole of ``shoal.yaml`` as one typed record."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import re
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from shoal.config.jobs import jobs_from
+from shoal.config.server import ServerSettings, server_from
+from shoal.customers.identity.rules import IdentityRules, rules_from
+from shoal.customers.privacy.retention import Retention, retention_from
 from shoal.errors import ConfigError, did_you_mean, nearest
 from shoal.lang.calendar import zone
 from shoal.lang.schema import Basis, Kind
@@ -16,13 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from shoal.config.jobs import Job
+    from shoal.destinations.mail import MailSettings
+
 FILE_NAME = "shoal.yaml"
 FORMAT = 1
 DEFAULT_MEMORY = "4GB"
 
 _KEYS = {
     "shoal", "name", "timezone", "currency", "clock", "rates", "purposes", "purchases", "revenue", "quality", "traits", "sources",
-    "store", "report", "default_purpose",
+    "store", "report", "default_purpose", "identity", "jobs", "mail", "server", "retention",
 }  # fmt: skip
 _FLAT = ("csv", "tsv", "excel", "sqlite")
 """The types of files whose cells hold no objects."""
@@ -56,6 +63,11 @@ class Config:
         store: limits of the store.
         report: settings of the report, as written.
         default_purpose: the purpose that a new segment gets where none is named.
+        identity: the rules of who is one customer.
+        retention: how long events are kept.
+        jobs: what is done by itself, by name, in the order of the file.
+        mail: the mail server that takes what is sent, if there is one.
+        server: where and how the workspace is served.
     """
 
     root: Path
@@ -72,6 +84,11 @@ class Config:
     store: StoreSettings = field(default_factory=StoreSettings)
     report: Mapping[str, Any] = field(default_factory=dict)
     default_purpose: str | None = None
+    identity: IdentityRules = field(default_factory=IdentityRules)
+    retention: Retention = field(default_factory=Retention)
+    jobs: Mapping[str, Job] = field(default_factory=dict)
+    mail: MailSettings | None = None
+    server: ServerSettings = field(default_factory=ServerSettings)
 
 
 def read_config(root: Path) -> Config:
@@ -293,6 +310,13 @@ def _store(value: object, _: Config) -> dict[str, Any]:
     return {"store": StoreSettings(memory, threads)}
 
 
+def _mail(value: object, config: Config) -> dict[str, Any]:
+    # Imported here: most commands need none of the libraries for mail.
+    from shoal.config.mail import mail_from
+
+    return {"mail": mail_from(value, config.root)}
+
+
 _READERS: dict[str, Callable[[Any, Config], dict[str, Any]]] = {
     "timezone": _zone,
     "currency": _currency,
@@ -307,6 +331,11 @@ _READERS: dict[str, Callable[[Any, Config], dict[str, Any]]] = {
     "quality": lambda value, _: {"quality": _mapping(value, "quality")},
     "report": lambda value, _: {"report": _mapping(value, "report")},
     "sources": lambda value, _: {"sources": parse_sources(_mapping(value, "sources"))},
+    "identity": lambda value, _: {"identity": rules_from(value)},
+    "retention": lambda value, _: {"retention": retention_from(value)},
+    "jobs": lambda value, config: {"jobs": jobs_from(value, config.root, config.sources)},
+    "mail": _mail,
+    "server": lambda value, _: {"server": server_from(value)},
 }
 
 

@@ -1,0 +1,111 @@
+"""``jobs:`` in ``shoal.yaml``: what is done by itself, and when."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from shoal.config.schedule import Every, every_from
+from shoal.errors import ConfigError, did_you_mean, nearest
+from shoal.sources.section import Section
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+    from pathlib import Path
+
+DATE = "{date}"
+"""In the path of a report: the local date of the run."""
+DEFAULT_KEEP = 7
+_NAME = re.compile(r"[A-Za-z0-9][\w-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as ``shoal.yaml`` names it.
+
+    Args:
+        name: its name.
+        run: what is done; a key of ``OPTIONS``.
+        every: when.
+        options: what else the action needs, checked.
+    """
+
+    name: str
+    run: str
+    every: Every
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def jobs_from(value: object, root: Path, sources: Collection[str], place: str = "jobs") -> dict[str, Job]:
+    """Read the section ``jobs:``.
+
+    Args:
+        value: what stands there.
+        root: the workspace's folder; paths are relative to it.
+        sources: the names of sources that a load may name.
+        place: the path of the section, which errors begin with.
+
+    Raises:
+        ConfigError: with the path of the key at fault, and the fix.
+    """
+    if not isinstance(value, dict):
+        raise ConfigError("Expected jobs, as `name: {run: load, every: day at 06:00}`.", place=place)
+    return {str(name): _job(str(name), inner, f"{place}.{name}", root, sources) for name, inner in value.items()}
+
+
+def _job(name: str, value: object, path: str, root: Path, sources: Collection[str]) -> Job:
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{name!r} can't be the name of a job.", place=path, fix="Use letters, digits, - and _, as nightly-load."
+        )
+    every_option = {key for known, _ in OPTIONS.values() for key in known}
+    section = Section.of(value, path, {"run", "every", *every_option})
+    section.needed("run", f"Say what to do: {', '.join(OPTIONS)}.")
+    run = section.choice("run", tuple(OPTIONS), "")
+    known, reader = OPTIONS[run]
+    for key in section.values:
+        if key not in {"run", "every"} | known:
+            section.fail(key, f"{run!r} has no setting {key!r}.", _has(known))
+    every = every_from(section.needed("every", 'Say when, as every: "day at 06:00".'), section.at("every"))
+    return Job(name, run, every, reader(section, root, sources))
+
+
+def _has(known: Collection[str]) -> str:
+    return f"It has: run, every, {', '.join(sorted(known))}." if known else "It has run and every."
+
+
+def _none(section: Section, root: Path, sources: Collection[str]) -> dict[str, Any]:
+    return {}
+
+
+def _load(section: Section, root: Path, sources: Collection[str]) -> dict[str, Any]:
+    only = section.texts("only")
+    for name in only or ():
+        if name not in sources:
+            fix = did_you_mean(nearest(name, sources)) or f"There are: {', '.join(sorted(sources)) or 'none'}."
+            section.fail("only", f"There is no source {name!r}.", fix)
+    return {"only": only}
+
+
+def _report(section: Section, root: Path, sources: Collection[str]) -> dict[str, Any]:
+    to = section.needed("to", f"Name the file, as to: reports/{DATE}.html.")
+    if not to.endswith(".html"):
+        section.fail("to", f"{to!r} is not a page.", "End the name in .html.")
+    return {"to": root / to}
+
+
+def _backup(section: Section, root: Path, sources: Collection[str]) -> dict[str, Any]:
+    to = section.needed("to", "Name a folder for the copies, best on another disk, as to: /backup/shop.")
+    return {"to": root / to, "keep": section.whole("keep") or DEFAULT_KEEP}
+
+
+OPTIONS: Mapping[str, tuple[set[str], Callable[[Section, Path, Collection[str]], dict[str, Any]]]] = {
+    "load": ({"only"}, _load),
+    "recalibrate": (set(), _none),
+    "report": ({"to"}, _report),
+    "publish": (set(), _none),
+    "expire": (set(), _none),
+    "backup": ({"to", "keep"}, _backup),
+}
+"""What a job can run: the settings of each, and who reads them."""

@@ -1,0 +1,79 @@
+"""What each kind of job does. Each gives back a sentence for its history."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, TypeAlias
+
+from shoal.clock import from_instant
+from shoal.config.jobs import DATE
+from shoal.workspace.data import counted
+from shoal.workspace.moments import local_stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from shoal.config import Job
+    from shoal.workspace.opening import Workspace
+
+    Work: TypeAlias = Callable[["Workspace", Job, int], str]
+    """Given the workspace, the job and the instant at which the run began."""
+
+
+def load(workspace: Workspace, job: Job, at: int) -> str:
+    """Load what is new or changed, and publish what that changes."""
+    return " ".join(workspace.load(only=job.options["only"]).lines())
+
+
+def recalibrate(workspace: Workspace, job: Job, at: int) -> str:
+    """Work out the cut points of RFM and lifecycle anew."""
+    notes = workspace.data.compute_traits(recalibrate=True)
+    workspace.segments.publish(because="recalibrated")
+    return " ".join(notes) or "Worked out anew."
+
+
+def publish(workspace: Workspace, job: Job, at: int) -> str:
+    """Evaluate all segments now, and publish who has entered or left."""
+    changes = workspace.segments.publish(because="scheduled").changes.values()
+    return f"{sum(e for e, _ in changes):,} entered a segment, {sum(gone for _, gone in changes):,} left one."
+
+
+def report(workspace: Workspace, job: Job, at: int) -> str:
+    """Write the report."""
+    name = str(job.options["to"]).replace(DATE, local_stamp(at, workspace.config.zone)[: len("2017-09-01")])
+    return f"Wrote {workspace.reports.write(name)}."
+
+
+def backup(workspace: Workspace, job: Job, at: int) -> str:
+    """Write a copy, and remove the oldest of this job's own beyond those to keep."""
+    folder: Path = job.options["to"]
+    folder.mkdir(parents=True, exist_ok=True)
+    made = workspace.backup(folder / f"{job.name}-{from_instant(at):%Y%m%dT%H%M%SZ}.duckdb")
+    own = re.compile(rf"{re.escape(job.name)}-\d{{8}}T\d{{6}}Z\.duckdb")
+    old = sorted(path for path in folder.iterdir() if own.fullmatch(path.name))[: -job.options["keep"]]
+    for path in old:
+        path.unlink()
+    removed = f" Removed {counted(len(old), 'older copy').replace('copys', 'copies')}." if old else ""
+    return f"Wrote {made} ({made.stat().st_size / 1e6:.1f} MB).{removed}"
+
+
+def expire(workspace: Workspace, job: Job, at: int) -> str:
+    """Remove events that are older than ``retention:`` allows, and publish what that changes."""
+    gone = workspace.privacy.expire()
+    if not gone:
+        return "No event is older than it may be."
+    workspace.refresh()
+    workspace.segments.publish(because="retention")
+    return f"Removed {', '.join(f'{many:,} {name}' for name, many in gone.items())}."
+
+
+WORK: Mapping[str, Work] = {
+    "load": load,
+    "recalibrate": recalibrate,
+    "report": report,
+    "publish": publish,
+    "expire": expire,
+    "backup": backup,
+}
+"""Who does what ``run:`` names; the same names as in ``config.jobs.OPTIONS``."""
