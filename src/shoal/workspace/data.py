@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shoal import clock
 from shoal.config import located
@@ -18,6 +17,7 @@ from shoal.shapes import RevenueRule
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from shoal.insight.history import Published
     from shoal.workspace.opening import Workspace
 
     Step = Callable[[str, int, int], None]
@@ -104,6 +104,13 @@ def counted(count: int, one: str) -> str:
     return f"{count:,} {one if count == 1 else one + 's'}"
 
 
+class _Followed(NamedTuple):
+    """What followed from new rows: what the reader should know of computed traits, and the memberships that changed."""
+
+    notes: tuple[str, ...]
+    published: Published
+
+
 class Data:
     """Loading and judging the data of an open workspace."""
 
@@ -126,28 +133,32 @@ class Data:
             SourceError: if a file can't be read; nothing is loaded then.
             QualityStop: if a threshold in ``shoal.yaml`` says stop; nothing is loaded then.
         """
-        first = self._is_first()
-        with self._located():
-            settings = self._settings(first, progress or _silent)
-            report = load(self._ws.store, self._ws.config.sources, only=only, **settings)
-        return self._finish(report, first, progress or _silent)
+        return self._take(load, only, self._is_first(), progress or _silent)
 
     def retry_quarantine(self, source: str | None = None, *, progress: Step | None = None) -> Loaded:
         """Read the rows in quarantine again, after the file or the mapping was mended."""
-        step = progress or _silent
-        only = None if source is None else [source]
-        with self._located():
-            settings = self._settings(False, step)
-            report = reload_quarantine(self._ws.store, self._ws.config.sources, only=only, **settings)
-        return self._finish(report, False, step)
+        return self._take(reload_quarantine, None if source is None else [source], False, progress or _silent)
 
-    @contextmanager
-    def _located(self) -> Iterator[None]:
-        """A mapping that the files don't bear out is named with its line in ``shoal.yaml``."""
+    def _take(self, read: Callable[..., LoadReport], only: Iterable[str] | None, first: bool, step: Step) -> Loaded:
+        """Rows and all that follows from them, in one transaction: whatever stops it, the workspace stays as it was."""
+        ws = self._ws
+        followed: list[_Followed] = []
+
+        def then(report: LoadReport) -> None:
+            followed.append(self._follow(report, first, step))
+
         try:
-            yield
+            report = read(ws.store, ws.config.sources, only=only, then=then, **self._settings(first, step))
+            if report.load is None and (newest(ws.store) is None or self._rule_changed()):
+                with ws.store.transaction():
+                    then(report)
         except ConfigError as error:
-            raise located(error, self._ws.config.root) from None
+            # A mapping that the files don't bear out is named with its line in shoal.yaml.
+            raise located(error, ws.config.root) from None
+        finally:
+            # What was read of the store may stand there no more.
+            ws.refresh()
+        return self._told(report, followed[0] if followed else None)
 
     def _settings(self, first: bool, step: Step) -> dict[str, Any]:
         config = self._ws.config
@@ -172,15 +183,14 @@ class Data:
 
         return self._ws.config.clock == "data-end" and meta(self._ws.store).get("clock_offset", "0") == "0"
 
-    def _finish(self, report: LoadReport, first: bool, step: Step) -> Loaded:
+    def _follow(self, report: LoadReport, first: bool, step: Step) -> _Followed:
+        """What follows from new rows: the clock, computed traits, and who is in which segment."""
         from shoal.sql.layout import set_meta
 
         ws = self._ws
         if first and report.load is not None:
             set_meta(ws.store, "clock_offset", str(clock.Clock.showing(report.now).offset))
         other_rule = self._rule_changed()
-        if report.load is None and newest(ws.store) is not None and not other_rule:
-            return Loaded(ws.now(), report, self.faults(), 0, 0, ())
         ws.refresh()
         ws.privacy.expire()
         step("computing traits", 0, 0)
@@ -188,12 +198,16 @@ class Data:
         if other_rule:
             notes = (_OTHER_RULE, *notes)
         step("evaluating segments", 0, 0)
-        published = ws.segments.publish(because="load")
-        entered = sum(e for e, _ in published.changes.values())
-        left = sum(out for _, out in published.changes.values())
+        return _Followed(notes, ws.segments.publish(because="load"))
+
+    def _told(self, report: LoadReport, done: _Followed | None) -> Loaded:
+        if done is None:
+            return Loaded(self._ws.now(), report, self.faults(), 0, 0, ())
+        changes = done.published.changes.values()
+        entered, left = (sum(pair[i] for pair in changes) for i in (0, 1))
         quality = self.quality_table() if report.load is not None else ()
-        said = (*report.warnings, *self._put_aside(report), *notes, *self.faults())
-        return Loaded(published.at, report, said, entered, left, quality)
+        said = (*report.warnings, *self._put_aside(report), *done.notes, *self.faults())
+        return Loaded(done.published.at, report, said, entered, left, quality)
 
     def _put_aside(self, report: LoadReport) -> Iterator[str]:
         """A sentence for each source that lost so many rows that its figures mean something else."""
@@ -225,6 +239,13 @@ class Data:
         broken = [f"Not accepted: {fault}" for fault in self._ws.catalogue.faults.values()]
         return (*lost, *broken)
 
+    def recalibrate(self) -> tuple[str, ...]:
+        """Take new cut points and publish who is in which segment by them; returns what the reader should know."""
+        with self._ws.store.transaction():
+            notes = self.compute_traits(recalibrate=True)
+            self._ws.segments.publish(because="recalibrated")
+        return notes
+
     def compute_traits(self, *, recalibrate: bool = False) -> tuple[str, ...]:
         """Work out RFM, lifecycle, favourites and the like; returns what the reader should know.
 
@@ -235,11 +256,11 @@ class Data:
         ws = self._ws
         fresh = not ws.store.rows("SELECT 1 FROM traits WHERE score LIMIT 1")
         at = ws.now()
-        done = compute_traits(ws.store, ws.config.revenue, at, at, recalibrate=recalibrate)
-        if fresh:
-            for days in BACKFILL_DAYS:
+        with ws.store.transaction():
+            done = compute_traits(ws.store, ws.config.revenue, at, at, recalibrate=recalibrate)
+            for days in BACKFILL_DAYS if fresh else ():
                 compute_traits(ws.store, ws.config.revenue, at - days * clock.DAY, at)
-        set_meta(ws.store, _RULE, repr(ws.config.revenue))
+            set_meta(ws.store, _RULE, repr(ws.config.revenue))
         ws.refresh()
         return done.advice
 
@@ -341,16 +362,24 @@ def _quality_line(name: str, measures: dict[str, dict[str, Any]]) -> tuple[str, 
 
 
 def figure(measure: str, value: float | None) -> str:
-    """A measure of quality as people read it.
+    """A measure of quality as people read it; a little is never a false zero.
 
     >>> figure("rows", 1234.0), figure("completeness", 0.5), figure("freshness", 2.25), figure("score", None)
     ('1,234', '50.0 %', '2.2 days ago', '–')
+    >>> figure("duplicates", 0.0001), figure("duplicates", 0.0)
+    ('< 0.1 %', '0.0 %')
     """
     if value is None:
         return "–"
     if measure in COUNTED:
         return f"{value:,.0f}"
-    return f"{value:,.1f} days ago" if measure == "freshness" else f"{100 * value:.1f} %"
+    if measure == "freshness":
+        return f"{value:,.1f} days ago"
+    return "< 0.1 %" if 0 < value < FALSE_ZERO else f"{100 * value:.1f} %"
+
+
+FALSE_ZERO = 0.0005
+"""A share that is more than nothing and would be written 0.0 %."""
 
 
 def _silent(what: str, done: int, total: int) -> None:

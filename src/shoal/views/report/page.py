@@ -191,6 +191,8 @@ def cell(value: Any, form: Form) -> str:
 
     >>> cell(1234.5, "count"), cell(0.1234, "share"), cell(None, "money"), cell(12, "change"), cell(3.14159, "decimal")
     ('1,234', '12.3 %', '–', '+12', '3.14')
+    >>> cell(0.0002, "share"), cell(0, "share")
+    ('< 0.1 %', '0.0 %')
     """
     if value is None:
         return "–"
@@ -201,11 +203,16 @@ def _change(value: float) -> str:
     return f"{value:+,.0f}".replace("-", "−") if round(value) else "0"
 
 
+def _share(value: float) -> str:
+    """In per cent; a little is never a false zero."""
+    return "< 0.1 %" if 0 < value < 0.0005 else f"{100 * value:.1f} %".replace("-", "−")
+
+
 _WAYS: dict[str, Callable[[Any], str]] = {
     "count": lambda value: f"{float(value):,.0f}",
     "money": lambda value: f"{float(value):,.0f}".replace("-", "−"),
-    "share": lambda value: f"{100 * float(value):.1f} %".replace("-", "−"),
-    "bar": lambda value: f"{100 * float(value):.1f} %".replace("-", "−"),
+    "share": lambda value: _share(float(value)),
+    "bar": lambda value: _share(float(value)),
     "change": lambda value: _change(float(value)),
     "decimal": lambda value: f"{float(value):,.2f}",
     "times": lambda value: f"{float(value):,.1f} ×",
