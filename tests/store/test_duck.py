@@ -237,6 +237,67 @@ def test_ctrl_c_stops_a_long_statement_and_leaves_nothing(path: Path) -> None:
     assert told.stdout.split("\n")[:2] == ["True", "[(0,)]"], told.stderr
 
 
+def test_clearing_up_after_ctrl_c_does_not_hide_it(path: Path) -> None:
+    """Breaks if a statement that clears up inside the broken transaction ends in an error of its own, exit 5 for 130."""
+    told = _python(f"""
+        import os, signal, threading
+        from shoal.sql.duck import open_store
+        store = open_store({str(path)!r}, threads=1)
+        threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT]).start()
+        try:
+            with store.transaction():
+                store.execute("CREATE TEMP TABLE scratch (x INTEGER)")
+                try:
+                    store.execute("INSERT INTO scratch SELECT max(a.range + b.range) FROM range(900000) a, range(900000) b")
+                finally:
+                    store.execute("DROP TABLE scratch")
+        except KeyboardInterrupt:
+            print("stopped")
+        print(store.rows("SELECT 1"))
+    """)
+    assert told.stdout.split("\n")[:2] == ["stopped", "[(1,)]"], told.stderr
+
+
+def test_the_first_fault_of_a_transaction_is_the_one_that_is_told(store: DuckStore) -> None:
+    """Breaks if a full disk is reported as 'current transaction is aborted' since something was cleared up after it."""
+
+    def fail_and_clear_up() -> None:
+        with store.transaction():
+            try:
+                store.rows("SELECT CAST('no number' AS INTEGER)")
+            finally:
+                store.execute("SELECT 1")
+
+    with pytest.raises(StoreError, match="no number"):
+        fail_and_clear_up()
+    assert store.rows("SELECT 1") == [(1,)]
+
+
+def test_a_commit_under_way_is_not_broken_off_and_told_as_kept(path: Path) -> None:
+    """Breaks if Ctrl-C during a commit says that nothing was changed, though all was."""
+    told = _python(f"""
+        import os, signal
+        from shoal.sql.duck import open_store
+        store = open_store({str(path)!r}, threads=1)
+        class Slow:
+            def __init__(self, real): self.real = real
+            def __getattr__(self, name): return getattr(self.real, name)
+            def commit(self):
+                os.kill(os.getpid(), signal.SIGINT)
+                import time; time.sleep(0.3)
+                return self.real.commit()
+        store._connection = Slow(store._connection)
+        try:
+            with store.transaction():
+                store.execute("INSERT INTO lists VALUES ('vip', 0)")
+        except KeyboardInterrupt as stop:
+            print(stop)
+        print(store.rows("SELECT count(*) FROM lists"))
+    """)
+    assert "is kept" in told.stdout.split("\n")[0], told.stderr
+    assert told.stdout.split("\n")[1] == "[(1,)]", told.stderr
+
+
 def test_a_lock_is_a_store_error() -> None:
     """Breaks if callers that handle StoreError miss a locked store."""
     assert issubclass(StoreLocked, StoreError)

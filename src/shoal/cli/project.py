@@ -208,8 +208,7 @@ def sql(ctx: click.Context, query: str, limit: int, json_: bool) -> None:
 def recalibrate(ctx: click.Context, json_: bool) -> None:
     """Work out the cut points of RFM and lifecycle anew from today's data; until then they stay as they are."""
     with opened(ctx) as ws:
-        notes = ws.data.compute_traits(recalibrate=True)
-        ws.segments.publish(because="recalibrated")
+        notes = ws.data.recalibrate()
         if json_:
             print_json({"notes": notes, "as_of": iso(ws.now())})
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 IN_MEMORY = ":memory:"
 _OLDER = int(duckdb.__version__.split(".")[0]) < 2
+_ABORTED = "Current transaction is aborted"
+_KEPT = "Stopped, after the step that was under way had been completed: what it did is kept."
 _INSTANT_OF = "CREATE OR REPLACE TEMP MACRO instant_of(x) AS epoch_us(TRY_CAST(x AS TIMESTAMPTZ))"
 """The microseconds of an ISO text that says its zone; NULL for anything else."""
 _OLDER_INSTANT_OF = r"""CREATE OR REPLACE TEMP MACRO instant_of(x) AS epoch_us(TRY_CAST(
@@ -47,6 +49,7 @@ class DuckStore:
         self._connection = connection
         self._depth = 0
         self._doomed = False
+        self._stopped_by: BaseException | None = None
         self._reading = False
         self._run(lambda: _prepare(connection))
 
@@ -135,8 +138,7 @@ class DuckStore:
         any more, even if the error was caught in between.
         """
         if self._depth == 0:
-            self._run(self._connection.begin)
-            self._doomed = False
+            self._begin()
         self._depth += 1
         try:
             yield
@@ -166,6 +168,14 @@ class DuckStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _begin(self) -> None:
+        self._doomed, self._stopped_by = False, None
+        try:
+            self._run(self._connection.begin)
+        except KeyboardInterrupt:
+            self._rollback()
+            raise
+
     def _commit(self) -> None:
         if self._doomed:
             self._rollback()
@@ -175,7 +185,11 @@ class DuckStore:
                 fix="Let the first error end the whole transaction.",
             )
         try:
-            self._run(self._connection.commit)
+            self._run(self._connection.commit, whole=True)
+        except KeyboardInterrupt as stop:
+            if not stop.args:
+                self._rollback()
+            raise
         except ShoalError:
             self._rollback()
             raise
@@ -192,7 +206,7 @@ class DuckStore:
             # The first error stands; a failed commit has often rolled back by itself.
             return
 
-    def _run(self, action: Callable[[], Any]) -> Any:
+    def _run(self, action: Callable[[], Any], *, whole: bool = False) -> Any:
         if self._reading:
             # DuckDB 1.5 would end the open result without a word, and its reader would take that for all there is.
             raise StoreError(
@@ -200,27 +214,43 @@ class DuckStore:
                 place=None if self.place == IN_MEMORY else self.place,
                 fix="Read that result to its end or close it first, or use another cursor.",
             )
-        return self._waited(action)
+        return self._waited(action, whole=whole)
 
-    def _waited(self, action: Callable[[], Any]) -> Any:
+    def _waited(self, action: Callable[[], Any], *, whole: bool = False) -> Any:
         try:
             if threading.current_thread() is threading.main_thread():
-                return self._interruptible(action)
+                return self._interruptible(action, whole=whole)
             return action()
+        except KeyboardInterrupt as stop:
+            self._stopped_by = stop
+            raise
         except duckdb.Error as error:
-            raise translated(error, self.place) from error
+            if self._depth and self._stopped_by is not None and _ABORTED in str(error):
+                # Clearing up after what broke the transaction; that is what the reader has to know.
+                raise self._stopped_by from None
+            self._stopped_by = translated(error, self.place)
+            raise self._stopped_by from error
 
-    def _interruptible(self, action: Callable[[], Any]) -> Any:
-        """Run on another thread and wait: DuckDB looks at Ctrl-C only when a statement that writes has come to its end."""
-        running = _worker(os.getpid()).submit(action)
+    def _interruptible(self, action: Callable[[], Any], *, whole: bool) -> Any:
+        """Run on another thread and wait: DuckDB looks at Ctrl-C only when a statement that writes has come to its end.
+
+        What has to be ``whole`` is waited for: a commit that was kept must not be told as one that wasn't.
+        """
+        running: Future[Any] = Future()
         try:
+            _worker(os.getpid()).submit(_fulfil, running, action)
             return running.result()
         except KeyboardInterrupt:
+            if running.cancel():
+                raise
             while not running.done():
-                # Again and again: an interrupt that comes before the statement has begun is lost.
-                self._connection.interrupt()
                 with suppress(KeyboardInterrupt):
+                    if not whole:
+                        # Again and again: an interrupt that comes before the statement has begun is lost.
+                        self._connection.interrupt()
                     wait([running], timeout=0.05)
+            if whole and running.exception() is None:
+                raise KeyboardInterrupt(_KEPT) from None
             raise
 
 
@@ -364,6 +394,16 @@ def translated(error: duckdb.Error, path: str) -> StoreError:
             return StoreError(problem, place=place, fix=fix)
     first = " ".join(str(error).split("\n\n")[0].split())
     return StatementError(first.removesuffix("."), place=place)
+
+
+def _fulfil(running: Future[Any], action: Callable[[], Any]) -> None:
+    """Run an action for a future, unless that was cancelled: the caller has a hold of it before it can begin."""
+    if not running.set_running_or_notify_cancel():
+        return
+    try:
+        running.set_result(action())
+    except BaseException as error:
+        running.set_exception(error)
 
 
 @lru_cache(maxsize=1)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from shoal.clock import stopwatch
 from shoal.customers import quality as judging
 from shoal.customers.load import changes, faults, prepare, staging, writing
+from shoal.customers.load.erased import clean_quarantine
 from shoal.customers.load.events import Money
 from shoal.customers.load.prepare import Prepared, Setting
 from shoal.customers.load.report import LoadReport, SourceReport
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shoal.customers.load.changes import SourceState
+    from shoal.customers.privacy.tombstones import Tombstones
     from shoal.sources.mapping import SourceSpec
     from shoal.sql.store import Store
 
@@ -42,6 +44,8 @@ def load(
     quality: Mapping[str, Any] | None = None,
     progress: Callable[[Progress], None] | None = None,
     only: Iterable[str] | None = None,
+    erased: Tombstones | None = None,
+    then: Callable[[LoadReport], None] | None = None,
 ) -> LoadReport:
     """Bring the store up to what the sources' files hold now.
 
@@ -61,6 +65,8 @@ def load(
         quality: thresholds, as ``quality:`` in ``shoal.yaml``.
         progress: is told how far the load is.
         only: the sources to load; None for all.
+        erased: whose rows are left out; None where nobody was ever erased.
+        then: what follows from new rows; it is called in the same transaction, so that it is kept with them or not at all.
 
     Returns:
         What was done, with the quality of the rows that were read.
@@ -75,9 +81,11 @@ def load(
     wanted = prepare.check_names(sources, only)
     thresholds = judging.read_thresholds(quality or {}, "quality")
     copies = any("duplicates" in limits for limits in (thresholds.stop, thresholds.warn))
-    setting = Setting(zone, Money(currency, calendar.zone(zone), rates is not None), copies)
+    setting = Setting(zone, Money(currency, calendar.zone(zone), rates is not None), copies, erased)
     try:
-        report = _load(store, sources, wanted, root, setting, now, rates, thresholds, progress or (lambda _: None))
+        report = _load(
+            store, sources, wanted, root, setting, now, rates, thresholds, progress or _silent, then or _silent
+        )
     finally:
         _clean(store)
     report.seconds = stopwatch() - began
@@ -94,6 +102,7 @@ def _load(
     rates: Path | None,
     thresholds: judging.Thresholds,
     tell: Callable[[Progress], None],
+    then: Callable[[LoadReport], None],
 ) -> LoadReport:
     states = changes.look(store, sources, wanted, root, _surroundings(setting, rates, root))
     due = [name for name in wanted if states[name].to_read]
@@ -113,8 +122,14 @@ def _load(
         report.sources[name].skipped = skipped[name]
     meter.at(due[-1], "writing")
     judging.stop_or_warn(report.quality)
-    _commit(store, plan, prepared, report, setting)
+    with store.transaction():
+        _write(store, plan, prepared, report, setting)
+        then(report)
     return report
+
+
+def _silent(_: object) -> None:
+    """Tell nobody."""
 
 
 def _surroundings(setting: Setting, rates: Path | None, root: Path) -> list[str]:
@@ -177,6 +192,8 @@ def _prepare(store: Store, plan: _Plan, setting: Setting, meter: Meter) -> list[
         if name in plan.due:
             number = prepare.judge(store, one, setting, number)
             prepared.append(one)
+    if setting.erased:
+        clean_quarantine(store, setting.erased)
     return prepared
 
 
@@ -188,23 +205,22 @@ def _newest(store: Store, prepared: list[Prepared]) -> int:
     return max((ts for (ts,) in found if ts is not None), default=0)
 
 
-def _commit(store: Store, plan: _Plan, prepared: list[Prepared], report: LoadReport, setting: Setting) -> None:
-    """Everything that a load writes."""
+def _write(store: Store, plan: _Plan, prepared: list[Prepared], report: LoadReport, setting: Setting) -> None:
+    """Everything that a load writes of the files."""
     now = report.now
-    with store.transaction():
-        pen = writing.Pen(store, Registry.load(store), setting.zone, now, plan.load)
-        report.customers = writing.write(pen, prepared)
-        for one in prepared:
-            one.rows.staged.check_unchanged()
-            _record_files(store, plan, one)
-        prepare.remember(store)
-        report.resolved = _quarantine(store, plan, prepared, now)
-        judging.record(store, report.quality, plan.load)
-        report.warnings = _warnings(prepared) + report.quality.warnings
-        store.execute(
-            "INSERT INTO loads VALUES (?, ?, ?, 'done', ?)",
-            [plan.load, now, now, json.dumps(report.document(), sort_keys=True)],
-        )
+    pen = writing.Pen(store, Registry.load(store), setting.zone, now, plan.load)
+    report.customers = writing.write(pen, prepared)
+    for one in prepared:
+        one.rows.staged.check_unchanged()
+        _record_files(store, plan, one)
+    prepare.remember(store)
+    report.resolved = _quarantine(store, plan, prepared, now)
+    judging.record(store, report.quality, plan.load)
+    report.warnings = _warnings(prepared) + report.quality.warnings
+    store.execute(
+        "INSERT INTO loads VALUES (?, ?, ?, 'done', ?)",
+        [plan.load, now, now, json.dumps(report.document(), sort_keys=True)],
+    )
 
 
 def _record_files(store: Store, plan: _Plan, one: Prepared) -> None:
