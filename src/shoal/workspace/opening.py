@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shoal.sql.store import Store
     from shoal.workspace.customers import Customers, Lists
     from shoal.workspace.data import Data
+    from shoal.workspace.privacy import Privacy
     from shoal.workspace.reports import Reports
     from shoal.workspace.segments import Segments
 
@@ -109,19 +110,30 @@ def _open_store(config: Config) -> DuckStore:
 def restore_store(root: Path, backup: Path) -> Path | None:
     """Put a backup in the place of a workspace's store; returns where the old store is kept, if there was one.
 
+    Whoever was erased since the backup was made is left out of it.
+
     Raises:
         StoreLocked: if the workspace is in use.
         StoreError: if the backup can't be used; the store stays as it was then.
     """
     from shoal.sql.backup import restore
+    from shoal.workspace.privacy import config_or_none, tombstones_beside, without_erased
 
     target = root / STATE / STORE
     lock = WorkspaceLock(root / STATE / "lock")
+    apart = target.with_name(f"{target.name}.restoring")
     try:
         there = target.exists()
+        marks = tombstones_beside(root / STATE, target)
+        if marks:
+            # Erased apart and then put in place, so that a crash never leaves a store with people who asked to be gone.
+            backup = restore(backup, apart, replace=True)
+            without_erased(root / STATE, apart, marks, config_or_none(root))
         restore(backup, target, replace=True)
         return target.with_name(f"{target.name}.before") if there else None
     finally:
+        for file in target.parent.glob(f"{apart.name}*"):
+            file.unlink()
         lock.release()
 
 
@@ -270,6 +282,13 @@ class Workspace:
         return Lists(self)
 
     @cached_property
+    def privacy(self) -> Privacy:
+        """A person's rights: erasure, export; and how long events are kept."""
+        from shoal.workspace.privacy import Privacy
+
+        return Privacy(self)
+
+    @cached_property
     def reports(self) -> Reports:
         """Charts and the report."""
         from shoal.workspace.reports import Reports
@@ -309,6 +328,17 @@ class Workspace:
         from shoal.sql.backup import backup
 
         return backup(self._duck, path)
+
+    def compact(self) -> None:
+        """Write the store anew without what was deleted; cursors must be closed before, and be made again after."""
+        from shoal.sql.backup import compact
+
+        self._duck.close()
+        try:
+            compact(self.config.root / STATE / STORE)
+        finally:
+            self._duck = _open_store(self.config)
+            self.store = self._duck
 
     def told(self, address: str) -> None:
         """Let those who find the workspace in use know where it is served."""

@@ -173,7 +173,7 @@ def _count_days(store: Store, plan: EventPlan) -> None:
 def _draft(store: Store, rows: Rows, map_: EventMap, number: int, money: Money) -> Draft:
     customer = rows.find(map_.customer, f"{map_.place}.customer")
     time, instant = instant_of(rows, map_.at, f"{map_.place}.at")
-    meant = rows.meant(store, map_.when, f"{map_.place}.when")
+    meant = rows.meant(store, map_.when, f"{map_.place}.when", customer)
     tests = [faults.needs(customer, "no-customer"), *time_tests(time, instant)]
     if map_.id:
         tests.append(faults.needs(rows.find(map_.id, f"{map_.place}.id"), "no-id"))

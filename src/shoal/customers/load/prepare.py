@@ -7,7 +7,7 @@ import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from shoal.customers.load import convert, events, faults, learn, rows, staging, times, traits
+from shoal.customers.load import convert, erased, events, faults, learn, rows, staging, times, traits
 from shoal.customers.load.convert import Writing
 from shoal.customers.load.learn import Learned
 from shoal.customers.load.report import SourceReport
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shoal.customers.load.rows import Rows
     from shoal.customers.load.staging import Meter, NumberedFile, Staged
     from shoal.customers.load.traits import ConsentPlan, SpendPlan, TraitPlan
+    from shoal.customers.privacy.tombstones import Tombstones
     from shoal.sources.mapping import ConsentMap, EventMap, SourceSpec, SpendMap, TraitMap
     from shoal.sql.store import Store
 
@@ -60,11 +61,12 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What holds for all sources: zone, currency and rates, and whether a threshold judges rows that repeat others."""
+    """What holds for all sources: zone, currency and rates, whether a threshold judges rows that repeat others, who is erased."""
 
     zone: str
     money: Money
     judges_copies: bool = False
+    erased: Tombstones | None = None
 
 
 def prepare(
@@ -97,6 +99,8 @@ def prepare(
     _find_copies(store, ready, spec, report, setting)
     rows.complete(store, ready, references)
     report.left_out = faults.unused(store, ready)
+    if setting.erased:
+        report.erased = erased.hide(store, ready, setting.erased)
     memory.keep(store, kinds)
     return Prepared(state, ready, report)
 

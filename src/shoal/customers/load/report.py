@@ -22,6 +22,7 @@ class SourceReport:
         repeated: rows that repeat an earlier one of their file exactly; None where that wasn't counted.
         dropped: how many of these were dropped.
         left_out: rows that ``where:`` leaves out.
+        erased: rows of people who were erased, left out too.
         quarantined: rows put aside, by code; ``rejected`` among them.
         mistyped: cells that aren't of their column's type and are missing, by column.
         orphans: rows whose key a lookup didn't find, by source looked up in.
@@ -41,6 +42,7 @@ class SourceReport:
     repeated: int | None = None
     dropped: int = 0
     left_out: int = 0
+    erased: int = 0
     quarantined: dict[str, int] = field(default_factory=dict)
     mistyped: dict[str, int] = field(default_factory=dict)
     orphans: dict[str, int] = field(default_factory=dict)

@@ -124,6 +124,7 @@ class Rows:
         base_columns: the names of those in ``base``.
         kept: the table that many mappings share, and the names of its columns; cheaper still. It has every row.
         orphans: for each lookup (by its place), the hidden columns that say whether there was a key and a match.
+        hidden: for each column of customers, which rows belong to erased people; columns without such rows aren't there.
     """
 
     staged: Staged
@@ -133,6 +134,7 @@ class Rows:
     base_columns: frozenset[str] = frozenset()
     kept: tuple[str, frozenset[str]] = ("", frozenset())
     orphans: dict[str, tuple[str, str]] = field(default_factory=dict)
+    hidden: dict[str, str] = field(default_factory=dict)
 
     @property
     def spec(self) -> SourceSpec:
@@ -180,20 +182,29 @@ class Rows:
             return wanted
         return next((c for c in self.columns if c.casefold() == wanted.casefold()), None)
 
-    def condition(self, store: Store, expression: str | None, place: str) -> str:
+    def condition(self, store: Store, expression: str | None, place: str, owner: Column | None = None) -> str:
         """SQL that is true for the rows which an expression takes (all, for None) and false for the others.
+
+        Args:
+            store: the store.
+            expression: of the mapping.
+            place: of the mapping.
+            owner: the column of the customer whose rows they are: those of erased people aren't taken.
 
         Raises:
             ConfigError: the expression can't be evaluated over these columns.
         """
-        return either(self.meant(store, expression, place))
+        return either(self.meant(store, expression, place, owner))
 
-    def meant(self, store: Store, expression: str | None, place: str) -> str:
+    def meant(self, store: Store, expression: str | None, place: str, owner: Column | None = None) -> str:
         """The same, but NULL for some of the others: cheaper where that makes no difference."""
+        used = USED
+        if owner is not None and owner.name in self.hidden:
+            used = f"({USED} AND NOT {self.hidden[owner.name]})"
         if expression is None:
-            return USED
+            return used
         check_expression(store, self, self.relation, expression, place)
-        return f"({USED} AND {_forgiving(store, self.relation, expression)})"
+        return f"({used} AND {_forgiving(store, self.relation, expression)})"
 
 
 def either(meant: str) -> str:

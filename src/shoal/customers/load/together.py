@@ -136,7 +136,7 @@ def _asks_for(draft: Draft) -> tuple[str | None, list[str]]:
     """The column and the quoted words, where the condition is ``event = 'x'`` or ``event IN ('x', 'y')`` over text."""
     rows, found = draft.plan.rows, _WORDS.fullmatch(draft.plan.map.when or "")
     wanted = found["column"].strip('"') if found else ""
-    if found is None or not rows.has(wanted):
+    if found is None or not rows.has(wanted) or draft.customer.name in rows.hidden:
         return None, []
     column = rows.find(wanted, draft.plan.map.place)
     listed = [found["one"]] if found["one"] else re.findall(_WORD, found["many"])

@@ -70,7 +70,8 @@ def judge_traits(store: Store, rows: Rows, map_: TraitMap) -> TraitPlan:
     owner = rows.find(map_.owner, f"{map_.place}.{map_.scope}")
     places = {f"{map_.place}.take.{trait}": column for trait, column in map_.take.items()}
     taken = [single(rows.find(column, place), place) for place, column in places.items()]
-    condition = rows.condition(store, map_.when, f"{map_.place}.when")
+    whose = owner if map_.scope == "customer" else None
+    condition = rows.condition(store, map_.when, f"{map_.place}.when", whose)
     tests = [faults.needs(owner, f"no-{map_.scope}"), *_time(rows, map_.at, map_.place)]
     tests += faults.within(c for c in taken if c.kind is Kind.NUMBER)
     return TraitPlan(map_, rows, faults.sift(store, rows, rows.relation, condition, tests))
@@ -84,7 +85,8 @@ def judge_consent(store: Store, rows: Rows, map_: ConsentMap) -> ConsentPlan:
     """
     customer = rows.find(map_.customer, f"{map_.place}.customer")
     granted = rows.find(map_.granted, f"{map_.place}.granted")
-    condition = f"({rows.condition(store, map_.when, f'{map_.place}.when')} AND coalesce({granted.known}, false))"
+    taken = rows.condition(store, map_.when, f"{map_.place}.when", customer)
+    condition = f"({taken} AND coalesce({granted.known}, false))"
     tests = [faults.needs(customer, "no-customer"), *_time(rows, map_.at, map_.place)]
     tests.append(Test(f"({granted.as_kind(Kind.YESNO)}) IS NULL", "bad-consent", granted.name))
     if map_.purpose_column:
