@@ -188,3 +188,25 @@ def test_a_full_disk_leaves_the_store_as_it_was(workshop: Path) -> None:
     assert _counts(workshop) == before
     assert _run(workshop).stdout == "loaded\n"
     assert _counts(workshop)["in force"] == 100_000
+
+
+def test_a_nul_in_the_header_and_a_file_that_is_no_text_are_named_and_the_store_is_not_blamed(shop: Shop) -> None:
+    """Breaks if a file that was damaged is reported as a fault of the store, without its name."""
+    (shop.root / "o.csv").write_bytes(b"id,wh\0o,day\n1,a,2017-01-02\n2,b,2017-01-02\n")
+    with pytest.raises(SourceError) as caught:
+        shop.load(MAPPING)
+    assert str(caught.value).startswith("o.csv:1: The header holds a NUL byte.")
+    (shop.root / "o.csv").write_bytes(bytes(range(256)) * 400)
+    with pytest.raises(SourceError) as caught:
+        shop.load(MAPPING)
+    assert str(caught.value).startswith("o.csv:1: This is not text.")
+    (shop.root / "o.jsonl").write_text('{"id": 1, "who": "a", "day": "2017-01-02", "a\\u0000b": 1}\n')
+    with pytest.raises(SourceError, match="NUL byte") as caught:
+        shop.load(MAPPING.replace("o.csv", "o.jsonl"))
+    assert str(caught.value).startswith("o.jsonl: ")
+
+
+def test_a_control_character_that_parts_the_cells_is_no_sign_of_a_binary_file(shop: Shop) -> None:
+    (shop.root / "o.csv").write_bytes(b"id\x01who\x01day\n1\x01a\x012017-01-02\n")
+    shop.load(MAPPING.replace("events:", r'format: {delimiter: "\x01"}, events:'))
+    assert len(shop.events("O")) == 1

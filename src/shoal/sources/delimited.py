@@ -36,6 +36,10 @@ BLOCK = 16 << 20
 _SAMPLE = 1 << 20
 _TOLERANT_ROWS = 20_000
 _NEWLINE, _RETURN = 10, 13
+_LOOKED_AT = 1 << 16
+_CONTROL = [bytes([c]) for c in (*range(9), *range(14, 32), 127)]
+_BINARY = 0.05
+"""The share of control characters above which nobody would call it text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,15 @@ def read(file: SourceFile, fmt: Format, *, fast: bool = True) -> Reading:
     text = _decoded(samples[0], found.codec)
     returns = b"\r" in text and b"\n" not in text
     text = text.replace(b"\r", b"\n") if returns else text
+    if fmt.delimiter is None or fmt.delimiter.encode() not in _CONTROL:
+        _refuse_binary(text, file.path)
     dialect = find_dialect(text, fmt, file.path, complete=complete)
+    if any("\0" in name for name in dialect.names):
+        raise SourceError(
+            "The header holds a NUL byte.",
+            place=f"{file.path}:{dialect.header or 1}",
+            fix="Export the file again, or take the byte out.",
+        )
     plan = _Plan(found.codec, returns, dialect, fmt.missing_texts, fmt.cell_limit, fast)
     return Reading(
         file=file,
@@ -77,6 +89,18 @@ def read(file: SourceFile, fmt: Format, *, fast: bool = True) -> Reading:
         produce=lambda reading: _batches(reading, plan),
         warnings=[w for w in (found.warning, *dialect.warnings) if w],
     )
+
+
+def _refuse_binary(text: bytes, place: str) -> None:
+    """Refuse what can't be meant as text: many control characters, already in what would be the header."""
+    first = text[: text.find(b"\n") + 1] or text
+    if all(
+        sum(piece.count(c) for c in _CONTROL) > _BINARY * len(piece)
+        for piece in (first[:_LOOKED_AT], text[:_LOOKED_AT])
+    ):
+        raise SourceError(
+            "This is not text.", place=f"{place}:1", fix="Export it as CSV, or say what it is with type: in its format."
+        )
 
 
 def _with_detected(fmt: Format, plan: _Plan) -> Format:

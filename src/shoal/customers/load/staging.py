@@ -146,6 +146,8 @@ def stage(store: Store, spec: SourceSpec, files: Iterable[NumberedFile], relatio
     """
     numbered = tuple(files)
     readings = [read(n.file, spec.format) for n in numbered]
+    for reading in readings:
+        _refuse_nul(reading)
     schemas = [_schema(store, reading) for reading in readings]
     columns = _united(schemas)
     staged = Staged(spec, relation, columns, numbered)
@@ -159,6 +161,18 @@ def stage(store: Store, spec: SourceSpec, files: Iterable[NumberedFile], relatio
     else:
         _copy(store, staged, readings, schemas, meter)
     return staged
+
+
+def _refuse_nul(reading: Reading) -> None:
+    """No database takes a NUL in a column's name."""
+    for column in reading.columns:
+        if "\0" in column.name:
+            shown = column.name.replace("\0", "\\0")
+            raise SourceError(
+                f'The name of the column "{shown}" holds a NUL byte.',
+                place=reading.file.path,
+                fix="Export it again, or take the byte out.",
+            )
 
 
 def check_columns(staged: Staged, used: Iterable[tuple[str, str]], before: Iterable[str]) -> None:
