@@ -21,11 +21,13 @@ definition; ``fix`` is what the reader can do.
 
 from __future__ import annotations
 
+import errno
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 
 class ShoalError(Exception):
@@ -187,6 +189,19 @@ class Unsupported(ShoalError):
     """An engine or format that says by name what it can't do."""
 
     exit_code = 2
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def unwritten(error: OSError, place: Path | str | None = None) -> StoreError:
+    """The error for a file that couldn't be written or read, said as one paragraph."""
+    where = place or error.filename
+    at = None if where is None else str(where)
+    if error.errno in _NO_ROOM:
+        return StoreError("The disk is full.", place=at, fix="Free disk space and try again.")
+    problem = f"{error.strerror or error}."
+    return StoreError(problem, place=at, fix="Check the path, and who may read and write there.")
 
 
 def nearest(name: str, known: Iterable[str], most: int = 3) -> list[str]:

@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from shoal import __version__
-from shoal.errors import ShoalError
+from shoal.errors import ShoalError, unwritten
 
 # name: (module, function, one line for --help)
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -143,6 +143,9 @@ def main(args: list[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        known = unwritten(error)
+        _fail(str(known), known.exit_code)
 
 
 def _fail(message: str, code: int) -> None:

@@ -54,10 +54,20 @@ def hint(text: str) -> str:
 NOTHING_LOADED = "Nothing was loaded yet. Begin with: shoal load"
 
 
+WITH_FAULTS = 7
+"""The exit code of a command that did its work, though not all files say what can be accepted."""
+
+
 def say_faults(workspace: Workspace) -> None:
     """What isn't in force as it was written, on standard error."""
     for fault in workspace.data.faults():
         click.echo(hint(fault), err=True)
+
+
+def end_with_faults(ctx: click.Context, workspace: Workspace) -> None:
+    """Let a script know by the exit code that something isn't in force as it was written."""
+    if workspace.data.faults():
+        ctx.exit(WITH_FAULTS)
 
 
 @contextmanager

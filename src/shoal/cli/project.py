@@ -14,6 +14,7 @@ from shoal.cli.output import (
     as_json,
     as_of_option,
     asked,
+    end_with_faults,
     file_size,
     hint,
     opened,
@@ -74,8 +75,9 @@ def load(ctx: click.Context, only: tuple[str, ...], json_: bool) -> None:
             done = ws.data.load(only=only or None, progress=step)
         if json_:
             print_json(done.document())
-            return
-        _print_loaded(done)
+        else:
+            _print_loaded(done)
+        end_with_faults(ctx, ws)
 
 
 def _print_loaded(done: Loaded) -> None:
@@ -163,6 +165,7 @@ def retry(ctx: click.Context, source: str | None, json_: bool) -> None:
         with progress() as step:
             done = ws.data.retry_quarantine(source, progress=step)
         print_json(done.document()) if json_ else _print_loaded(done)
+        end_with_faults(ctx, ws)
 
 
 @click.command()
@@ -231,6 +234,7 @@ def status(ctx: click.Context, json_: bool) -> None:
         facts = ws.data.status()
         if json_:
             print_json(facts)
+            end_with_faults(ctx, ws)
             return
         last = facts["last_load"]
         lines = {
@@ -250,6 +254,7 @@ def status(ctx: click.Context, json_: bool) -> None:
                   right=(1,))  # fmt: skip
         for fault in facts["faults"]:
             click.echo(hint(f"\n{fault}"))
+        end_with_faults(ctx, ws)
 
 
 @click.command()

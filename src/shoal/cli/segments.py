@@ -14,6 +14,7 @@ from shoal.cli.output import (
     as_of_option,
     asked,
     count,
+    end_with_faults,
     hint,
     money,
     opened,
@@ -65,11 +66,12 @@ def segments(ctx: click.Context, as_of: str | None, json_: bool) -> None:
             faults = {slug: str(fault) for slug, fault in ws.catalogue.faults.items()}
             facts = {"segments": rows, "faults": faults, "warnings": doubts}
             print_json({"as_of": iso(at), "currency": ws.config.currency} | facts)
-            return
-        _print_segments(ws, rows, at)
-        say_faults(ws)
-        for slug, said in doubts.items():
-            _print_doubts(said, f"segment {slug}: ")
+        else:
+            _print_segments(ws, rows, at)
+            say_faults(ws)
+            for slug, said in doubts.items():
+                _print_doubts(said, f"segment {slug}: ")
+        end_with_faults(ctx, ws)
 
 
 def _print_doubts(doubts: Iterable[object], place: str = "") -> None:
@@ -78,6 +80,9 @@ def _print_doubts(doubts: Iterable[object], place: str = "") -> None:
 
 
 def _print_segments(ws: Workspace, rows: list[dict[str, Any]], at: int) -> None:
+    if not rows and ws.catalogue.faults:
+        click.echo("No segment is in force: none of the files in segments/ can be accepted.")
+        return
     if not rows:
         click.echo(hint("There are no segments yet. See ready ones with: shoal library"))
         click.echo(hint('or write one: shoal segment add "Buyers" \'did "Order Completed" in last 90 days\''))

@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from shoal.errors import DefinitionError, ShoalError, UnknownName
+from shoal.errors import DefinitionError, ShoalError, UnknownName, unwritten
 from shoal.lang.check import check_definition
 from shoal.lang.files import (
     definition_document,
@@ -24,7 +26,7 @@ from shoal.lang.files import (
 from shoal.lang.references import references
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from shoal.lang.nodes import Definition
@@ -92,42 +94,71 @@ def read_catalogue(root: Path, schema: Schema, last_good: Mapping[str, Definitio
     read: dict[str, Definition] = {}
     faults: dict[str, ShoalError] = {}
     texts: dict[str, str] = {}
+    hashes: dict[str, str] = {}
     for path in sorted(folder_of(root).glob("*.yaml")):
-        slug, text = path.stem, path.read_text(encoding="utf-8", errors="replace")
-        texts[slug] = text
+        slug, place, held = path.stem, str(path.relative_to(root)), path.read_bytes()
+        hashes[slug] = _hash(held)
         try:
-            read[slug] = read_definition(text, slug=slug, place=str(path.relative_to(root)))
+            texts[slug] = _decoded(held, place)
+            read[slug] = read_definition(texts[slug], slug=slug, place=place)
         except ShoalError as error:
             faults[slug] = error
-    hashes = {slug: _hash(text) for slug, text in texts.items()}
     return _checked(Catalogue(read, faults, hashes), schema, last_good or {}, root, texts)
+
+
+def _decoded(held: bytes, place: str) -> str:
+    try:
+        return held.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        line = held.count(b"\n", 0, error.start) + 1
+        raise DefinitionError(
+            "The line isn't UTF-8.", place=f"{place}:{line}", fix="Save the file in the encoding UTF-8."
+        ) from None
 
 
 def _checked(
     found: Catalogue, schema: Schema, last_good: Mapping[str, Definition], root: Path, texts: Mapping[str, str]
 ) -> Catalogue:
-    """Drop what doesn't pass the check until all that is left does, since one may name another."""
+    """Go back to the last good version of what doesn't pass the check, else drop it, until all that is left passes.
+
+    One may name another. So only where no changed file is left to go back on is anything dropped: what fails because
+    another file was changed, as in a circle, is sound again without that change.
+    """
     definitions, faults = dict(found.definitions), dict(found.faults)
     definitions |= {slug: last_good[slug] for slug in faults if slug in last_good}
-    dropped = True
-    while dropped:
-        dropped = False
-        full = replace(schema, segments=definitions)
-        for slug, definition in list(definitions.items()):
-            place = str(path_of(root, slug).relative_to(root))
-            try:
-                check_definition(definition, full, place=place)
-            except DefinitionError:
-                broken = sorted(references(definition.where).segments & (faults.keys() - definitions.keys()))
-                if slug not in faults:
-                    faults[slug] = (
-                        _follows(broken[0], place)
-                        if broken
-                        else first_fault(definition, full, texts[slug], place=place)
-                    )
+    while failing := _failing(definitions, schema):
+        full = replace(schema, segments=dict(definitions))
+        changed = [s for s in failing if s in last_good and not _same(definitions[s], last_good[s])]
+        for slug in changed or failing:
+            definition, place = definitions[slug], str(path_of(root, slug).relative_to(root))
+            broken = sorted(references(definition.where).segments & (faults.keys() - definitions.keys()))
+            if slug not in faults:
+                faults[slug] = (
+                    _follows(broken[0], place) if broken else first_fault(definition, full, texts[slug], place=place)
+                )
+            if changed:
+                definitions[slug] = last_good[slug]
+            else:
                 del definitions[slug]
-                dropped = True
     return Catalogue(definitions, faults, found.hashes)
+
+
+def _failing(definitions: Mapping[str, Definition], schema: Schema) -> list[str]:
+    full = replace(schema, segments=definitions)
+    return [slug for slug, definition in definitions.items() if not _passes(definition, full)]
+
+
+def _passes(definition: Definition, schema: Schema) -> bool:
+    try:
+        check_definition(definition, schema)
+    except DefinitionError:
+        return False
+    return True
+
+
+def _same(one: Definition, other: Definition) -> bool:
+    """Whether two say the same, however they are laid out and commented."""
+    return definition_document(one) == definition_document(other)
 
 
 def _follows(slug: str, place: str | None) -> DefinitionError:
@@ -159,7 +190,7 @@ def save(root: Path, definition: Definition, schema: Schema, *, base: str | None
                 place=place,
                 fix=f"Change it with: shoal segment edit {definition.slug} …, or choose another name.",
             )
-        if base is not None and _hash(path.read_text(encoding="utf-8")) != base:
+        if base is not None and _hash(path.read_bytes()) != base:
             raise DefinitionError(
                 "The file has changed since it was read.", place=place, fix="Look at it and try again."
             )
@@ -188,7 +219,11 @@ def dependents(slug: str, segments: Mapping[str, Definition]) -> list[str]:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a text file beside its place, flush it to disk, and rename it there."""
+    """Write a text file beside its place, flush it to disk, and rename it there.
+
+    Raises:
+        StoreError: it can't be written; what stood there before stands there still.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with beside.open("w", encoding="utf-8", newline="\n") as handle:
@@ -196,12 +231,41 @@ def write_atomically(path: Path, text: str) -> None:
             handle.flush()
             os.fsync(handle.fileno())
         beside.replace(path)
+    except OSError as error:
+        raise unwritten(error, path) from error
     finally:
         beside.unlink(missing_ok=True)
 
 
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+@contextmanager
+def kept_or_put_back(path: Path) -> Iterator[None]:
+    """Whatever ends what is done inside, a file then stands as it stood before, or isn't there as before.
+
+    Raises:
+        StoreError: there is no room to remember it; nothing was begun.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.before")
+    there = path.exists()
+    try:
+        if there:
+            shutil.copy2(path, beside)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise unwritten(error, path) from error
+    try:
+        yield
+    except BaseException:
+        if there:
+            beside.replace(path)
+        else:
+            path.unlink(missing_ok=True)
+        raise
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _hash(held: bytes) -> str:
+    return hashlib.sha256(held).hexdigest()
 
 
 def record(store: Store, catalogue: Catalogue, received: int) -> list[str]:
@@ -210,7 +274,7 @@ def record(store: Store, catalogue: Catalogue, received: int) -> list[str]:
     changed: list[str] = []
     for slug, definition in catalogue.definitions.items():
         document = json.dumps(definition_document(definition), ensure_ascii=False, sort_keys=True)
-        digest = _hash(document)
+        digest = _hash(document.encode())
         version, last, removed = known.get(slug, (0, "", False))
         if digest != last or removed:
             changed.append(slug)

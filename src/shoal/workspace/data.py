@@ -17,6 +17,7 @@ from shoal.shapes import RevenueRule
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from shoal.errors import ShoalError
     from shoal.insight.history import Published
     from shoal.workspace.opening import Workspace
 
@@ -236,7 +237,12 @@ class Data:
             for name in sorted(names)
             if known and name not in known
         ]
-        broken = [f"Not accepted: {fault}" for fault in self._ws.catalogue.faults.values()]
+        catalogue = self._ws.catalogue
+        stays = {True: " Its last good version stays in force.", False: ""}
+        broken = [
+            f"Not accepted: {_with(fault, stays[slug in catalogue.definitions])}"
+            for slug, fault in catalogue.faults.items()
+        ]
         return (*lost, *broken)
 
     def recalibrate(self) -> tuple[str, ...]:
@@ -359,6 +365,12 @@ def _quality_line(name: str, measures: dict[str, dict[str, Any]]) -> tuple[str, 
     verdicts = [row["verdict"] for row in measures.values() if row["verdict"] != "ok"]
     figures = (said(m) for m in ("score", "rows", "quarantined", "duplicates", "freshness"))
     return (name, *figures, verdicts[0] if verdicts else "ok")
+
+
+def _with(fault: ShoalError, more: str) -> str:
+    """A fault with a sentence behind its own, above the excerpt of the text."""
+    sentence, *excerpt = str(fault).split("\n")
+    return "\n".join([sentence + more, *excerpt])
 
 
 def figure(measure: str, value: float | None) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shoal.clock import Clock
 from shoal.config import FILE_NAME, Config, read_config
-from shoal.errors import ConfigError, DefinitionError, StatementError, StoreError
-from shoal.insight.definitions import Catalogue, known_at, read_catalogue, record
+from shoal.errors import ConfigError, DefinitionError, StatementError, StoreError, unwritten
+from shoal.insight.definitions import Catalogue, known_at, read_catalogue, record, write_atomically
 from shoal.lang.schema import Schema
 from shoal.workspace.frames import Form, as_form
 from shoal.workspace.lock import WorkspaceLock
@@ -53,15 +54,28 @@ def create_workspace(root: Path, text: str) -> Path:
 
     Raises:
         ConfigError: if there is one already.
+        StoreError: if it can't be written; nothing of it is left then.
     """
-    path = root / FILE_NAME
+    path, ignore = root / FILE_NAME, root / ".gitignore"
     if path.exists():
         raise ConfigError("There is a workspace here already.", place=str(path), fix="Choose another folder.")
-    (root / "segments").mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    ignore = root / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text(_IGNORE, encoding="utf-8")
+    absent = [folder for folder in (root / "segments", root, *root.parents) if not folder.exists()]
+    written = [] if ignore.exists() else [ignore]
+    try:
+        (root / "segments").mkdir(parents=True, exist_ok=True)
+        if written:
+            write_atomically(ignore, _IGNORE)
+        # The settings come last: where they stand, the workspace is whole.
+        write_atomically(path, text)
+    except BaseException as error:
+        for file in written:
+            file.unlink(missing_ok=True)
+        for folder in absent:
+            with suppress(OSError):
+                folder.rmdir()
+        if isinstance(error, OSError):
+            raise unwritten(error, path) from error
+        raise
     return path
 
 

@@ -342,9 +342,15 @@ class Segments:
 
     def _save(self, definition: Definition, *, base: str | None, new: bool, because: str) -> Definition:
         ws = self._ws
-        files.save(ws.config.root, definition, ws.schema, base=base, new=new)
-        ws.refresh()
-        self.publish(because=because)
+        path = files.path_of(ws.config.root, definition.slug)
+        try:
+            with files.kept_or_put_back(path), ws.store.transaction():
+                files.save(ws.config.root, definition, ws.schema, base=base, new=new)
+                ws.refresh()
+                self.publish(because=because)
+        except BaseException:
+            ws.refresh()
+            raise
         return definition
 
     def remove(self, name: str) -> Definition | None:
