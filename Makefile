@@ -26,7 +26,7 @@ demo: $(STAMPS)/demo ## Load one real year of a grocery chain, evaluate, and wri
 	@$(BIN)/python examples/grocery/demo.py
 
 test: $(STAMPS)/test ## Pass the whole suite
-	@scripts/services postgresql chromium
+	@scripts/services postgresql chromium poppler-utils
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(STAMPS)/test ## Lint, format check and types

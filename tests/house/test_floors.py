@@ -57,6 +57,8 @@ def allowed(mine: str, other: str) -> bool:
         return False
     if FLOOR_OF[mine] == 4 and FLOOR_OF[other] == 4:
         return (mine, other) == ("workspace", "config")
+    if FLOOR_OF[mine] == 5 and FLOOR_OF[other] == 5:
+        return (mine, other) == ("cli", "server")  # a command starts the server
     return FLOOR_OF[other] < FLOOR_OF[mine]
 
 
@@ -91,6 +93,9 @@ def test_the_rules_refuse_what_they_should() -> None:
         ("customers", "insight"),
         ("config", "cli"),
         ("errors", "lang"),
+        ("live", "sql"),
+        ("log", "live"),
+        ("server", "cli"),
     ]:
         assert not allowed(mine, other)
 

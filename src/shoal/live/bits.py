@@ -1,4 +1,4 @@
-"""Memberships as packed bits: a row for each customer, a bit for each segment."""
+"""Memberships as packed bits: for each 64 customers, a word for each segment."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+_ONE = np.uint64(1)
 
 
 class Bits:
@@ -19,30 +21,52 @@ class Bits:
     def ensure(self, rows: int, slots: int) -> None:
         """Make room."""
         have, wide = self.words.shape
-        need = max(1, -(-slots // 64))
-        if rows <= have and need <= wide:
+        blocks = -(-rows // 64)
+        if blocks <= have and slots <= wide:
             return
-        bigger = np.zeros((max(rows, have if rows <= have else have * 3 // 2), max(need, wide)), np.uint64)
+        tall = max(blocks, have if blocks <= have else have * 3 // 2)
+        bigger = np.zeros((tall, max(slots, wide)), np.uint64)
         bigger[:have, :wide] = self.words
         self.words = bigger
 
     def get(self, row: int, slot: int) -> bool:
         """One bit; beyond the table there are none."""
-        return row < len(self.words) and bool(int(self.words[row, slot >> 6]) >> (slot & 63) & 1)
+        return row >> 6 < len(self.words) and bool(int(self.words[row >> 6, slot]) >> (row & 63) & 1)
 
     def put(self, row: int, slot: int, truth: bool) -> None:
         """Set one bit."""
-        bit = np.uint64(1 << (slot & 63))
+        bit = np.uint64(1 << (row & 63))
         if truth:
-            self.words[row, slot >> 6] |= bit
+            self.words[row >> 6, slot] |= bit
         else:
-            self.words[row, slot >> 6] &= ~bit
+            self.words[row >> 6, slot] &= ~bit
+
+    def gather(self, rows: npt.NDArray[np.int64], slot: int) -> npt.NDArray[np.bool_]:
+        """The bits of some customers."""
+        words = self.words[rows >> 6, slot]
+        found: npt.NDArray[np.bool_] = (words >> (rows & 63).astype(np.uint64)) & _ONE != 0
+        return found
+
+    def flip(self, rows: npt.NDArray[np.int64], slot: int) -> None:
+        """Turn the bits of some customers, each named once."""
+        np.bitwise_xor.at(self.words[:, slot], rows >> 6, _ONE << (rows & 63).astype(np.uint64))
 
     def clear(self, slot: int) -> None:
         """Set a segment's bits to no."""
-        self.words[:, slot >> 6] &= ~np.uint64(1 << (slot & 63))
+        self.words[:, slot] = 0
 
-    def column(self, slot: int) -> npt.NDArray[np.bool_]:
-        """A segment's bits, by row."""
-        found = (self.words[:, slot >> 6] >> np.uint64(slot & 63)) & np.uint64(1)
-        return found.astype(np.bool_)
+    def count(self, slot: int) -> int:
+        """How many have it."""
+        return int(np.bitwise_count(self.words[:, slot]).sum())
+
+    def rows(self, slot: int) -> npt.NDArray[np.int64]:
+        """Who has it."""
+        blocks = np.flatnonzero(self.words[:, slot])
+        found = np.unpackbits(self.words[blocks, slot].view(np.uint8), bitorder="little").reshape(-1, 64)
+        which, place = np.nonzero(found)
+        return blocks[which] * 64 + place
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes in memory."""
+        return self.words.nbytes

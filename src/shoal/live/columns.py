@@ -1,4 +1,4 @@
-"""Typed columns of the resident state: growable arrays of integers, texts and lists by the number of their word."""
+"""Typed columns of the resident state: integers in as few bytes as they need, texts and lists by the number of their word."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ _TYPES: dict[Kind, Callable[[int], Any]] = {
     Kind.INSTANT: Moment,
     Kind.YESNO: bool,
 }
+_UNITS = (1_000_000, 10_000, 1_000, 1)
+"""What numbers and instants are divided by, where all of a base's can be."""
+_NARROW: tuple[Any, ...] = (np.int8, np.int32, np.int64)
 
 
 def grown(array: npt.NDArray[Any], size: int, fill: int = 0) -> npt.NDArray[Any]:
@@ -31,6 +34,25 @@ def grown(array: npt.NDArray[Any], size: int, fill: int = 0) -> npt.NDArray[Any]
     bigger = np.full(max(size, len(array) * 3 // 2, 16), fill, dtype=array.dtype)
     bigger[: len(array)] = array
     return bigger
+
+
+def narrowed(values: npt.NDArray[np.int64], units: Sequence[int] = _UNITS) -> tuple[npt.NDArray[Any], int]:
+    """The integers divided by the greatest unit that divides all, in the narrowest type; and that unit.
+
+    ``MISSING`` becomes the least number of the type.
+    """
+    known = values != MISSING
+    if not known.any():
+        return np.full(len(values), np.iinfo(np.int8).min, np.int8), 1
+    # A few tell mostly which unit it is.
+    sample = values[known][:1000]
+    for unit in units:
+        if unit == 1 or (not (sample % unit).any() and not (values[known] % unit).any()):
+            break
+    divided = np.where(known, values, 0) // unit
+    low, high = int(divided.min()), int(divided.max())
+    kind = next(t for t in _NARROW if np.iinfo(t).min < low and high <= np.iinfo(t).max)
+    return np.where(known, divided, np.iinfo(kind).min).astype(kind), unit
 
 
 class Words:
@@ -66,6 +88,8 @@ def _frozen(value: Any) -> Any:
 class Column:
     """The values of one property or trait, in the order of the table's base and of its tail.
 
+    In the arrays the least number of the type stands for missing, of words −1.
+
     Args:
         kind: its type; texts, lists and points are kept once and by number.
     """
@@ -74,34 +98,70 @@ class Column:
         self.kind = kind
         self.words = None if kind in _TYPES else Words()
         self.missing = MISSING if self.words is None else -1
-        dtype: Any = np.int64 if self.words is None else np.int32
-        self.base: npt.NDArray[Any] = np.empty(0, dtype)
-        self.tail: npt.NDArray[Any] = np.empty(0, dtype)
+        """What stands for missing in the tail."""
+        self.unit = 1
+        """What the base's integers are to be multiplied by."""
+        self.sign: npt.NDArray[np.int64] = np.zeros(1, np.int64)
+        """1 where a number below 0 ever stood here."""
+        self.base: npt.NDArray[Any] = np.empty(0, np.int32)
+        self.tail: npt.NDArray[np.int64] = np.empty(0, np.int64)
+
+    @property
+    def base_missing(self) -> int:
+        """What stands for missing in the base."""
+        return -1 if self.words is not None else int(np.iinfo(self.base.dtype).min)
 
     def encode(self, value: Any) -> int:
-        """A value (see ``live.values``) as it stands in the arrays."""
+        """A value (see ``live.values``) as it stands in the tail."""
         if value is None:
             return self.missing
-        return int(value) if self.words is None else self.words.number(value)
+        if self.words is not None:
+            return self.words.number(value)
+        found = int(value)
+        if found < 0:
+            self.sign[0] = 1
+        return found
 
     def decode(self, stored: int) -> Any:
-        """The value of what stands in the arrays."""
+        """The value of what stands in the tail."""
         if stored == self.missing:
             return None
         return _TYPES[self.kind](int(stored)) if self.words is None else self.words.values[stored]
 
     def fill(self, values: Sequence[Any] | npt.NDArray[Any]) -> None:
-        """Set the base: an array as it stands in the arrays, or values one by one."""
-        if isinstance(values, np.ndarray):
-            self.base = values.astype(self.base.dtype, copy=False)
-        else:
-            self.base = np.fromiter(map(self.encode, values), self.base.dtype, len(values))
+        """Set the base: an array of int64 as it would stand in the tail, or values one by one."""
+        if not isinstance(values, np.ndarray):
+            values = np.fromiter(map(self.encode, values), np.int64, len(values))
+        if self.words is not None:
+            kind = np.int8 if len(self.words.values) < 127 else np.int32
+            self.base, self.unit = values.astype(kind), 1
+            return
+        if ((values < 0) & (values != MISSING)).any():
+            self.sign[0] = 1
+        self.base, self.unit = narrowed(values.astype(np.int64, copy=False))
+
+    def blank(self, size: int) -> None:
+        """Set the base to missing."""
+        self.fill(np.full(size, self.missing, np.int64))
+
+    def stored(self, at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """What would stand in the tail for entries: ``at`` ≥ 0 in the base, −1 − i in the tail."""
+        found = np.empty(len(at), np.int64)
+        late = at < 0
+        found[late] = self.tail[-1 - at[late]]
+        base = self.base[at[~late]].astype(np.int64)
+        found[~late] = np.where(base == self.base_missing, self.missing, base * self.unit)
+        return found
 
     def put(self, index: int, value: Any) -> None:
         """Set a value of the tail."""
-        self.tail = grown(self.tail, index + 1, self.missing)
         self.tail[index] = self.encode(value)
 
     def at(self, ref: int) -> Any:
-        """The value of a row: ``ref`` ≥ 0 in the base, −1 − i in the tail."""
-        return self.decode(self.base[ref] if ref >= 0 else self.tail[-1 - ref])
+        """The value of an entry: ``ref`` ≥ 0 in the base, −1 − i in the tail."""
+        if ref < 0:
+            return self.decode(int(self.tail[-1 - ref]))
+        found = int(self.base[ref])
+        if found == self.base_missing:
+            return None
+        return self.decode(found * self.unit)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from shoal.errors import UnknownName
 from shoal.lang.calendar import zone
-from shoal.live.bits import Bits
-from shoal.live.columns import grown
+from shoal.live.batches import Events, apply
+from shoal.live.evaluator import Evaluator
+from shoal.live.freeze import frozen, thaw, thaw_memberships
 from shoal.live.judge import Judge
+from shoal.live.needs import Needs, needs
 from shoal.live.plan import Touch, made_ready
+from shoal.live.preview import Preview, preview
 from shoal.live.state import ACCOUNT_ID, ACCOUNT_PREFIX, State
 from shoal.live.values import FAR
+from shoal.live.why import Reason, reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from fractions import Fraction
     from typing import Any
 
@@ -24,8 +30,14 @@ if TYPE_CHECKING:
 
     from shoal.lang.nodes import Definition
     from shoal.lang.schema import Schema
+    from shoal.live.evaluator import Flips
 
 BY_TIME = "time"
+_LOOSE = 1 << 16
+"""So many entries may stand loose in any table."""
+
+
+_row = itemgetter(0)
 
 
 class Change(NamedTuple):
@@ -61,26 +73,23 @@ class Engine:
         self.zone = zone(schema.zone)
         self.state = State(schema)
         self.plan = made_ready(definitions)
-        self.bits = Bits()
-        self.due: npt.NDArray[np.int64] = np.empty(0, np.int64)
-        self._slots = {slug: slot for slot, slug in enumerate(self.plan.definitions)}
-        self._touched: dict[int, set[str]] = {}
+        self.evaluator = Evaluator(self.state, self.zone, self.plan, recording)
+        self._touched: dict[int, frozenset[str]] = {}
         self._touched_all: set[str] = set()
 
     # ------------------------------------------------------------ asking
 
     def members(self, slug: str) -> list[str]:
         """The ids of a segment's members, in the order of their rows."""
-        rows = np.flatnonzero(self.bits.column(self._slot(slug)))
-        return [self.state.people.ids[row] for row in rows]
+        return [self.state.people.ids[row] for row in self.evaluator.bits.rows(self._slot(slug)).tolist()]
 
     def size(self, slug: str) -> int:
         """How many members a segment has."""
-        return int(np.count_nonzero(self.bits.column(self._slot(slug))))
+        return self.evaluator.bits.count(self._slot(slug))
 
     def is_member(self, slug: str, customer: str) -> bool:
         """Whether a customer, by any of their ids, is in a segment."""
-        return self.bits.get(self.row(customer), self._slot(slug))
+        return self.evaluator.bits.get(self.row(customer), self._slot(slug))
 
     def row(self, customer: str) -> int:
         """The row of who stands for a customer.
@@ -94,9 +103,9 @@ class Engine:
         return self.state.people.survivor(row)
 
     def _slot(self, slug: str) -> int:
-        if slug not in self._slots:
-            raise UnknownName("segment", slug, self._slots)
-        return self._slots[slug]
+        if slug not in self.evaluator.slots:
+            raise UnknownName("segment", slug, self.evaluator.slots)
+        return self.evaluator.slots[slug]
 
     def until(self, slug: str, customer: str) -> int | None:
         """The earliest instant at which the membership changes if nothing more is received; None for never."""
@@ -109,91 +118,145 @@ class Engine:
                 return t
         return None
 
+    def preview(self, definition: Definition, sample: int = 10) -> Preview:
+        """What a definition would give now: its count, the size of each condition alone and in place, some members."""
+        return preview(self, definition, sample)
+
+    def why(self, slug: str, customer: str, t: int | None = None) -> Reason:
+        """Why a customer is in a segment or not, and until when; each condition for itself."""
+        self._slot(slug)
+        return reason(self, slug, self.row(customer), self.now if t is None else t)
+
+    def since(self, slug: str, customer: str) -> int | None:
+        """When the customer entered last, as it was published; None where that isn't known."""
+        row = self.row(customer)
+        table = self.state.published.get((slug, "entered"))
+        self._slot(slug)
+        if table is None:
+            return None
+        found = [at for one in self.state.people.members(row) for at in table.instants(one) if at <= self.now]
+        return max(found, default=None)
+
     def next_due(self) -> int:
         """The next instant at which time alone may change a membership; FAR where there is none."""
-        return int(self.due.min()) if len(self.due) else FAR
+        return self.evaluator.dues.next()
 
     def _judge(self, row: int, t: int) -> Judge:
         return Judge(self.plan, self.state, self.zone, row, t)
 
     # ------------------------------------------------------------ evaluating
 
-    def build(self) -> list[Change]:
-        """Evaluate everything at ``now``."""
-        self._touched_all |= set(self.plan.definitions)
-        return self.settle()
+    def build(self, *, quiet: bool = False) -> list[Change]:
+        """Evaluate everything at ``now``.
+
+        Args:
+            quiet: whether what differs is neither told nor recorded as history.
+        """
+        for table in self.state.tables():
+            table.compact()
+        if not quiet:
+            self._touched_all |= set(self.plan.definitions)
+            return self.settle()
+        self._touched_all, self._touched = set(), {}
+        self.evaluator.ensure()
+        rows = self.standing()
+        self.evaluator.evaluate(rows, np.full(len(rows), self.now), self.plan.everything, whole=True, quiet=True)
+        return []
+
+    def assume(self, members: Mapping[str, Iterable[str]]) -> None:
+        """Take memberships as they were published last; ``build`` tells what differs by now."""
+        self.evaluator.ensure()
+        bits, people = self.evaluator.bits, self.state.people
+        for slug, ids in members.items():
+            if slug in self.evaluator.slots:
+                rows = {row for one in ids if (row := people.known(one)) is not None and not people.gone(row)}
+                new = np.array(sorted(rows), np.int64)
+                slot = self.evaluator.slots[slug]
+                bits.flip(new[~bits.gather(new, slot)], slot)
+
+    def expect(self) -> None:
+        """Work out when each customer is due, and leave memberships as they were published."""
+        self.evaluator.ensure()
+        self.evaluator.expect(self.standing(), self.now)
 
     def advance(self, t: int) -> list[Change]:
         """Let time pass; each change is of the very instant at which it was due."""
-        changes: list[Change] = []
         if t <= self.now:
-            return changes
-        for row in np.flatnonzero(self.due <= t).tolist():
-            while (due := int(self.due[row])) <= t:
-                self.due[row] = FAR
-                changes += self._evaluate(row, due, self.plan.definitions.keys(), BY_TIME)
+            return []
+        if self.evaluator.dues.next() > t:
+            self.now = t
+            return []
+        self.evaluator.ensure()
+        dues, flips = self.evaluator.dues, []
+        while len(rows := dues.by(t)):
+            flips += self.evaluator.evaluate(rows, dues.at[rows].copy(), self.plan.definitions, whole=True)
         self.now = t
+        changes = self.told(flips, BY_TIME)
         changes.sort(key=lambda change: change.at)
         return changes
 
     def settle(self, because: str = "") -> list[Change]:
         """Evaluate what was touched since the last time, at ``now``."""
-        changes: list[Change] = []
         everywhere, self._touched_all = self._touched_all, set()
         touched, self._touched = self._touched, {}
+        self.evaluator.ensure()
+        if everywhere:
+            # The rest of what was touched is a part of these customers' segments.
+            wanted = everywhere.union(*touched.values())
+            return self.told(self._evaluate(self.standing(), wanted), because)
+        groups: dict[frozenset[str], list[int]] = {}
+        for row in sorted(touched):
+            if not self.state.people.gone(row):
+                groups.setdefault(touched[row], []).append(row)
+        flips = [self._evaluate(np.array(rows, np.int64), slugs) for slugs, rows in groups.items()]
+        return self.told(list(chain.from_iterable(flips)), because)
+
+    def standing(self) -> npt.NDArray[np.int64]:
+        """All customers who stand for themselves."""
         people = self.state.people
-        self._ensure()
-        rows = range(len(people)) if everywhere else sorted(touched)
-        for row in rows:
-            if not people.gone(row):
-                changes += self._evaluate(row, self.now, touched.get(row, set()) | everywhere, because)
-        return changes
+        rows = np.arange(len(people))
+        return np.delete(rows, people.gone_rows) if people.gone_rows else rows
 
-    def _ensure(self) -> None:
-        rows = len(self.state.people)
-        self.due = grown(self.due, rows, FAR)
-        self.bits.ensure(len(self.due), max(self._slots.values(), default=0) + 1)
+    def _evaluate(self, rows: npt.NDArray[np.int64], wanted: Collection[str]) -> list[Flips]:
+        return self.evaluator.evaluate(rows, np.full(len(rows), self.now), wanted)
 
-    def _evaluate(self, row: int, t: int, wanted: Iterable[str], because: str) -> list[Change]:
-        """Judge the wanted segments of one customer, and those that refer to what changes."""
-        judge = self._judge(row, t)
-        changes: list[Change] = []
-        due, asked = int(self.due[row]), set(wanted)
-        for slug in self.plan.definitions:
-            if slug not in asked:
-                continue
-            truth, until = judge.segment(slug)
-            due = min(due, until)
-            if truth != self.bits.get(row, self._slots[slug]):
-                asked.update(self.plan.dependents.get(slug, ()))
-                changes.append(self._publish(row, slug, "entered" if truth else "left", t, because))
-                self.bits.put(row, self._slots[slug], truth)
-        self.due[row] = due
-        return changes
-
-    def _publish(self, row: int, slug: str, what: str, t: int, because: str) -> Change:
-        if self.recording:
-            self.state.published_table(slug, what).insert(row, t, "", {})
-        return Change(self.state.people.ids[row], slug, what, t, because)
+    def told(self, flips: Iterable[Flips], because: str) -> list[Change]:
+        """What changed, in order per customer."""
+        ids, names = self.state.people.ids, dict[int, str]()
+        found = []
+        for each in flips:
+            for row, truth, at in zip(each.rows.tolist(), each.truth.tolist(), each.at.tolist(), strict=True):
+                if row not in names:
+                    names[row] = ids[row]
+                found.append((row, Change(names[row], each.slug, "entered" if truth else "left", at, because)))
+        found.sort(key=_row)
+        return [change for _, change in found]
 
     # ------------------------------------------------------------ touching
 
     def _touch(self, row: int, touch: Touch) -> None:
         slugs = self.plan.touched_by(touch)
         row = self.state.people.survivor(row)
-        self._touched.setdefault(row, set()).update(slugs)
+        self.mark(row, slugs)
         if self.plan.shared & slugs or (touch.kind == "trait" and touch.name == ACCOUNT_ID):
             self._touch_colleagues(row, self.plan.shared)
 
     def _touch_colleagues(self, row: int, slugs: frozenset[str]) -> None:
         for entry in self.state.entries(self.state.traits.get(ACCOUNT_ID), row):
             for other in self.state.belonging.get(entry.get("value"), ()):
-                self._touched.setdefault(self.state.people.survivor(other), set()).update(slugs)
+                self.mark(self.state.people.survivor(other), slugs)
+
+    def mark(self, row: int, slugs: Iterable[str]) -> None:
+        """Segments of a customer are to be evaluated."""
+        more = slugs if isinstance(slugs, frozenset) else frozenset(slugs)
+        known = self._touched.get(row)
+        if known is not more:
+            self._touched[row] = more if known is None else known | more
 
     def _seen(self, row: int, ts: int) -> None:
         """Whoever is new, or is there from an earlier instant on, may be in any segment."""
         if ts < self.state.people.exists_from(self.state.people.survivor(row)):
-            self._touched.setdefault(self.state.people.survivor(row), set()).update(self.plan.definitions)
+            self.mark(self.state.people.survivor(row), self.plan.everything)
 
     # ------------------------------------------------------------ taking in
 
@@ -203,6 +266,15 @@ class Engine:
         self._seen(row, ts)
         self.state.add(self.state.event_table(name), row, ts, mid, properties)
         self._touch(row, Touch("event", name))
+
+    def apply_events(self, events: Events, because: str = "") -> list[Change]:
+        """Take in many events, and evaluate who is touched by them."""
+        return apply(self, events, because)
+
+    @property
+    def has_touched(self) -> bool:
+        """Whether anything waits for ``settle``."""
+        return bool(self._touched or self._touched_all)
 
     def add_trait(self, owner: str, name: str, value: Any, ts: int, mid: str) -> None:
         """Take in a change of a trait; a name with the prefix ``account.`` is one of the account ``owner``."""
@@ -236,7 +308,7 @@ class Engine:
         row = self.state.people.row(customer)
         self.state.published_table(segment, what).insert(row, ts, "", {})
         standing = self.state.people.survivor(row)
-        self._touched.setdefault(standing, set()).update(self.plan.dependents.get(segment, ()))
+        self.mark(standing, self.plan.dependents.get(segment, ()))
 
     def refresh(self, value: str, rank: str, ts: int, number: Fraction) -> None:
         """Take in a refreshed threshold."""
@@ -249,22 +321,22 @@ class Engine:
         one, other = people.row(kept), people.row(gone)
         self._touch_colleagues(other, self.plan.shared)
         self.state.join(one, other)
-        self._ensure()
+        self.evaluator.ensure()
         changes = self._cleared(other, "merged")
         standing = people.survivor(one)
         self._touched.pop(other, None)
-        self._touched.setdefault(standing, set()).update(self.plan.definitions)
+        self.mark(standing, self.plan.everything)
         self._touch_colleagues(standing, self.plan.shared)
         return changes
 
     def _cleared(self, row: int, what: str) -> list[Change]:
         """All memberships of a row taken away."""
         changes = []
-        for slug, slot in self._slots.items():
-            if self.bits.get(row, slot):
-                self.bits.put(row, slot, False)
+        for slug, slot in self.evaluator.slots.items():
+            if self.evaluator.bits.get(row, slot):
+                self.evaluator.bits.put(row, slot, False)
                 changes.append(Change(self.state.people.ids[row], slug, what, self.now, what))
-        self.due[row] = FAR
+        self.evaluator.dues.put(np.array([row]), FAR)
         return changes
 
     def unmerge(self, gone: str) -> list[Change]:
@@ -274,37 +346,110 @@ class Engine:
         standing = self.state.separate(row)
         self._touch_colleagues(standing, self.plan.shared)
         self._touch_colleagues(row, self.plan.shared)
-        self._touched.setdefault(standing, set()).update(self.plan.definitions)
-        self._ensure()
+        self.mark(standing, self.plan.everything)
+        self.evaluator.ensure()
         changes = []
         judge = self._judge(row, self.now)
         due = FAR
-        for slug, slot in self._slots.items():
+        for slug, slot in self.evaluator.slots.items():
             truth, until = judge.segment(slug)
             due = min(due, until)
             if truth:
-                self.bits.put(row, slot, True)
+                self.evaluator.bits.put(row, slot, True)
                 changes.append(Change(gone, slug, "unmerged", self.now, "unmerged"))
-        self.due[row] = due
+        self.evaluator.dues.put(np.array([row]), due)
         return changes
 
     def define(self, definitions: Mapping[str, Definition]) -> None:
         """Put other definitions in force; only what is new or says something else is evaluated anew."""
-        old = self.plan.definitions
+        old, slots = self.plan.definitions, self.evaluator.slots
         self.plan = made_ready(definitions)
         for slug in old.keys() - definitions.keys():
-            self.bits.clear(self._slots.pop(slug))
-        free = sorted(set(range(len(self._slots) + len(definitions))) - set(self._slots.values()))
+            self.evaluator.bits.clear(slots.pop(slug))
+        free = sorted(set(range(len(slots) + len(definitions))) - set(slots.values()))
         changed = set()
         for slug, definition in self.plan.definitions.items():
-            if slug not in self._slots:
-                self._slots[slug] = free.pop(0)
+            if slug not in slots:
+                slots[slug] = free.pop(0)
             if old.get(slug) != definition or self.plan.dependents.get(slug):
                 changed.add(slug)
         for slug in self.plan.definitions:
             if slug in changed:
                 changed.update(self.plan.dependents.get(slug, ()))
+        self.evaluator.plan_for(self.plan)
         self._touched_all |= changed
+
+    # ------------------------------------------------------------ what is held
+
+    @property
+    def nbytes(self) -> int:
+        """What customers take in memory."""
+        state, people = self.state, self.state.people
+        found = people.ids.nbytes + people.first.nbytes + self.evaluator.bits.nbytes + self.evaluator.dues.nbytes
+        return found + sum(t.nbytes for t in state.tables()) + sum(h.nbytes for h in state.published.values())
+
+    def arrays(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+        """All that it holds, as a small head for JSON and named arrays; settle first."""
+        return frozen(self)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        head: Mapping[str, Any],
+        arrays: Mapping[str, npt.NDArray[Any]],
+        schema: Schema,
+        definitions: Mapping[str, Definition],
+        *,
+        recording: bool = True,
+    ) -> Engine:
+        """The engine of ``arrays``; a definition that differs from the one of then needs ``define`` afterwards.
+
+        Raises:
+            ValueError: the head is of another format.
+        """
+        engine = cls(schema, {}, int(head["now"]), recording=recording)
+        thaw(engine, head, arrays)
+        engine.define(definitions)
+        thaw_memberships(engine, head, arrays)
+        engine._touched_all = {slug for slug in definitions if slug not in head["slots"]}
+        return engine
+
+    def learn(self, schema: Schema) -> None:
+        """Take in traits, events and properties that are new; of types that are known nothing changes."""
+        self.schema = self.state.schema = schema
+        for name, properties in schema.events.items():
+            table = self.state.events.get(name)
+            if table is None:
+                continue
+            for prop, of in properties.items():
+                if prop not in table.columns:
+                    table.add_column(prop, of.kind)
+
+    def missing(self, definitions: Mapping[str, Definition]) -> Needs:
+        """What definitions ask of the state that isn't held."""
+        wanted = needs(definitions, self.schema)
+        held = self.state.events
+        events = {
+            name: properties | (held[name].columns.keys() if name in held else set())
+            for name, properties in wanted.events.items()
+            if name not in held
+            or properties - held[name].columns.keys()
+            or (name in wanted.ordered and not held[name].ordered)
+        }
+        ordered = wanted.ordered | {name for name in events if name in held and held[name].ordered}
+        traits = {t for t in wanted.traits if t not in self.state.traits and t not in self.state.account_traits}
+        return Needs({name: frozenset(found) for name, found in events.items()}, ordered, frozenset(traits))
+
+    def rebind(self) -> None:
+        """Take up tables that were replaced."""
+        self.evaluator.forget_filters()
+        self.evaluator.plan_for(self.plan)
+
+    def compact(self) -> None:
+        """Pack what came lately, where it has grown to a good part of what was there."""
+        for table in self.state.tables():
+            if table.loose > _LOOSE + len(table.ts) // 4:
+                table.compact()
 
     def forget(self, customer: str) -> None:
         """Erase a customer: nothing of theirs stays in memory."""

@@ -39,6 +39,8 @@ class Plan:
     leaves: dict[n.Node, int] = field(default_factory=dict)
     dependents: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """The segments that refer to each segment."""
+    everything: frozenset[str] = frozenset()
+    """All segments."""
     shared: frozenset[str] = frozenset()
     """The segments that ask of the customer's account, which others touch."""
     _touched: dict[Touch, frozenset[str]] = field(default_factory=dict)
@@ -82,6 +84,7 @@ def made_ready(definitions: Mapping[str, n.Definition]) -> Plan:
                 wildcards[plain_event_name(name)].add(slug)
         if references(definition).account:
             shared.add(slug)
+    plan.everything = frozenset(plan.definitions)
     plan.shared = frozenset(shared)
     plan._touched = {touch: frozenset(slugs) for touch, slugs in touched.items()}
     plan._wildcards = {beginning: frozenset(slugs) for beginning, slugs in wildcards.items()}

@@ -7,11 +7,12 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shoal.lang.schema import Basis, Kind
+from shoal.live.history import Happened
 from shoal.live.people import People
 from shoal.live.table import NOBODY, Entry, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from fractions import Fraction
 
     from shoal.lang.schema import Schema
@@ -45,7 +46,7 @@ class State:
         self.account_traits: dict[str, Table] = {}
         self.consents: dict[str, Table] = {}
         self.lists: dict[str, Table] = {}
-        self.published: dict[tuple[str, str], Table] = {}
+        self.published: dict[tuple[str, str], Happened] = {}
         self.thresholds: dict[tuple[str, str], list[Refresh]] = defaultdict(list)
         self.belonging: dict[str, set[int]] = defaultdict(set)
         """For each account, the rows of all who ever were, or will be, of it."""
@@ -59,6 +60,12 @@ class State:
             self.events[name] = Table(name, kinds)
         return self.events[name]
 
+    def new_event_table(self, name: str, properties: Iterable[str], *, ordered: bool) -> Table:
+        """An empty table of the events of a name, with some of their properties, in place of the one that was there."""
+        kinds = {p: t.kind for p, t in self.schema.events.get(name, {}).items() if p in properties}
+        self.events[name] = Table(name, kinds, ordered=ordered)
+        return self.events[name]
+
     def trait_table(self, name: str) -> Table:
         """The changes of a trait; one of accounts bears its prefix."""
         tables = self.account_traits if name.startswith(ACCOUNT_PREFIX) else self.traits
@@ -68,22 +75,35 @@ class State:
 
     def consent_table(self, purpose: str) -> Table:
         """Who gave or withdrew consent for a purpose."""
-        return self.consents.setdefault(purpose, Table(purpose, GRANTED))
+        if purpose not in self.consents:
+            self.consents[purpose] = Table(purpose, GRANTED)
+        return self.consents[purpose]
 
     def list_table(self, name: str) -> Table:
         """Who was put on a list or taken off it."""
-        return self.lists.setdefault(name, Table(name, ADDED))
+        if name not in self.lists:
+            self.lists[name] = Table(name, ADDED)
+        return self.lists[name]
 
-    def published_table(self, segment: str, change: str) -> Table:
+    def published_table(self, segment: str, change: str) -> Happened:
         """When whom a segment was entered or left by, as it was published."""
-        return self.published.setdefault((segment, change), Table(segment))
+        if (segment, change) not in self.published:
+            self.published[segment, change] = Happened(segment)
+        return self.published[segment, change]
 
     def joined_tables(self) -> Iterator[Table]:
         """The tables whose entries a merge joins, as if they had always been one customer's."""
         yield from self.events.values()
         yield from self.traits.values()
 
-    def tables_of_people(self) -> Iterator[Table]:
+    def tables(self) -> Iterator[Table]:
+        """All tables but the published history."""
+        yield from self.joined_tables()
+        yield from self.account_traits.values()
+        yield from self.consents.values()
+        yield from self.lists.values()
+
+    def tables_of_people(self) -> Iterator[Table | Happened]:
         """All tables whose rows are customers."""
         yield from self.joined_tables()
         yield from self.consents.values()
@@ -151,6 +171,6 @@ class State:
         """Whether someone of whom nothing is known consents."""
         return self.schema.purposes.get(purpose) is Basis.LEGITIMATE_INTEREST
 
-    def entries(self, table: Table | None, row: int) -> list[Entry]:
+    def entries(self, table: Table | Happened | None, row: int) -> list[Entry]:
         """A customer's entries in a table that may not be there."""
         return [] if table is None else table.entries(row)

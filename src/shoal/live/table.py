@@ -1,7 +1,8 @@
-"""What happened to customers under one name, by customer and time: a sorted base that doesn't change, and a short tail.
+"""What happened to customers under one name, by customer and time: a packed base, and runs that have grown since.
 
-The base holds each customer's rows together, by ts and then message id. What comes later stands in the tail, a linked
-list per customer, newest first. ``compact`` sorts the tail into the base.
+The base holds each customer's entries together, by ts and then message id. When something is added for a customer, all of
+theirs moves into a run of its own with some room, so that a customer's entries always stand side by side in order;
+``compact`` packs the runs into the base again.
 """
 
 from __future__ import annotations
@@ -10,16 +11,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from shoal.clock import SECOND
 from shoal.live.columns import Column, grown
+from shoal.live.mids import Mids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
     from shoal.lang.schema import Kind
 
+    Ints = npt.NDArray[Any]
+
 NOBODY = -1
+MOVED = 1 << 31
+"""Marks the start of a customer whose entries moved into a run; the other bits are the run's number."""
+UNSAID = -(1 << 31)
+"""The number of a message id that isn't held."""
+MOST_FILTERS = 63
 
 
 class Entry(NamedTuple):
@@ -36,37 +46,81 @@ class Entry(NamedTuple):
         return None if column is None else column.at(self.ref)
 
 
+class Spans(NamedTuple):
+    """Where the entries of some customers stand: of those in the base, and of those in runs."""
+
+    based: npt.NDArray[np.bool_]
+    begin: npt.NDArray[np.int64]
+    end: npt.NDArray[np.int64]
+
+
 class Table:
     """The rows under one event name, of one trait, of one list …
 
     Args:
         name: of the events or trait.
         kinds: the type of each column.
+        ordered: whether message ids are held; without them the order within one instant is open.
     """
 
-    def __init__(self, name: str, kinds: Mapping[str, Kind] | None = None) -> None:
-        self.name = name
+    def __init__(self, name: str, kinds: Mapping[str, Kind] | None = None, *, ordered: bool = True) -> None:
+        self.name, self.ordered = name, ordered
         self.columns = {column: Column(kind) for column, kind in (kinds or {}).items()}
-        self.ts: npt.NDArray[np.int64] = np.empty(0, np.int64)
-        self.mids: Sequence[str] = ()
-        self.start: npt.NDArray[np.int64] = np.empty(0, np.int64)
-        self.stop: npt.NDArray[np.int64] = np.empty(0, np.int64)
-        self.head: npt.NDArray[np.int32] = np.empty(0, np.int32)
-        self.tail_ts: npt.NDArray[np.int64] = np.empty(0, np.int64)
-        self.tail_next: npt.NDArray[np.int32] = np.empty(0, np.int32)
-        self.tail_origin: npt.NDArray[np.int32] = np.empty(0, np.int32)
-        self.tail_mids: list[str] = []
+        self.version = 0
+        """Counts whenever an array was replaced by another."""
+        self.filters: list[Callable[[Entry], bool]] = []
+        self.start: Ints = np.zeros(1, np.uint32)
+        self.ts: Ints = np.empty(0, np.int32)
+        self.unit, self.zero = SECOND, 0
+        """An instant of the base is what stands in ``ts``, times ``unit``, plus ``zero``."""
+        self.mids: Mids = Mids()
+        self.flags: Ints = np.empty(0, np.uint8)
+        self._reset_tail()
+
+    def _reset_tail(self) -> None:
+        self.sizes: Ints = np.zeros(2, np.int64)
+        """How many entries of the tail belong to a run, or did; and how many runs there are."""
+        self.run_row: Ints = np.empty(0, np.int64)
+        self.run_at: Ints = np.empty(0, np.int64)
+        self.run_count: Ints = np.empty(0, np.int64)
+        self.run_room: Ints = np.empty(0, np.int64)
+        self.run_base: Ints = np.empty(0, np.int64)
+        self.tail_ts: Ints = np.empty(0, np.int64)
+        self.tail_origin: Ints = np.empty(0, np.int32)
+        self.tail_mid: Ints = np.empty(0, np.int32)
+        self.tail_flags: Ints = np.empty(0, np.uint64)
+        for column in self.columns.values():
+            column.tail = np.empty(0, np.int64)
+        self.said: list[str] = []
+
+    @property
+    def used(self) -> int:
+        """Entries of the tail that belong to a run, or did."""
+        return int(self.sizes[0])
+
+    @property
+    def runs(self) -> int:
+        """How many runs there are."""
+        return int(self.sizes[1])
+
+    def __len__(self) -> int:
+        """How many rows of customers it has room for."""
+        return len(self.start) - 1
+
+    # ------------------------------------------------------------ filling
 
     def add_column(self, name: str, kind: Kind) -> None:
         """A property that is new; it is missing in all rows so far."""
         column = self.columns[name] = Column(kind)
-        column.base = np.full(len(self.ts), column.missing, column.base.dtype)
+        column.blank(len(self.ts))
+        column.tail = np.full(len(self.tail_ts), column.missing, np.int64)
+        self.version += 1
 
     def fill(
         self,
         rows: npt.NDArray[np.int64],
         ts: npt.NDArray[np.int64],
-        mids: Sequence[str],
+        mids: Sequence[str] | Mids,
         columns: Mapping[str, Any],
     ) -> None:
         """Set the base.
@@ -77,12 +131,101 @@ class Table:
             mids: the message ids, in ascending order within an instant.
             columns: the values (see ``Column.fill``).
         """
-        self.ts, self.mids = ts, mids
         size = int(rows[-1]) + 1 if len(rows) else 0
-        self.start = np.searchsorted(rows, np.arange(size), "left")
-        self.stop = np.searchsorted(rows, np.arange(size), "right")
+        counts = np.bincount(rows, minlength=size) if size else np.zeros(0, np.int64)
+        self.start = np.concatenate(([0], np.cumsum(counts))).astype(np.uint32)
+        self._set_ts(ts)
+        self.mids = Mids.of(mids) if self.ordered else Mids()
+        self.flags = np.zeros(len(ts), self.flags.dtype)
         for name, column in self.columns.items():
             column.fill(columns[name])
+        self._reset_tail()
+        self.version += 1
+
+    def _set_ts(self, ts: npt.NDArray[np.int64]) -> None:
+        """Keep instants in 32 bits where that loses nothing: as seconds, or near each other as they are."""
+        self.unit, self.zero = 1, int(ts.min()) if len(ts) else 0
+        apart = int(ts.max()) - self.zero if len(ts) else 0
+        if apart >= 2**31:
+            past = ts - self.zero
+            if not (past[:1000] % SECOND).any() and not (past % SECOND).any():
+                self.unit = SECOND
+        if apart // self.unit < 2**31:
+            self.ts = ((ts - self.zero) // self.unit).astype(np.int32)
+        else:
+            self.ts, self.unit, self.zero = ts.astype(np.int64), 1, 0
+
+    def instants(self, places: Any) -> npt.NDArray[np.int64]:
+        """The instants of entries of the base."""
+        found: npt.NDArray[np.int64] = self.ts[places].astype(np.int64) * self.unit + self.zero
+        return found
+
+    def widen(self, rows: int) -> None:
+        """Make room for rows of customers without entries."""
+        if rows > len(self):
+            self.start = grown(self.start, rows + 1, len(self.ts))
+            self.version += 1
+
+    # ------------------------------------------------------------ reading
+
+    def spans(self, rows: npt.NDArray[np.int64]) -> Spans:
+        """Where the entries of customers stand."""
+        inside = rows < len(self)
+        safe = np.where(inside, rows, 0)
+        if not len(self):
+            nothing = np.zeros(len(rows), np.int64)
+            return Spans(np.ones(len(rows), np.bool_), nothing, nothing)
+        begin, end = self.start[safe].astype(np.int64), self.start[safe + 1].astype(np.int64)
+        based = begin < MOVED
+        if self.runs:
+            late = end >= MOVED
+            end[late] = self.run_base[end[late] - MOVED]
+            runs = begin[~based] - MOVED
+            begin[~based] = self.run_at[runs]
+            end[~based] = self.run_at[runs] + self.run_count[runs]
+        end[~inside] = begin[~inside] = 0
+        based[~inside] = True
+        return Spans(based, begin, end)
+
+    def _span(self, row: int) -> tuple[int, int, int]:
+        """Where a customer's entries stand: the run (NOBODY: in the base), begin and end."""
+        if row >= len(self.start) - 1:
+            return NOBODY, 0, 0
+        begin = int(self.start[row])
+        if begin >= MOVED:
+            run = begin - MOVED
+            at = int(self.run_at[run])
+            return run, at, at + int(self.run_count[run])
+        end = int(self.start[row + 1])
+        return NOBODY, begin, end if end < MOVED else int(self.run_base[end - MOVED])
+
+    def entries(self, row: int) -> list[Entry]:
+        """A customer's entries, by ts and then message id."""
+        run, begin, end = self._span(row)
+        if run != NOBODY:
+            times = self.tail_ts[begin:end].tolist()
+            return [Entry(t, self._mid(-1 - i), self, -1 - i) for i, t in enumerate(times, begin)]
+        times = self.instants(slice(begin, end)).tolist()
+        if not len(self.mids):
+            return [Entry(t, "", self, i) for i, t in enumerate(times, begin)]
+        return [Entry(t, self.mids[i], self, i) for i, t in enumerate(times, begin)]
+
+    def has(self, row: int) -> bool:
+        """Whether a customer has any entry."""
+        _, begin, end = self._span(row)
+        return end > begin
+
+    def _mid(self, ref: int) -> str:
+        if ref < 0:
+            number = int(self.tail_mid[-1 - ref])
+            if number >= 0:
+                return self.said[number]
+            if number == UNSAID:
+                return ""
+            ref = -1 - number
+        return self.mids[ref] if len(self.mids) else ""
+
+    # ------------------------------------------------------------ adding
 
     def insert(self, row: int, ts: int, mid: str, values: Mapping[str, Any], origin: int = NOBODY) -> None:
         """Add an entry at its place in a customer's time.
@@ -94,40 +237,107 @@ class Table:
             values: by column; absent ones are missing.
             origin: of a merged customer's entries, whose it is.
         """
-        index = len(self.tail_mids)
-        self.tail_ts = grown(self.tail_ts, index + 1)
-        self.tail_next = grown(self.tail_next, index + 1, NOBODY)
-        self.tail_origin = grown(self.tail_origin, index + 1, NOBODY)
-        self.head = grown(self.head, row + 1, NOBODY)
-        self.tail_ts[index], self.tail_origin[index] = ts, origin
-        self.tail_mids.append(mid)
+        run = self.room(row, 1)
+        at, count = int(self.run_at[run]), int(self.run_count[run])
+        place = at + int(np.searchsorted(self.tail_ts[at : at + count], ts, "right"))
+        if self.ordered:
+            while place > at and self.tail_ts[place - 1] == ts and self._mid(-place) > mid:
+                place -= 1
+        for _, tail in self._tails():
+            tail[place + 1 : at + count + 1] = tail[place : at + count]
+        self.tail_ts[place], self.tail_origin[place] = ts, origin
+        self.tail_mid[place] = self.say(mid)
         for name, column in self.columns.items():
-            column.put(index, values.get(name))
-        self._link(row, index, ts, mid)
+            column.put(place, values.get(name))
+        self.run_count[run] = count + 1
+        entry = Entry(ts, mid, self, -1 - place)
+        self.tail_flags[place] = self.flags_of(entry)
 
-    def _link(self, row: int, index: int, ts: int, mid: str) -> None:
-        before, after = NOBODY, int(self.head[row])
-        while after != NOBODY and (self.tail_ts[after], self.tail_mids[after]) > (ts, mid):
-            before, after = after, int(self.tail_next[after])
-        self.tail_next[index] = after
-        if before == NOBODY:
-            self.head[row] = index
+    def say(self, mid: str) -> int:
+        """Hold a message id; returns its number."""
+        if not self.ordered or not mid:
+            return UNSAID
+        self.said.append(mid)
+        return len(self.said) - 1
+
+    def flags_of(self, entry: Entry) -> int:
+        """Which filters hold of an entry, a bit each."""
+        found = 0
+        for number, holds in enumerate(self.filters):
+            if holds(entry):
+                found |= 1 << number
+        return found
+
+    def _tails(self) -> Iterator[tuple[str, Ints]]:
+        yield "ts", self.tail_ts
+        yield "origin", self.tail_origin
+        yield "mid", self.tail_mid
+        yield "flags", self.tail_flags
+        for name, column in self.columns.items():
+            yield f"column {name}", column.tail
+
+    def room(self, row: int, more: int) -> int:
+        """The run of a customer, made where there is none, with room for more entries."""
+        self.widen(row + 1)
+        run, begin, end = self._span(row)
+        count = end - begin
+        if run != NOBODY and count + more <= self.run_room[run]:
+            return run
+        room = max(4, count + more, count * 2)
+        at = self._reserve(room)
+        if run == NOBODY:
+            self._move(begin, end, at)
+            run = self._new_run(row, begin)
         else:
-            self.tail_next[before] = index
+            for _, tail in self._tails():
+                tail[at : at + count] = tail[begin:end]
+        self.run_at[run], self.run_count[run], self.run_room[run] = at, count, room
+        return run
 
-    def entries(self, row: int) -> list[Entry]:
-        """A customer's entries, by ts and then message id."""
-        found: list[Entry] = []
-        if row < len(self.start):
-            low, high = int(self.start[row]), int(self.stop[row])
-            found = [Entry(int(self.ts[i]), self.mids[i], self, i) for i in range(low, high)]
-        if row >= len(self.head) or self.head[row] == NOBODY:
-            return found
-        index = int(self.head[row])
-        while index != NOBODY:
-            found.append(Entry(int(self.tail_ts[index]), self.tail_mids[index], self, -1 - index))
-            index = int(self.tail_next[index])
-        return sorted(found, key=lambda e: (e.ts, e.mid))
+    def _reserve(self, room: int) -> int:
+        at = self.used
+        self.sizes[0] += room
+        self.lengthen(at + room)
+        return at
+
+    def lengthen(self, size: int) -> None:
+        """Make room in the tail."""
+        if size > len(self.tail_ts):
+            self.tail_ts = grown(self.tail_ts, size)
+            self.tail_origin = grown(self.tail_origin, size, NOBODY)
+            self.tail_mid = grown(self.tail_mid, size, UNSAID)
+            self.tail_flags = grown(self.tail_flags, size)
+            for column in self.columns.values():
+                column.tail = grown(column.tail, size, column.missing)
+            self.version += 1
+
+    def more_runs(self, runs: int) -> None:
+        """Make room for runs."""
+        if runs > len(self.run_at):
+            for name in ("run_row", "run_at", "run_count", "run_room", "run_base"):
+                setattr(self, name, grown(getattr(self, name), runs))
+            self.version += 1
+
+    def _new_run(self, row: int, base: int) -> int:
+        run = self.runs
+        self.sizes[1] += 1
+        self.more_runs(run + 1)
+        self.run_row[run], self.run_base[run] = row, base
+        self.start[row] = MOVED + run
+        return run
+
+    def _move(self, begin: int, end: int, at: int) -> None:
+        """Copy entries of the base into the tail."""
+        to = slice(at, at + end - begin)
+        self.tail_ts[to] = self.instants(slice(begin, end))
+        self.tail_origin[to] = NOBODY
+        self.tail_mid[to] = -1 - np.arange(begin, end) if len(self.mids) else UNSAID
+        self.tail_flags[to] = self.flags[begin:end]
+        places = np.arange(begin, end)
+        for column in self.columns.values():
+            column.tail[to] = column.stored(places)
+
+    # ------------------------------------------------------------ merges
 
     def copy(self, origin: int, into: int) -> None:
         """Give another customer the own entries of one who was merged into them."""
@@ -139,49 +349,150 @@ class Table:
         return [e for e in self.entries(row) if e.ref >= 0 or self.tail_origin[-1 - e.ref] == NOBODY]
 
     def drop(self, row: int, keep: Callable[[int], bool]) -> None:
-        """Take entries out of a customer's tail: those whose origin isn't kept (NOBODY for their own)."""
-        if row >= len(self.head):
+        """Take entries out of a customer's run: those whose origin isn't kept (NOBODY for their own)."""
+        run, begin, end = self._span(row)
+        if run == NOBODY:
             return
-        kept = []
-        index = int(self.head[row])
-        while index != NOBODY:
-            if keep(int(self.tail_origin[index])):
-                kept.append(index)
-            index = int(self.tail_next[index])
-        self._chain(row, kept)
-
-    def _chain(self, row: int, indices: Iterable[int]) -> None:
-        before = NOBODY
-        self.head[row] = NOBODY
-        for index in indices:
-            if before == NOBODY:
-                self.head[row] = index
-            else:
-                self.tail_next[before] = index
-            self.tail_next[index] = NOBODY
-            before = index
+        kept = [i for i in range(begin, end) if keep(int(self.tail_origin[i]))]
+        for _, tail in self._tails():
+            tail[begin : begin + len(kept)] = tail[kept]
+        self.run_count[run] = len(kept)
 
     def clear(self, row: int) -> None:
         """Forget all that is a customer's; the values themselves are overwritten."""
-        if row < len(self.start):
-            low, high = int(self.start[row]), int(self.stop[row])
-            self.ts[low:high] = 0
+        run, begin, end = self._span(row)
+        if run == NOBODY:
+            if begin == end:
+                return
+            run = self.room(row, 1)
+            self.ts[begin:end] = 0
             for column in self.columns.values():
-                column.base[low:high] = column.missing
-            if not isinstance(self.mids, list):
-                self.mids = list(self.mids)
-            self.mids[low:high] = [""] * (high - low)
-            self.stop[row] = self.start[row]
-        self._clear_tail(row)
+                column.base[begin:end] = column.base_missing
+            if self.mids.numbers is not None:
+                self.mids.numbers[begin:end] = 0
+            elif len(self.mids):
+                self.mids = Mids.of(["" if begin <= i < end else self.mids[i] for i in range(len(self.mids))])
+            begin, end = int(self.run_at[run]), int(self.run_at[run] + self.run_count[run])
+        for number in self.tail_mid[begin:end].tolist():
+            if number >= 0:
+                self.said[number] = ""
+        self.run_count[run] = 0
+        self._wipe()
 
-    def _clear_tail(self, row: int) -> None:
-        if row >= len(self.head):
+    def _wipe(self) -> None:
+        """Overwrite what stands in the tail outside of runs: old places of entries."""
+        lengths = self.run_count[: self.runs]
+        starts = self.run_at[: self.runs]
+        used = np.zeros(len(self.tail_ts) + 1, np.int64)
+        np.add.at(used, starts, 1)
+        np.add.at(used, starts + lengths, -1)
+        free = np.cumsum(used)[:-1] == 0
+        self.tail_ts[free] = 0
+        for column in self.columns.values():
+            column.tail[free] = column.missing
+
+    # ------------------------------------------------------------ packing
+
+    @property
+    def loose(self) -> int:
+        """Entries of the tail, used or left behind."""
+        return self.used
+
+    def compact(self) -> None:
+        """Pack the runs into the base; those with entries of merged customers stay runs."""
+        if not self.runs:
             return
-        index = int(self.head[row])
-        while index != NOBODY:
-            self.tail_ts[index] = 0
-            self.tail_mids[index] = ""
-            for column in self.columns.values():
-                column.tail[index] = column.missing
-            index = int(self.tail_next[index])
-        self.head[row] = NOBODY
+        size = len(self)
+        staying = self._staying()
+        spans = self.spans(np.arange(size))
+        counts = spans.end - spans.begin
+        counts[[row for row, _ in staying]] = 0
+        ends = np.cumsum(counts)
+        total = int(ends[-1]) if size else 0
+        place = np.arange(total) - np.repeat(ends - counts, counts) + np.repeat(spans.begin, counts)
+        refs = np.where(np.repeat(spans.based, counts), place, -1 - place)
+        self._repack(refs, np.concatenate(([0], ends)).astype(np.uint32))
+        for row, kept in staying:
+            for ts, mid, origin, values in kept:
+                self.insert(row, ts, mid, values, origin)
+
+    def _staying(self) -> list[tuple[int, list[tuple[int, str, int, dict[str, Any]]]]]:
+        found = []
+        copied = np.flatnonzero(self.tail_origin[: self.used] != NOBODY)
+        if not len(copied):
+            return []
+        for run in range(self.runs):
+            at, count = int(self.run_at[run]), int(self.run_count[run])
+            if (self.tail_origin[at : at + count] != NOBODY).any():
+                row = int(self.run_row[run])
+                found.append((row, [self._taken_out(e) for e in self.entries(row)]))
+        return found
+
+    def _taken_out(self, entry: Entry) -> tuple[int, str, int, dict[str, Any]]:
+        values = {name: column.at(entry.ref) for name, column in self.columns.items()}
+        return entry.ts, entry.mid, int(self.tail_origin[-1 - entry.ref]), values
+
+    def _repack(self, refs: npt.NDArray[np.int64], start: npt.NDArray[np.uint32]) -> None:
+        late = refs < 0
+        ts = np.empty(len(refs), np.int64)
+        ts[late] = self.tail_ts[-1 - refs[late]]
+        ts[~late] = self.instants(refs[~late])
+        flags = np.empty(len(refs), self.flags.dtype)
+        flags[late] = self.tail_flags[-1 - refs[late]].astype(flags.dtype)
+        flags[~late] = self.flags[refs[~late]]
+        filled = {name: column.stored(refs) for name, column in self.columns.items()}
+        mids = self._packed_mids(refs) if self.ordered else Mids()
+        self.start, self.flags, self.mids = start, flags, mids
+        self._set_ts(ts)
+        for name, column in self.columns.items():
+            column.fill(filled[name])
+        self._reset_tail()
+        self.version += 1
+
+    def _packed_mids(self, refs: npt.NDArray[np.int64]) -> Mids:
+        if self.mids.numbers is not None and not self.said:
+            late = refs < 0
+            places = refs.copy()
+            places[late] = -1 - self.tail_mid[-1 - refs[late]].astype(np.int64)
+            return Mids(self.mids.numbers[places])
+        return Mids.of([self._mid(ref) for ref in refs.tolist()])
+
+    # ------------------------------------------------------------ filters
+
+    def add_filter(self, holds: Callable[[Entry], bool], base: Ints, tail: Ints) -> int | None:
+        """A condition on single entries, as a bit of each.
+
+        Args:
+            holds: whether it holds of one that comes.
+            base: whether it holds of each of the base.
+            tail: and of each of the tail.
+
+        Returns:
+            Its number; None where there are too many.
+        """
+        number = len(self.filters)
+        if number >= MOST_FILTERS:
+            return None
+        self.filters.append(holds)
+        if number >= 8 and self.flags.dtype == np.uint8:
+            self.flags = self.flags.astype(np.uint64)
+        self.flags |= base.astype(self.flags.dtype) << self.flags.dtype.type(number)
+        self.tail_flags[: len(tail)] |= tail.astype(np.uint64) << np.uint64(number)
+        self.version += 1
+        return number
+
+    def drop_filters(self) -> None:
+        """Forget all filters."""
+        self.filters = []
+        self.flags = np.zeros(len(self.ts), np.uint8)
+        self.tail_flags[:] = 0
+        self.version += 1
+
+    # ------------------------------------------------------------ size
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes in memory."""
+        arrays = [self.start, self.ts, self.flags, self.run_row, self.run_at, self.run_count, self.run_room]
+        arrays += [tail for _, tail in self._tails()] + [column.base for column in self.columns.values()]
+        return sum(array.nbytes for array in arrays) + self.run_base.nbytes + self.mids.nbytes

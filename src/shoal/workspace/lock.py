@@ -38,9 +38,14 @@ class WorkspaceLock:
                 if time.monotonic() >= deadline:
                     self._refuse(path)
                 time.sleep(0.05)
+        self.tell()
+
+    def tell(self, address: str = "") -> None:
+        """Write down who holds the lock, and under which address it serves."""
         self._handle.seek(0)
         self._handle.truncate()
         self._handle.write(f"process {os.getpid()} on {socket.gethostname()}")
+        self._handle.write(f", which serves it on {address}" if address else "")
         self._handle.flush()
 
     def _refuse(self, path: Path) -> None:

@@ -37,23 +37,32 @@ def instants(trait: str, s: Scope) -> list[int]:
 @answers(n.Held)
 def held(node: n.Held, s: Scope) -> Answer:
     """True now, and without a break since t − W: between changes nothing moves."""
+    begun, until, ever = _begun(node, s)
+    if ever or begun is None:
+        return Answer(ever, until)
+    since = s.t - node.length.micros
+    return Answer(begun <= since, until if begun <= since else min(until, begun + node.length.micros))
+
+
+def held_since(node: n.Held, s: Scope) -> int | None:
+    """Since when it has been true without a break; None where it isn't, or has been since ever."""
+    return _begun(node, s)[0]
+
+
+def _begun(node: n.Held, s: Scope) -> tuple[int | None, int, bool]:
+    """When it began to be true, when the next change comes, and whether it has been true since ever."""
     trait = next(a.name for a in walk(node.condition) if isinstance(a, n.Trait))
     known = instants(trait, s)
-    since = s.t - node.length.micros
     past = [u for u in known if u <= s.t]
     until = next((u for u in known if u > s.t), FAR)
     begun: int | None = None
     for u in reversed(past):
         if not answer(node.condition, replace(s, t=u)).truth:
-            break
+            return begun, until, False
         begun = u
-    else:
-        # Never false since the first change; before it the value was missing.
-        if answer(node.condition, replace(s, t=(past[0] if past else s.t) - 1)).truth:
-            return Answer(True, until)
-    if begun is None:
-        return Answer(False, until)
-    return Answer(begun <= since, until if begun <= since else min(until, begun + node.length.micros))
+    # Never false since the first change; before it the value was missing.
+    ever = answer(node.condition, replace(s, t=(past[0] if past else s.t) - 1)).truth
+    return begun, until, ever
 
 
 @answers(n.Changed)

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 @answers(n.Regularly)
 def regularly(node: n.Regularly, s: Scope) -> Answer:
-    """Period i is (t − (i+1)·W, t − i·W]; at least k of the last m hold n events or more."""
+    """At least k of the last m periods hold n events or more."""
+    counts, until = counted(node, s)
+    return Answer(len([c for c in counts if c >= node.times]) >= node.periods, until)
+
+
+def counted(node: n.Regularly, s: Scope) -> tuple[list[int], int]:
+    """The events of each period, and until when they are so many; period i is (t − (i+1)·W, t − i·W]."""
     found, until = pool(node.events, s)
     length = node.length.micros
     until = min(until, following(found, s.t))
@@ -25,4 +31,4 @@ def regularly(node: n.Regularly, s: Scope) -> Answer:
         if event.ts <= s.t and period < node.of_last:
             counts[period] += 1
             until = min(until, event.ts + (period + 1) * length)
-    return Answer(len([c for c in counts if c >= node.times]) >= node.periods, until)
+    return counts, until

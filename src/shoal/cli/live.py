@@ -1,0 +1,92 @@
+"""Commands for a live workspace: serve it, and the keys of those who may send and ask."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import click
+
+from shoal.cli.output import as_json, opened, print_json, table, when
+
+
+@click.command()
+@click.option("--host", help="The address to listen on; 127.0.0.1 where shoal.yaml says nothing else.")
+@click.option("--port", type=click.IntRange(1, 65535), help="The port; 8000 where shoal.yaml says nothing else.")
+@click.option("--origin", "origins", multiple=True, help="A web origin whose pages may send; any by default.")
+@click.option("--strict", is_flag=True, help="Refuse calls that the tracking plan doesn't know.")
+@click.pass_context
+def serve(ctx: click.Context, host: str | None, port: int | None, origins: tuple[str, ...], strict: bool) -> None:
+    """Take events live, keep memberships of this very moment, and publish their changes."""
+    from shoal.server.service import serve as serve_workspace
+
+    with opened(ctx) as workspace:
+        said = workspace.config.server
+        settings = replace(
+            said, host=host or said.host, port=port or said.port, origins=origins or said.origins,
+            strict=strict or said.strict,
+        )  # fmt: skip
+        click.echo(f"Serving {workspace.config.root} on http://{settings.host}:{settings.port}; end it with Ctrl-C.")
+        sys.stdout.flush()
+        serve_workspace(workspace, settings)
+        click.echo("Stopped; everything that was taken is in the store.")
+
+
+@click.group()
+def keys() -> None:
+    """Keys for the HTTP interface: who may send, ask and change."""
+
+
+@keys.command("create")
+@click.argument("name")
+@click.option(
+    "--scope", "scopes", multiple=True, required=True, help="collect, read, write or admin; several are fine."
+)
+@as_json
+@click.pass_context
+def create(ctx: click.Context, name: str, scopes: tuple[str, ...], json_: bool) -> None:
+    """Make a key called NAME. Its secret is shown this once."""
+    from shoal.workspace.keys import Keys
+
+    with opened(ctx) as workspace:
+        key, secret = Keys(workspace.store).create(name, scopes, workspace.now())
+    if json_:
+        print_json({"id": key.id, "name": key.name, "scopes": sorted(key.scopes), "secret": secret})
+        return
+    click.echo(secret)
+    click.echo(f"Key {key.id} ({', '.join(sorted(key.scopes))}). Keep the line above; it isn't shown again.", err=True)
+
+
+@keys.command("list")
+@as_json
+@click.pass_context
+def list_(ctx: click.Context, json_: bool) -> None:
+    """List the keys, without their secrets."""
+    from shoal.workspace.keys import Keys
+
+    with opened(ctx) as workspace:
+        found = list(Keys(workspace.store))
+        rows = [(k.id, k.name, ", ".join(sorted(k.scopes)), when(k.created), when(k.revoked)) for k in found]
+    if json_:
+        print_json(
+            [
+                {"id": k.id, "name": k.name, "scopes": sorted(k.scopes), "created": k.created, "revoked": k.revoked}
+                for k in found
+            ]
+        )
+    elif rows:
+        table(("Key", "Name", "Scopes", "Made", "Revoked"), rows)
+    else:
+        click.echo("There are no keys yet. Make one: shoal keys create NAME --scope collect")
+
+
+@keys.command("revoke")
+@click.argument("key")
+@click.pass_context
+def revoke(ctx: click.Context, key: str) -> None:
+    """Take a key out of force at once."""
+    from shoal.workspace.keys import Keys
+
+    with opened(ctx) as workspace:
+        Keys(workspace.store).revoke(key, workspace.now())
+    click.echo(f"Revoked {key}.")

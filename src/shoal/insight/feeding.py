@@ -1,0 +1,64 @@
+"""Records for the resident engine: their values in the form that it holds, and each by the method that takes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shoal.customers.values import MistypedError, encode, point
+from shoal.lang.schema import Kind
+from shoal.live.values import Day, Micro, Moment
+from shoal.shapes import ACCOUNT_PREFIX, ConsentChange, Event, ListChange, Point, TraitChange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from shoal.lang.schema import PropertyType
+    from shoal.live.engine import Engine
+
+_OF_KIND: dict[Kind, Callable[[Any], Any]] = {
+    Kind.NUMBER: Micro,
+    Kind.DATE: Day,
+    Kind.INSTANT: Moment,
+    Kind.TEXTS: tuple,
+    Kind.TEXT: str,
+    Kind.YESNO: bool,
+}
+
+
+def feed(
+    engine: Engine,
+    record: Event | TraitChange | ConsentChange | ListChange,
+    traits: Mapping[str, Kind],
+    events: Mapping[str, Mapping[str, PropertyType]],
+) -> None:
+    """Hand a record to the engine; a value that isn't of its type is missing."""
+    match record:
+        case Event(customer, name, ts, properties, message_id):
+            kinds = events[name]
+            values = {p: resident(v, kinds[p].kind, kinds[p].fields) for p, v in properties.items() if p in kinds}
+            engine.add_event(customer, name, ts, message_id or "", values)
+        case TraitChange(owner, name, value, ts, message_id):
+            full = ACCOUNT_PREFIX + name if record.scope == "account" else name
+            found = resident(value, traits[full]) if full in traits else None
+            engine.add_trait(owner, full, found, ts, message_id or "")
+        case ConsentChange(customer, purpose, granted, ts, message_id):
+            engine.add_consent(customer, purpose, granted, ts, message_id or "")
+        case ListChange(name, customer, added, ts):
+            engine.add_listed(name, customer, added, ts)
+
+
+def resident(value: Any, kind: Kind, fields: Mapping[str, Kind] | None = None) -> Any:
+    """A plain value as the engine holds it (see ``live.values``), None where it is missing or of another type."""
+    if value is None:
+        return None
+    if kind is Kind.OBJECTS:
+        if not isinstance(value, list | tuple) or not all(hasattr(item, "items") for item in value):
+            return None
+        return tuple({name: resident(item.get(name), k) for name, k in (fields or {}).items()} for item in value)
+    try:
+        if kind is Kind.POINT:
+            return point(*value) if isinstance(value, Point) else None
+        found = encode(value, kind)
+    except (MistypedError, OverflowError):
+        return None
+    return _OF_KIND[kind](found)

@@ -1,0 +1,257 @@
+"""The resident engine filled from the store: the columns that definitions name, in order, and what else they ask of."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from shoal.lang.schema import Kind
+from shoal.live.columns import MISSING
+from shoal.live.engine import Engine
+from shoal.live.mids import Mids
+from shoal.live.needs import Needs, needs
+from shoal.live.state import ACCOUNT_ID
+from shoal.live.values import FAR, Day, Micro, Moment
+from shoal.sql.registry import ACCOUNT, CUSTOMER, Registry
+from shoal.sql.tables import MESSAGE_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+    import pyarrow as pa
+
+    from shoal.lang.nodes import Definition
+    from shoal.lang.schema import Schema
+    from shoal.live.columns import Column
+    from shoal.live.table import Table
+    from shoal.sql.registry import Field
+    from shoal.sql.store import Store
+
+_INTEGERS = (Kind.NUMBER, Kind.DATE, Kind.INSTANT, Kind.YESNO)
+
+
+def load_engine(
+    store: Store,
+    schema: Schema,
+    definitions: Mapping[str, Definition],
+    now: int,
+    recording: bool = True,
+    *,
+    wanted: Needs | None = None,
+) -> Engine:
+    """An engine that holds what the store knows; ``build`` evaluates.
+
+    Args:
+        store: all of it in force today.
+        schema: types of traits and properties, grounds of purposes, the time zone.
+        definitions: by slug, checked against the schema.
+        now: the instant at which it stands.
+        recording: whether the changes that it finds are history that ``entered`` and ``left`` ask of.
+        wanted: what to hold; None for what the definitions need.
+    """
+    loading = _Loading(store, Engine(schema, {}, now, recording=recording))
+    loading.people()
+    loading.hold(needs(definitions, schema) if wanted is None else wanted)
+    loading.the_rest()
+    loading.engine.define(definitions)
+    return loading.engine
+
+
+def extend_engine(engine: Engine, store: Store, definitions: Mapping[str, Definition]) -> bool:
+    """Bring in what definitions need and the engine doesn't hold yet; says whether there was anything.
+
+    Call it before ``define`` or ``preview`` of them. The store must hold all that the engine was given.
+    """
+    missing = engine.missing(definitions)
+    if not missing:
+        return False
+    loading = _Loading(store, engine)
+    loading.hold(missing)
+    loading.join(missing)
+    engine.rebind()
+    return True
+
+
+class _Loading:
+    """Reads the store into an engine's state."""
+
+    def __init__(self, store: Store, engine: Engine) -> None:
+        self.store, self.engine, self.state = store, engine, engine.state
+        self.registry = Registry.load(store)
+        self._keys = _Keys(store.arrow("SELECT key FROM customers ORDER BY key").column(0).to_numpy())
+
+    def people(self) -> None:
+        """Customers, accounts, and who stands for whom."""
+        table = self.store.arrow("SELECT id, first_ts FROM customers ORDER BY key")
+        first = table.column(1).fill_null(FAR).to_numpy().astype(np.int64)
+        self.state.people.fill(table.column(0).to_pylist(), first)
+        for (account,) in self.store.rows("SELECT id FROM accounts ORDER BY key"):
+            self.state.accounts.row(account)
+
+    def hold(self, wanted: Needs) -> None:
+        """Fill tables."""
+        for name, properties in wanted.events.items():
+            self._event(name, properties, name in wanted.ordered)
+        for name in wanted.traits:
+            self._trait(name)
+
+    def join(self, wanted: Needs) -> None:
+        """Give those who stand for others their entries in tables that came later."""
+        people = self.state.people
+        tables = [self.state.events[name] for name in wanted.events]
+        tables += [self.state.traits[name] for name in wanted.traits if name in self.state.traits]
+        for standing in people.standing_rows:
+            for row in people.members(standing)[1:]:
+                for table in tables:
+                    table.copy(row, standing)
+
+    def the_rest(self) -> None:
+        """Merges, consents, lists, thresholds and the published history."""
+        merges = self.store.rows("SELECT kept, gone FROM merges WHERE undone IS NULL ORDER BY received")
+        for kept, gone in merges:
+            self.state.join(*self._keys.rows_of([kept, gone]))
+        self._consents()
+        self._lists()
+        for value, rank, num, den, ts in self.store.rows(
+            "SELECT value, rank, num, den, ts FROM thresholds ORDER BY ts"
+        ):
+            self.state.refresh(value, rank, ts, Fraction(int(num), int(den)))
+        self._published()
+
+    # ------------------------------------------------------------ tables
+
+    def _event(self, name: str, properties: frozenset[str], ordered: bool) -> None:
+        event = self.registry.events.get(name)
+        table = self.state.new_event_table(name, properties, ordered=ordered)
+        if event is None:
+            return
+        known = {p: event.properties[p] for p in table.columns if p in event.properties}
+        columns = [f"{found.col}" for found in known.values()]
+        found = self._read(event.table, "customer", columns, ordered)
+        fields = {p: {f.name: f for f in prop.fields.values()} for p, prop in known.items()}
+        self._fill(table, found, list(known), ordered, self._keys, fields)
+
+    def _trait(self, name: str) -> None:
+        table = self.state.trait_table(name)
+        scope = ACCOUNT if name.startswith("account.") else CUSTOMER
+        trait = self.registry.trait(name.removeprefix("account.") if scope == ACCOUNT else name, scope)
+        if trait is None:
+            return
+        found = self._read(trait.table, "owner", ["value"], True)
+        keys = self._keys
+        if scope == ACCOUNT:
+            keys = _Keys(self.store.arrow("SELECT key FROM accounts ORDER BY key").column(0).to_numpy())
+        self._fill(table, found, ["value"], True, keys, {})
+        if name == ACCOUNT_ID:
+            for row in np.flatnonzero(np.diff(table.start.astype(np.int64))).tolist():
+                for entry in table.entries(row):
+                    self.state.belongs(row, entry.get("value"))
+
+    def _read(self, table: str, owner: str, columns: Sequence[str], ordered: bool) -> pa.Table:
+        mid = f", {MESSAGE_ID} AS mid" if ordered else ""
+        order = f"{owner}, ts{', mid' if ordered else ''}"
+        what = ", ".join([owner, "ts", *columns])
+        if ordered and self._all_by_origin(table):
+            mid, order = ", origin AS mid", f"{owner}, ts, origin"
+        return self.store.arrow(f"SELECT {what}{mid} FROM {table} WHERE retired IS NULL ORDER BY {order}")
+
+    def _all_by_origin(self, table: str) -> bool:
+        """Whether no row has a message id of its own, so that ids are numbers of sixteen hex digits."""
+        ((found,),) = self.store.rows(f"SELECT count(message_id) FROM {table}")
+        return not found
+
+    def _fill(
+        self,
+        table: Table,
+        found: pa.Table,
+        names: Sequence[str],
+        ordered: bool,
+        keys: _Keys,
+        fields: Mapping[str, Mapping[str, Field]],
+    ) -> None:
+        rows = keys.rows_of(found.column(0).to_numpy())
+        ts = found.column(1).to_numpy()
+        mids: Mids | list[str] = []
+        if ordered:
+            last = found.column(found.num_columns - 1)
+            numeric = str(last.type) == "int64"
+            mids = Mids(last.to_numpy().astype(np.uint64)) if numeric else last.to_pylist()
+        columns: dict[str, Any] = {}
+        for name, column in table.columns.items():
+            if name in names:
+                columns[name] = _stored(found.column(2 + list(names).index(name)), column, fields.get(name, {}))
+            else:
+                columns[name] = np.full(len(ts), column.missing, np.int64)
+        table.fill(rows, ts, mids, columns)
+
+    # ------------------------------------------------------------ words, lists, history
+
+    def _consents(self) -> None:
+        rows = self.store.rows(
+            f"SELECT customer, purpose, granted, ts, {MESSAGE_ID} FROM consents WHERE retired IS NULL ORDER BY ts"
+        )
+        for row, (_, purpose, granted, ts, mid) in zip(self._keys.rows_of([r[0] for r in rows]), rows, strict=True):
+            self.state.consent_table(purpose).insert(int(row), ts, mid, {"granted": granted})
+
+    def _lists(self) -> None:
+        for (name,) in self.store.rows("SELECT name FROM lists"):
+            self.state.list_table(name)
+        rows = self.store.rows("SELECT customer, list, added, ts FROM list_changes ORDER BY ts, received")
+        for row, (_, name, added, ts) in zip(self._keys.rows_of([r[0] for r in rows]), rows, strict=True):
+            self.state.list_table(name).insert(int(row), ts, "", {"added": added})
+
+    def _published(self) -> None:
+        for segment, change in self.store.rows(
+            "SELECT DISTINCT segment, change FROM membership_changes WHERE change IN ('entered', 'left')"
+        ):
+            found = self.store.arrow(
+                "SELECT customer, ts FROM membership_changes WHERE segment = ? AND change = ?", [segment, change]
+            )
+            rows = self._keys.rows_of(found.column(0).to_numpy())
+            self.state.published_table(segment, change).extend(rows, found.column(1).to_numpy())
+
+
+class _Keys:
+    """Rows of the store's keys."""
+
+    def __init__(self, keys: npt.NDArray[Any]) -> None:
+        self._keys = keys
+
+    def rows_of(self, keys: Any) -> npt.NDArray[np.int64]:
+        """The row of each key."""
+        return np.searchsorted(self._keys, np.asarray(keys, np.int64)).astype(np.int64)
+
+
+def _stored(values: pa.ChunkedArray, column: Column, fields: Mapping[str, Field]) -> npt.NDArray[np.int64] | list[Any]:
+    """A column as it stands in the engine's tail."""
+    import pyarrow as pa
+
+    if column.kind in _INTEGERS:
+        found: npt.NDArray[np.int64] = values.cast(pa.int64()).fill_null(MISSING).to_numpy().astype(np.int64)
+        return found
+    if column.kind is not Kind.TEXT:
+        return [_value(value, column.kind, fields) for value in values.to_pylist()]
+    coded = values.dictionary_encode().combine_chunks()
+    if isinstance(coded, pa.ChunkedArray):
+        coded = coded.chunk(0) if coded.num_chunks else pa.array([], pa.string()).dictionary_encode()
+    numbers = np.array([column.encode(word) for word in coded.dictionary.to_pylist()] + [-1], np.int64)
+    stored: npt.NDArray[np.int64] = numbers[coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
+    return stored
+
+
+def _value(value: Any, kind: Kind, fields: Mapping[str, Field]) -> Any:
+    if value is None:
+        return None
+    if kind is Kind.TEXTS:
+        return tuple(value)
+    if kind is Kind.POINT:
+        return value["x"], value["y"], value["z"]
+    return tuple({name: _item(item[f.col], f.kind) for name, f in fields.items()} for item in value)
+
+
+def _item(value: Any, kind: Kind) -> Any:
+    made = {Kind.NUMBER: Micro, Kind.DATE: Day, Kind.INSTANT: Moment, Kind.TEXTS: tuple}.get(kind)
+    return value if value is None or made is None else made(value)

@@ -1,0 +1,141 @@
+"""The ids of customers in one block of bytes, with a hash index over them: some twenty bytes each instead of two hundred."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+import numpy as np
+
+from shoal.live.columns import grown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import numpy.typing as npt
+
+_EMPTY = -1
+_LEAST = 1 << 10
+_BLANK = b"\xff"
+"""Stands where a text was erased; it occurs in no UTF-8."""
+
+
+class Ids:
+    """A list of distinct texts that also finds the place of each."""
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._bytes = bytearray()
+        self._ends: npt.NDArray[np.int64] = np.zeros(16, np.int64)
+        self._count = 0
+        self._slots: npt.NDArray[np.int32] = np.full(_LEAST, _EMPTY, np.int32)
+        self._fill([text.encode() for text in texts])
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[str]:
+        return (self[row] for row in range(self._count))
+
+    def __getitem__(self, row: int) -> str:
+        raw = self._raw(row)
+        return "" if raw.startswith(_BLANK) else raw.decode()
+
+    def _raw(self, row: int) -> bytes:
+        begin = int(self._ends[row - 1]) if row else 0
+        return bytes(self._bytes[begin : int(self._ends[row])])
+
+    def _fill(self, raw: Sequence[bytes]) -> None:
+        if not raw:
+            return
+        self._bytes = bytearray(b"".join(raw))
+        self._ends = np.cumsum(np.fromiter(map(len, raw), np.int64, len(raw)))
+        self._count = len(raw)
+        self._index()
+
+    def _index(self) -> None:
+        """Hash all ids anew: each round places those that find their slot free, the rest look one slot further."""
+        size = _LEAST
+        while size < self._count * 3 // 2:
+            size *= 2
+        self._slots = np.full(size, _EMPTY, np.int32)
+        rows = np.arange(self._count, dtype=np.int32)
+        raw, ends = bytes(self._bytes), [0, *self._ends[: self._count].tolist()]
+        hashes = (crc32(raw[ends[row] : ends[row + 1]]) for row in range(self._count))
+        slots = np.fromiter(hashes, np.int64, self._count) & (size - 1)
+        while len(rows):
+            free = self._slots[slots] == _EMPTY
+            self._slots[slots[free]] = rows[free]
+            waiting = self._slots[slots] != rows
+            rows, slots = rows[waiting], (slots[waiting] + 1) & (size - 1)
+
+    def find(self, text: str) -> int:
+        """The place of a text, −1 where it isn't there."""
+        raw = text.encode()
+        slots, mask = self._slots, len(self._slots) - 1
+        slot = crc32(raw) & mask
+        while (row := int(slots[slot])) != _EMPTY:
+            if self._raw(row) == raw:
+                return row
+            slot = (slot + 1) & mask
+        return -1
+
+    def add(self, text: str) -> int:
+        """Append a text that isn't there yet; returns its place."""
+        row = self._count
+        self._bytes += text.encode()
+        self._ends = grown(self._ends, row + 1)
+        self._ends[row] = len(self._bytes)
+        self._count += 1
+        if self._count * 3 // 2 > len(self._slots):
+            self._index()
+        else:
+            mask = len(self._slots) - 1
+            slot = crc32(text.encode()) & mask
+            while self._slots[slot] != _EMPTY:
+                slot = (slot + 1) & mask
+            self._slots[slot] = row
+        return row
+
+    def blank(self, row: int) -> str:
+        """Overwrite a text; its place stays, empty. Returns what stood there."""
+        old = self[row]
+        begin = int(self._ends[row - 1]) if row else 0
+        size = int(self._ends[row]) - begin
+        self._bytes[begin : begin + size] = _BLANK * size
+        return old
+
+    # ------------------------------------------------------------ as arrays
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The ids as arrays."""
+        ends = self._ends[: self._count]
+        return {"bytes": np.frombuffer(bytes(self._bytes), np.uint8), "ends": ends.copy(), "slots": self._slots.copy()}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, npt.NDArray[Any]]) -> Ids:
+        """The ids of ``arrays``."""
+        found = cls()
+        found._bytes = bytearray(arrays["bytes"].tobytes())
+        found._ends = arrays["ends"].astype(np.int64)
+        found._count = len(found._ends)
+        found._slots = arrays["slots"].astype(np.int32)
+        return found
+
+    @staticmethod
+    def packed(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+        """Texts as one array of bytes, and where each ends."""
+        raw = [text.encode() for text in texts]
+        ends = np.cumsum(np.fromiter(map(len, raw), np.int64, len(raw)))
+        return np.frombuffer(b"".join(raw), np.uint8), ends
+
+    @staticmethod
+    def unpacked(raw: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]) -> list[str]:
+        """The texts of ``packed``."""
+        whole, places = raw.tobytes(), [0, *ends.tolist()]
+        return [whole[begin:end].decode() for begin, end in itertools.pairwise(places)]
+
+    @property
+    def nbytes(self) -> int:
+        """What they take in memory."""
+        return len(self._bytes) + self._ends.nbytes + self._slots.nbytes

@@ -1,0 +1,1 @@
+"""The HTTP door: what client libraries send comes in here."""

@@ -1,0 +1,98 @@
+"""The FastAPI app put together: routes, errors as JSON, keys and scopes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import Depends, FastAPI, Header, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+from shoal import __version__
+from shoal.errors import ConfigError, DefinitionError, PurposeError, ShoalError, StoreError, UnknownName, Unsupported
+
+if TYPE_CHECKING:
+    from shoal.server.access import Access
+    from shoal.server.service import Service
+    from shoal.workspace.live import Live
+
+_STATUS: tuple[tuple[type[ShoalError], int], ...] = (
+    (UnknownName, 404),
+    (DefinitionError, 422),
+    (Unsupported, 422),
+    (PurposeError, 403),
+    (ConfigError, 400),
+    (StoreError, 503),
+)
+
+
+def api(service: Service, access: Access) -> FastAPI:
+    """The app over a live workspace.
+
+    Args:
+        service: the workspace, which may be starting still.
+        access: who may ask what.
+    """
+    from shoal.server.api import changes, health, profiles, segments, webhooks
+
+    app = FastAPI(
+        title="Shoal",
+        version=__version__,
+        summary="Profiles, segments and their changes.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+    )
+    app.state.service, app.state.access = service, access
+    for router in (health.router, profiles.router, segments.router, changes.router, webhooks.router):
+        app.include_router(router)
+    app.add_exception_handler(ShoalError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    return app
+
+
+def needs(scope: str) -> Any:
+    """A dependency: the request bears a key of this scope, and the key isn't asking too often."""
+
+    def check(request: Request, authorization: Annotated[str | None, Header()] = None) -> None:
+        access: Access = request.app.state.access
+        key = access.of(authorization)
+        if key is None:
+            raise HTTPException(
+                401, "Send a key: Authorization: Bearer …; make one with: shoal keys create --scope read"
+            )
+        if not key.may(scope):
+            raise HTTPException(403, f"This key doesn't cover the scope {scope!r}.")
+        wait = access.wait(key)
+        if wait:
+            raise HTTPException(429, "Too many requests with this key.", {"Retry-After": str(max(1, round(wait)))})
+
+    return Depends(check)
+
+
+def live_of(request: Request) -> Live:
+    """The live workspace, once it is ready.
+
+    Raises:
+        HTTPException: 503 while it starts or after it has failed.
+    """
+    live: Live | None = request.app.state.service.live
+    if live is None or not live.ready:
+        raise HTTPException(503, "The workspace isn't ready.", {"Retry-After": "2"})
+    return live
+
+
+async def _refused(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ShoalError)
+    status = next((code for kind, code in _STATUS if isinstance(error, kind)), 400)
+    said: dict[str, object] = {"problem": error.problem, "place": error.place, "fix": error.fix}
+    if isinstance(error, DefinitionError) and error.start is not None:
+        said |= {"start": error.start, "end": error.end}
+    return JSONResponse({"error": said}, status)
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return JSONResponse({"error": {"problem": f"{first['msg']}.", "place": place, "fix": "See /v1/openapi.json."}}, 422)

@@ -1,0 +1,55 @@
+"""One customer over HTTP, by any identifier: traits, memberships with since, until and why, recent events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+
+from shoal.errors import UnknownName
+from shoal.server.api.app import live_of, needs
+from shoal.workspace.live.profile import explanation, profile
+
+if TYPE_CHECKING:
+    from shoal.workspace.live import Live
+
+router = APIRouter(prefix="/v1/profiles", tags=["profiles"])
+Identifier = Annotated[
+    str, Path(max_length=1000, description="a customer's id or any identifier; KIND:VALUE says which kind")
+]
+
+
+@router.get("/{identifier}", summary="A customer's profile", dependencies=[needs("read")])
+def one(request: Request, identifier: Identifier, events: Annotated[int, Query(ge=0, le=1000)] = 20) -> dict[str, Any]:
+    """Traits, identifiers, memberships and the newest events."""
+    live = live_of(request)
+    return profile(live, _customer(live, identifier), events)
+
+
+@router.get("/{identifier}/why/{slug}", summary="Why a customer is in or not", dependencies=[needs("read")])
+def why(request: Request, identifier: Identifier, slug: Annotated[str, Path(max_length=200)]) -> dict[str, Any]:
+    """The tree of the definition with the value and truth of each part, and until when."""
+    live = live_of(request)
+    customer = _customer(live, identifier)
+    definition = live.catalogue.find(slug)
+    with live.lock:
+        return explanation(live.core.engine.why(definition.slug, customer))
+
+
+def _customer(live: Live, identifier: str) -> str:
+    """Whom an identifier means.
+
+    Raises:
+        UnknownName: nobody bears it.
+    """
+    kind, colon, value = identifier.partition(":")
+    with live.lock:
+        core = live.core
+        if colon and (found := core.identities.find(kind, value)) is not None:
+            return found
+        if core.engine.state.people.known(identifier) is not None:
+            return core.identities.current(identifier) or identifier
+        for kind in ("user_id", "email", "phone", "anonymous_id", "device_id"):
+            if (found := core.identities.find(kind, identifier)) is not None:
+                return found
+    raise UnknownName("customer", identifier)

@@ -1,0 +1,64 @@
+"""The jobs of a served workspace, on a thread of their own."""
+
+from __future__ import annotations
+
+from threading import Event as Flag
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from shoal.clock import SECOND, Clock
+from shoal.workspace.scheduling import Scheduler
+from shoal.workspace.scheduling.work import WORK
+
+if TYPE_CHECKING:
+    from shoal.config import Job
+    from shoal.workspace import Workspace
+    from shoal.workspace.live import Live
+    from shoal.workspace.scheduling.work import Work
+
+CHANGING = ("load", "publish", "recalibrate", "expire")
+"""The kinds of jobs that change the store by themselves: memberships are read anew after them."""
+LOOK = 30.0
+"""Seconds between two looks at the calendar at most."""
+
+
+class Running:
+    """Runs what is due while the workspace is served.
+
+    Args:
+        workspace: its own connection is used by jobs alone, once it is live.
+        live: is paused by jobs that change the store.
+    """
+
+    def __init__(self, workspace: Workspace, live: Live) -> None:
+        self._clock = Clock()
+        self._cursor = workspace.store.cursor()
+        work = {kind: _exclusive(live, WORK[kind]) for kind in CHANGING if kind in WORK}
+        self.scheduler = Scheduler(workspace, store=self._cursor, clock=self._clock, work=work)
+        self._stop = Flag()
+        self._thread = Thread(target=self._run, name="jobs", daemon=True)
+
+    def start(self) -> None:
+        """Begin to run jobs."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish the job that runs, and end."""
+        self._stop.set()
+        self._thread.join()
+        self._cursor.close()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            now = self._clock.now()
+            self.scheduler.run_due(now)
+            due = self.scheduler.next_due(self._clock.now())
+            wait = LOOK if due is None else min(LOOK, max(0.0, (due - self._clock.now()) / SECOND))
+            self._stop.wait(max(0.05, wait))
+
+
+def _exclusive(live: Live, work: Work) -> Work:
+    def run(workspace: Workspace, job: Job, at: int) -> str:
+        return live.exclusively(lambda: work(workspace, job, at))
+
+    return run

@@ -1,0 +1,273 @@
+"""What an entry of the log does: identity, records, memberships. Deterministic, so that replay after a crash repeats it.
+
+Nothing here asks for the time or touches a disk: the same state and the same entries give the same changes, with the same
+numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from shoal.customers import tracking
+from shoal.customers.identity.changes import Merged, Separated
+from shoal.customers.writer import reason_against
+from shoal.insight.feeding import feed
+from shoal.lang.files import definition_from_document
+from shoal.shapes import ConsentChange, Event, ListChange
+from shoal.workspace.live.entries import CALLS, COMMAND, TICK, Command, decode_command, decode_tick
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from shoal.customers.identity.changes import Change as IdentityChange
+    from shoal.customers.identity.graph import Identities
+    from shoal.customers.learning import Types
+    from shoal.customers.seen import Seen
+    from shoal.customers.tracking import Call
+    from shoal.lang.nodes import Definition
+    from shoal.lang.schema import Schema
+    from shoal.live.engine import Change, Engine
+
+MOST_NAMES, MOST_PROPERTIES = 2_000, 1_000
+"""So many names of events, and of properties of each, are learned from calls; what bears more is rejected and counted."""
+SHIFT = 24
+"""A change's number is its entry's position shifted by so many bits, plus its place among the entry's changes."""
+
+
+class Refused(NamedTuple):
+    """What couldn't be taken from a call, for quarantine: nothing is lost."""
+
+    code: str
+    reason: str
+    content: str
+    received: int
+
+
+class Numbered(NamedTuple):
+    """A change of a membership with its number, by which readers resume and know a change again."""
+
+    seq: int
+    change: Change
+
+
+@dataclass(slots=True)
+class Applied:
+    """What an entry came to: for the store, and for whoever listens."""
+
+    position: int
+    at: int
+    records: list[Any] = field(default_factory=list)
+    identity: list[IdentityChange] = field(default_factory=list)
+    changes: list[Numbered] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    command: Command | None = None
+    calls: int = 0
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of calls, since the start."""
+
+    calls: int = 0
+    duplicates: int = 0
+    unidentified: int = 0
+    rejected: int = 0
+    records: int = 0
+    changes: int = 0
+
+
+class Core:
+    """The state that the log moves.
+
+    Args:
+        engine: memberships.
+        identities: who is who.
+        types: of traits and properties.
+        seen: the message ids that are known.
+        schema: zone and purposes; its traits and events are those of ``types``.
+    """
+
+    def __init__(self, engine: Engine, identities: Identities, types: Types, seen: Seen, schema: Schema) -> None:
+        self.engine = engine
+        self.identities = identities
+        self.types = types
+        self.seen = seen
+        self.schema = replace(schema, traits=types.traits, events=types.events)
+        self.counts = Counts()
+        self.grown = 0
+        """How often something unknown came and the types grew."""
+        self._commands: dict[str, Callable[[Command, Applied], list[Change]]] = {
+            "start": self._start,
+            "define": self._define,
+            "list": self._list,
+            "merge": self._merge,
+            "unmerge": self._unmerge,
+            "refresh": self._refresh,
+        }
+
+    def schema_with(self, definitions: Mapping[str, Definition]) -> Schema:
+        """What definitions may name at present, these segments among it."""
+        lists = frozenset(self.engine.state.lists) | self.schema.lists
+        return replace(self.schema, segments=definitions, lists=lists)
+
+    def apply(self, position: int, kind: int, payload: bytes, calls: Sequence[Call] | None = None) -> Applied:
+        """Let an entry take effect.
+
+        Args:
+            position: of the entry.
+            kind: of the entry.
+            payload: of the entry.
+            calls: the decoded calls, where they are at hand still.
+        """
+        if kind == CALLS:
+            applied = self._calls(position, tracking.decode(payload) if calls is None else calls)
+        elif kind == TICK:
+            at = decode_tick(payload)
+            applied = Applied(position, at)
+            self._number(applied, self.engine.advance(at))
+        else:
+            assert kind == COMMAND
+            command = decode_command(payload)
+            applied = Applied(position, max(command.at, self.engine.now), command=command)
+            self._number(applied, self.engine.advance(applied.at))
+            self._number(applied, self._commands[command.what](command, applied))
+        self.counts.changes += len(applied.changes)
+        return applied
+
+    def _number(self, applied: Applied, changes: list[Change]) -> None:
+        """Give changes their numbers, in an order that doesn't hang on where customers stand in memory."""
+        changes.sort(key=lambda change: (change.at, change.customer, change.segment))
+        first = (applied.position << SHIFT) + len(applied.changes)
+        applied.changes += [Numbered(seq, change) for seq, change in enumerate(changes, first)]
+
+    # ------------------------------------------------------------ calls
+
+    def _calls(self, position: int, calls: Sequence[Call]) -> Applied:
+        at = max([self.engine.now, *(call.received for call in calls)])
+        applied = Applied(position, at, calls=len(calls))
+        self._number(applied, self.engine.advance(at))
+        changes: list[Change] = []
+        for call in calls:
+            self.counts.calls += 1
+            if self.seen.add(call.message_id):
+                changes += self._call(call, applied)
+            else:
+                self.counts.duplicates += 1
+        self._number(applied, [*changes, *self.engine.settle()])
+        return applied
+
+    def _call(self, call: Call, applied: Applied) -> list[Change]:
+        if call.kind == "alias":
+            resolution = self.identities.alias(
+                call.identifiers[tracking.PREVIOUS_ID],
+                call.identifiers.get(tracking.USER_ID, ""),
+                call.ts,
+                call.received,
+            )
+        else:
+            resolution = self.identities.resolve(self._identifiers(call), call.ts, call.received)
+        changes = self._identity(list(resolution.changes), applied)
+        if resolution.customer is None:
+            self.counts.unidentified += 1
+            self._refuse(call, "nobody", "no identifier of the call can say who it is of", applied)
+            return changes
+        records = []
+        for record in tracking.records(call, resolution.customer, self.schema):
+            if self._is_known(record):
+                continue
+            reason = reason_against(record) or self._no_room(record)
+            if reason is None:
+                records.append(record)
+            else:
+                self.counts.rejected += 1
+                self._refuse(call, "rejected", reason, applied)
+        self._take(records, applied)
+        return changes
+
+    def _identifiers(self, call: Call) -> Mapping[str, Any]:
+        """What a call names its sender by: its identifiers, and the traits that the rules take for such."""
+        if call.kind != "identify" or not call.traits:
+            return call.identifiers
+        traits = call.traits
+        named = {kind: traits[trait] for trait, kind in self.identities.rules.traits.items() if trait in traits}
+        return {**named, **call.identifiers} if named else call.identifiers
+
+    def _is_known(self, record: Any) -> bool:
+        """Whether it says again what the customer's consent is: banners send it with every call."""
+        if not isinstance(record, ConsentChange):
+            return False
+        row = self.engine.state.people.known(record.customer)
+        table = self.engine.state.consents.get(record.purpose)
+        told = [] if row is None or table is None else table.entries(row)
+        return bool(told) and told[-1].get("granted") is record.granted
+
+    def _no_room(self, record: Any) -> str | None:
+        """Why there is no room for what is new: write keys are public, and each name of an event becomes a table."""
+        if not isinstance(record, Event):
+            return None
+        known = self.types.events.get(record.name)
+        if known is None:
+            return f"there are {MOST_NAMES} names of events already" if len(self.types.events) >= MOST_NAMES else None
+        if len(known) >= MOST_PROPERTIES and any(name not in known for name in record.properties):
+            return f"the event has {MOST_PROPERTIES} properties already"
+        return None
+
+    def _refuse(self, call: Call, code: str, reason: str, applied: Applied) -> None:
+        applied.refused.append(Refused(code, reason, tracking.readable(call), call.received))
+
+    def _identity(self, changes: list[IdentityChange], applied: Applied) -> list[Change]:
+        applied.identity += changes
+        found: list[Change] = []
+        for change in changes:
+            if isinstance(change, Merged):
+                found += self.engine.merge(change.kept, change.gone)
+            elif isinstance(change, Separated):
+                found += self.engine.unmerge(change.gone)
+        return found
+
+    def _take(self, records: list[Any], applied: Applied) -> None:
+        if self.types.learn(records):
+            self.grown += 1
+            self.engine.learn(self.schema)
+        for record in records:
+            feed(self.engine, record, self.types.traits, self.types.events)
+        applied.records += records
+        self.counts.records += len(records)
+
+    # ------------------------------------------------------------ commands
+
+    def _start(self, command: Command, applied: Applied) -> list[Change]:
+        """The server started: whatever time and files changed meanwhile is published now."""
+        return self.engine.build()
+
+    def _define(self, command: Command, applied: Applied) -> list[Change]:
+        """Other definitions are in force."""
+        definitions = {d["slug"]: definition_from_document(d) for d in command.body["definitions"]}
+        self.engine.define(definitions)
+        return self.engine.settle("definition changed")
+
+    def _list(self, command: Command, applied: Applied) -> list[Change]:
+        """Customers were put on a list, or taken off it."""
+        body = command.body
+        records = [ListChange(body["list"], one, body["added"], applied.at, applied.at) for one in body["customers"]]
+        self._take(records, applied)
+        return self.engine.settle(f"list {body['list']}")
+
+    def _merge(self, command: Command, applied: Applied) -> list[Change]:
+        """A person says that two customers are one."""
+        body = command.body
+        changes = self.identities.merge(body["kept"], body["gone"], body["because"], applied.at, applied.at)
+        return [*self._identity(list(changes), applied), *self.engine.settle("merged")]
+
+    def _unmerge(self, command: Command, applied: Applied) -> list[Change]:
+        """A merge is taken back."""
+        changes = self.identities.unmerge(command.body["gone"], applied.at, applied.at)
+        return [*self._identity(list(changes), applied), *self.engine.settle("unmerged")]
+
+    def _refresh(self, command: Command, applied: Applied) -> list[Change]:
+        """Thresholds were worked out anew."""
+        for value, rank, num, den in command.body["thresholds"]:
+            self.engine.refresh(value, rank, applied.at, Fraction(int(num), int(den)))
+        return self.engine.settle("threshold refreshed")

@@ -1,0 +1,148 @@
+"""The background writer: what entries of the log came to, into the store, in large batches.
+
+A batch is one transaction with the position of its last entry; so after a crash the store says from which entry on the log
+has to be read again.
+"""
+
+from __future__ import annotations
+
+from threading import Condition, Thread
+from typing import TYPE_CHECKING, Any
+
+from shoal.customers.identity.tables import merges_of
+from shoal.customers.identity.tables import write as write_identity
+from shoal.customers.writer import write_records
+from shoal.sql.layout import set_meta
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from shoal.lang.calendar import Zone
+    from shoal.sql.store import Store
+    from shoal.workspace.live.core import Applied
+
+LOG_POSITION = "log_position"
+LIVE_NOW = "live_now"
+PAUSE = 1.0
+"""Seconds between batches, unless one is full before."""
+FULL = 20_000
+"""Records that make a batch full."""
+
+
+class Keeper:
+    """Writes to a store of its own (a cursor), on a thread of its own.
+
+    Args:
+        store: its connection; nobody else uses it.
+        zone: the workspace's.
+        position: up to which the store has the log's entries.
+        failed: told once of an error that stopped the writing.
+    """
+
+    def __init__(self, store: Store, zone: Zone, position: int, failed: Callable[[BaseException], None]) -> None:
+        self._store, self._zone, self._failed = store, zone, failed
+        self._waiting: list[Applied] = []
+        self._records = 0
+        self._state = Condition()
+        self._closing = False
+        self._flushing = False
+        self.stored = position
+        """The position of the last entry that is in the store."""
+        self._thread = Thread(target=self._run, name="keeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    @property
+    def backlog(self) -> int:
+        """Records that wait to be written."""
+        return self._records
+
+    def take(self, applied: Applied) -> None:
+        """Take what an entry came to; those that the store has already are passed over."""
+        if applied.position <= self.stored:
+            return
+        with self._state:
+            self._waiting.append(applied)
+            self._records += len(applied.records) + len(applied.changes) + 1
+            if self._records >= FULL:
+                self._state.notify_all()
+
+    def flush(self, timeout: float = 60.0) -> bool:
+        """Write all that waits now; says whether it was done in time."""
+        with self._state:
+            target = self._waiting[-1].position if self._waiting else self.stored
+            self._flushing = True
+            self._state.notify_all()
+            return self._state.wait_for(lambda: self.stored >= target or not self._thread.is_alive(), timeout)
+
+    def close(self) -> None:
+        """Write what waits, and end."""
+        with self._state:
+            self._closing = True
+            self._state.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while True:
+                with self._state:
+                    self._state.wait_for(lambda: self._closing or self._flushing or self._records >= FULL, PAUSE)
+                    batch, self._waiting = self._waiting, []
+                    size, closing, self._flushing = self._records, self._closing, False
+                if batch:
+                    self._write(batch)
+                    with self._state:
+                        self.stored = batch[-1].position
+                        self._records -= size
+                        self._state.notify_all()
+                elif closing:
+                    return
+        except BaseException as error:
+            self._failed(error)
+            with self._state:
+                self._state.notify_all()
+
+    def _write(self, batch: Sequence[Applied]) -> None:
+        """One transaction: who is who, records, changes of memberships, and how far the log is read."""
+        store = self._store
+        last = batch[-1]
+        identity = [change for applied in batch for change in applied.identity]
+        records: list[Any] = [*merges_of(identity), *(record for applied in batch for record in applied.records)]
+        with store.transaction():
+            write_identity(store, identity)
+            if records:
+                write_records(store, records, zone=self._zone, received=last.at)
+            self._write_changes(batch)
+            self._write_refused(batch)
+            set_meta(store, LOG_POSITION, str(last.position))
+            set_meta(store, LIVE_NOW, str(last.at))
+
+    def _write_changes(self, batch: Sequence[Applied]) -> None:
+        import pyarrow as pa
+
+        rows = [(n.seq, *n.change, applied.at) for applied in batch for n in applied.changes]
+        if not rows:
+            return
+        names = ("seq", "id", "segment", "what", "ts", "because", "received")
+        columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+        self._store.register("incoming_changes", pa.table({name: list(columns[name]) for name in names}))
+        try:
+            # Who has a consent or a place on a list and nothing else yet isn't a customer, and in no segment.
+            self._store.execute(
+                "INSERT INTO membership_changes SELECT i.seq, i.segment, c.key, i.what, i.ts, i.received, i.because "
+                "FROM incoming_changes i JOIN customers c ON c.id = i.id ORDER BY i.seq"
+            )
+        finally:
+            self._store.unregister("incoming_changes")
+
+    def _write_refused(self, batch: Sequence[Applied]) -> None:
+        """What couldn't be taken, with its reason and its place in the log."""
+        for applied in batch:
+            for refused in applied.refused:
+                self._store.execute(
+                    "INSERT INTO quarantine SELECT coalesce(max(id), 0) + 1, 0, 'live', 'log', ?, ?, ?, ?, ?, NULL "
+                    "FROM quarantine",
+                    [applied.position, refused.code, refused.reason, refused.content, refused.received],
+                )

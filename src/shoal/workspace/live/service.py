@@ -1,0 +1,367 @@
+"""A workspace that is live: the log, who is who, memberships, the background writer and the changes, on their threads.
+
+Everything that changes memberships goes through the log, the passing of time too: a membership that is due gets a tick in
+the log, and its change is published when the tick is on disk. So a crash loses nothing that was acknowledged, and what is
+published again bears the number that it had.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from threading import Event as Flag
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from shoal.clock import SECOND, stopwatch
+from shoal.customers.identity.reading import read as read_identities
+from shoal.customers.learning import Types
+from shoal.customers.seen import Seen
+from shoal.errors import StoreError
+from shoal.insight.definitions import known_at, read_catalogue, record
+from shoal.insight.resident import load_engine
+from shoal.lang.calendar import zone
+from shoal.lang.files import definition_document
+from shoal.live.engine import Change
+from shoal.log import Log
+from shoal.sql.layout import meta
+from shoal.workspace.live.core import Core, Numbered
+from shoal.workspace.live.delays import Delays
+from shoal.workspace.live.entries import COMMAND, TICK, Command, encode_command, encode_tick
+from shoal.workspace.live.intake import Acknowledgements, LiveIntake, Queue
+from shoal.workspace.live.keeper import LIVE_NOW, LOG_POSITION, Keeper
+from shoal.workspace.live.stream import Stream
+from shoal.workspace.live.webhooks import Webhooks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from shoal.customers.tracking import Call
+    from shoal.insight.definitions import Catalogue
+    from shoal.lang.nodes import Definition
+    from shoal.sql.store import Store
+    from shoal.workspace.live.core import Applied
+    from shoal.workspace.opening import Workspace
+
+T = TypeVar("T")
+LOG_FOLDER = "log"
+MOST_WAITING = 200_000
+"""Calls that may wait for the apply loop before senders are asked to come again."""
+MOST_UNWRITTEN = 1_000_000
+"""Records that may wait for the store before senders are asked to come again."""
+LOOK = 2.0
+"""Seconds between two looks at the definition files."""
+IDLE = 0.25
+"""Seconds that the apply loop sleeps at most."""
+_logger = logging.getLogger("shoal.live")
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits where."""
+
+    calls: int
+    records: int
+    bytes: int
+
+
+class Live:
+    """An open workspace that takes calls and keeps memberships of the present moment.
+
+    Args:
+        workspace: open, and owned by this process.
+        busy: makes the exception that tells a sender to come again after so many seconds.
+    """
+
+    def __init__(self, workspace: Workspace, busy: Callable[[float], BaseException]) -> None:
+        self.workspace = workspace
+        self.lock = Lock()
+        """Held by whoever reads or changes the engine."""
+        self._paused = Lock()
+        self.clock = workspace.clock
+        self.delays = Delays()
+        self.failure: BaseException | None = None
+        self._busy = busy
+        self._stop, self._work = Flag(), Flag()
+        self._reading = workspace.store.cursor()
+        self._files = workspace.store.cursor()
+        self._looked_at: dict[str, tuple[int, int]] | None = None
+        self.catalogue: Catalogue = workspace.catalogue
+        said = meta(self._reading)
+        self._position = int(said.get(LOG_POSITION, "0"))
+        self.log = Log.open(workspace.config.root / ".shoal" / LOG_FOLDER, first=self._position + 1)
+        if self.log.committed < self._position:
+            self.log.close()
+            raise StoreError(
+                f"The store has taken the log's entries up to {self._position}, and the log ends at {self.log.committed}.",
+                place=str(self.log.folder),
+                fix="Put the log's newest files back; or, if they are lost, empty the folder: the store has what it took.",
+            )
+        self._end_work = self.log.on_commit(lambda position: self._work.set())
+        self.queue = Queue(self.log)
+        self.acknowledgements = Acknowledgements(self.log)
+        self.intake = LiveIntake(self.queue, self.acknowledgements, self._refusal)
+        self.stream = Stream(self._older)
+        self._hooks = workspace.store.cursor()
+        self._asking = workspace.store.cursor()
+        self._asked = Lock()
+        self.webhooks = Webhooks(self._hooks, self.stream, self.clock)
+        self.core = self._core(int(said[LIVE_NOW]) if LIVE_NOW in said else None)
+        self.keeper = Keeper(workspace.store.cursor(), zone(workspace.config.zone), self._position, self._failed)
+        self._applied = self._position
+        self._rolled_at: int | None = None
+        self._thread = Thread(target=self._run, name="apply", daemon=True)
+
+    # ------------------------------------------------------------ starting and stopping
+
+    def start(self) -> None:
+        """Read what the log has beyond the store, publish what time and files changed meanwhile, and begin."""
+        self.stream.begin(newest_change(self._reading))
+        self.keeper.start()
+        for entry in self.log.read(self._position):
+            self._let(entry.position, entry.kind, entry.payload, None)
+        self._order("start")
+        self._look(always=True)
+        self._thread.start()
+        self.webhooks.start()
+
+    def close(self) -> None:
+        """Finish what was taken, write it to the store, and stop."""
+        self._stop.set()
+        self._work.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self.stream.close()
+        self.webhooks.close()
+        self.keeper.close()
+        self._end_work()
+        self.queue.close()
+        self.acknowledgements.close()
+        self.log.drop_before(self.keeper.stored + 1)
+        self.log.close()
+        for cursor in (self._reading, self._files, self._hooks, self._asking):
+            cursor.close()
+
+    def _core(self, now: int | None) -> Core:
+        """The state as it was at the last entry that the store has."""
+        ws = self.workspace
+        schema = ws.schema
+        types = Types(schema.traits, schema.events)
+        full = replace(schema, traits=types.traits, events=types.events)
+        at = self.clock.now() if now is None else now
+        engine = load_engine(self._reading, full, ws.definitions, at)
+        engine.assume(published_members(self._reading))
+        if now is not None:
+            # What was published up to there is what held there; time that has passed since is published by the start.
+            engine.expect()
+        seen = Seen(self._is_stored)
+        seen.fill(stored_messages(self._reading))
+        identities = read_identities(self._reading, ws.config.identity)
+        return Core(engine, identities, types, seen, full)
+
+    # ------------------------------------------------------------ the apply loop
+
+    def _run(self) -> None:
+        try:
+            looked = stopwatch()
+            while True:
+                with self._paused:
+                    worked = self._take_all()
+                    if self._stop.is_set() and not worked:
+                        return
+                    self._tick()
+                    if stopwatch() - looked > LOOK or self._looked_at is None:
+                        self._look()
+                        self.log.drop_before(self.keeper.stored + 1)
+                        looked = stopwatch()
+                if not worked:
+                    self._sleep()
+        except BaseException as error:
+            self._failed(error)
+
+    def _sleep(self) -> None:
+        due = self.core.engine.next_due() - self.clock.now()
+        self._work.wait(max(0.0, min(IDLE, due / SECOND)))
+        self._work.clear()
+
+    def _take_all(self) -> bool:
+        worked = False
+        while (entry := self.queue.take()) is not None:
+            self._let(*entry)
+            worked = True
+        return worked
+
+    def _let(self, position: int, kind: int, payload: bytes, calls: Sequence[Call] | None) -> Applied:
+        """Let an entry take effect, publish what it changed, and hand it to the background writer."""
+        known = self.core.grown
+        with self.lock:
+            applied = self.core.apply(position, kind, payload, calls)
+        if self.core.grown != known:
+            # A definition that named what wasn't known yet may be accepted now.
+            self._looked_at = None
+        self._applied = position
+        if calls is not None:
+            self.delays.note(self.clock.now() - min(call.received for call in calls), len(calls))
+        self.stream.put([n for n in applied.changes if position > self.keeper.stored])
+        self.keeper.take(applied)
+        self._seal(position)
+        return applied
+
+    def _seal(self, position: int) -> None:
+        """Let message ids that the store has by now shrink to their hashes."""
+        if self._rolled_at is None and self.core.seen.roll():
+            self._rolled_at = position
+        if self._rolled_at is not None and self.keeper.stored >= self._rolled_at:
+            self.core.seen.seal()
+            self._rolled_at = None
+
+    def _tick(self) -> None:
+        """Write a tick where a membership is due; its change comes when the tick is on disk."""
+        now = self.clock.now()
+        if self.core.engine.next_due() <= now and not self._stop.is_set():
+            self.log.wait(self.queue.append(TICK, encode_tick(now)))
+
+    def _look(self, always: bool = False) -> None:
+        """Take in definition files that have changed; one with a fault keeps its last good version."""
+        root = self.workspace.config.root
+        stats = {p.name: (s.st_mtime_ns, s.st_size) for p in (root / "segments").glob("*.yaml") for s in (p.stat(),)}
+        if stats == self._looked_at and not always:
+            return
+        self._looked_at = stats
+        with self.lock:
+            schema = replace(self.core.schema, lists=frozenset(self.core.engine.state.lists))
+        self.catalogue = read_catalogue(root, schema, known_at(self._files))
+        record(self._files, self.catalogue, self.clock.now())
+        found = {slug: definition_document(d) for slug, d in self.catalogue.definitions.items()}
+        if self.catalogue.definitions != self.core.engine.plan.definitions:
+            self._order("define", definitions=list(found.values()))
+
+    def _order(self, what: str, **body: Any) -> int:
+        """Append a command; returns its position."""
+        position = self.queue.append(COMMAND, encode_command(Command(what, self.clock.now(), body)))
+        self._work.set()
+        return position
+
+    def command(self, what: str, timeout: float = 30.0, **body: Any) -> int:
+        """Give a command and wait until it has taken effect; returns its position.
+
+        Raises:
+            StoreError: the disk refused it, or the apply loop has stopped.
+        """
+        position = self._order(what, **body)
+        self.log.wait(position)
+        begun = stopwatch()
+        while self._applied < position:
+            if self.failure is not None or stopwatch() - begun > timeout:
+                raise StoreError("The server has stopped taking entries.", fix="Look at its log, and start it anew.")
+            self._stop.wait(0.002)
+        return position
+
+    def look_now(self) -> None:
+        """Take in changed definition files at once rather than at the next look."""
+        self._look(always=True)
+
+    def exclusively(self, work: Callable[[], T]) -> T:
+        """Do work that changes the store by itself, as a load of files, and read everything anew afterwards.
+
+        Calls are taken and acknowledged meanwhile; they take effect when the work is done.
+        """
+        with self._paused:
+            self.keeper.flush()
+            now = self.core.engine.now
+            last = newest_change(self._reading)
+            try:
+                return work()
+            finally:
+                self.stream.put(stored_changes(self._reading, last, -1))
+                self.workspace.refresh()
+                core = self._core(now)
+                with self.lock:
+                    core.counts, core.grown = self.core.counts, self.core.grown + 1
+                    self.core = core
+                self.catalogue = self.workspace.catalogue
+                self._looked_at = None
+                self._order("start")
+
+    # ------------------------------------------------------------ asking
+
+    @property
+    def definitions(self) -> dict[str, Definition]:
+        """The definitions in force."""
+        return dict(self.core.engine.plan.definitions)
+
+    def read(self, work: Callable[[Store], T]) -> T:
+        """What the store says, with all in it that has taken effect by now."""
+        self.keeper.flush()
+        with self._asked:
+            return work(self._asking)
+
+    @property
+    def backlog(self) -> Backlog:
+        """What waits for the apply loop, for the store and for the disk."""
+        return Backlog(self.queue.waiting_calls, self.keeper.backlog, self.log.waiting)
+
+    @property
+    def ready(self) -> bool:
+        """Whether calls are taken and memberships are of this moment."""
+        return self.failure is None and self._thread.is_alive() and not self._stop.is_set()
+
+    def _refusal(self) -> BaseException | None:
+        backlog = self.backlog
+        if self.failure is not None or self.log.refusing is not None:
+            return self._busy(10.0)
+        if backlog.calls > MOST_WAITING or backlog.records > MOST_UNWRITTEN:
+            return self._busy(1.0)
+        return None
+
+    def _failed(self, error: BaseException) -> None:
+        self.failure = error
+        _logger.error("stopped: %s", type(error).__name__, exc_info=error)
+        self._work.set()
+
+    def _is_stored(self, message: str) -> bool:
+        return bool(stored_messages(self._reading, message))
+
+    def _older(self, seq: int, most: int) -> list[Numbered]:
+        with self.lock:
+            return stored_changes(self._reading, seq, most)
+
+
+def newest_change(store: Store) -> int:
+    """The number of the newest change that the store has; 0 where there is none."""
+    ((last,),) = store.rows("SELECT coalesce(max(seq), 0) FROM membership_changes")
+    return int(last)
+
+
+def stored_changes(store: Store, seq: int, most: int) -> list[Numbered]:
+    """The published changes after a number that the store has, at most so many (−1: all)."""
+    rows = store.rows(
+        "SELECT m.seq, c.id, m.segment, m.change, m.ts, m.because FROM membership_changes m "
+        "JOIN customers c ON c.key = m.customer WHERE m.seq > ? ORDER BY m.seq LIMIT ?",
+        [seq, most if most >= 0 else 1 << 62],
+    )
+    return [Numbered(number, Change(*rest)) for number, *rest in rows]
+
+
+def published_members(store: Store) -> dict[str, list[str]]:
+    """Who is in each segment, as it was last published."""
+    rows = store.rows(
+        "SELECT segment, c.id FROM (SELECT segment, customer, arg_max(change, seq) AS change FROM membership_changes "
+        "GROUP BY segment, customer) m JOIN customers c ON c.key = m.customer WHERE change IN ('entered', 'unmerged')"
+    )
+    found: dict[str, list[str]] = {}
+    for segment, customer in rows:
+        found.setdefault(segment, []).append(customer)
+    return found
+
+
+def stored_messages(store: Store, message: str | None = None) -> list[str]:
+    """The message ids that the store has; with ``message`` that one alone, where it is there."""
+    from shoal.customers.bulk import message_tables
+    from shoal.sql.registry import Registry
+
+    tables = [*message_tables(Registry.load(store)), "consents"]
+    which = "message_id IS NOT NULL" if message is None else "message_id = ?"
+    parts = " UNION ".join(f"SELECT message_id FROM {table} WHERE {which}" for table in tables)
+    rows = store.rows(parts, [] if message is None else [message] * len(tables))
+    return [found for (found,) in rows]

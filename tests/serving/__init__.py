@@ -1,0 +1,1 @@
+"""A served workspace, from outside: a process of its own, asked over HTTP."""
