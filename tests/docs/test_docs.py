@@ -10,12 +10,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +51,18 @@ def blocks(page: Path) -> list[Block]:
     ]
 
 
+@pytest.fixture
+def ended(tmp_path: Path) -> Iterator[None]:
+    """Ends the server of a page that stopped in the middle."""
+    yield
+    for lock in tmp_path.rglob(".shoal/lock"):
+        owner = re.search(r"process (\d+) .* serves", lock.read_text())
+        if owner is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(owner[1]), signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("ended")
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_every_block_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Breaks when a page shows what doesn't work, or output that isn't what a reader gets."""
