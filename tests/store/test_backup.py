@@ -163,6 +163,36 @@ def test_a_broken_or_newer_backup_is_refused_and_the_store_stays(path: Path, tmp
     assert not list(tmp_path.glob("*.partial*"))
 
 
+def test_a_damaged_backup_is_told_as_one_and_not_to_be_mended_by_a_restore(path: Path, tmp_path: Path) -> None:
+    """Breaks if the reader, who is just restoring, is told to restore the last backup."""
+    with open_store(path) as store:
+        good = backup(store, tmp_path / "good.duckdb")
+    damaged, foreign, junk = (tmp_path / f"{name}.duckdb" for name in ("damaged", "foreign", "junk"))
+    content = bytearray(good.read_bytes())
+    content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+    damaged.write_bytes(content)
+    DuckStore.open(foreign).close()
+    junk.write_bytes(b"junk" * 5000)
+    for bad, reason in ((damaged, "The backup is damaged"), (foreign, "no backup of"), (junk, "no backup of")):
+        with pytest.raises(StoreError, match=reason) as caught:
+            restore(bad, path, replace=True)
+        assert "Restore the last backup" not in str(caught.value)
+        assert "nothing was changed" in str(caught.value)
+
+
+def test_every_store_that_was_replaced_is_kept(path: Path, tmp_path: Path) -> None:
+    """Breaks if a second restore throws the first old store away."""
+    with open_store(path) as store:
+        copy = backup(store, tmp_path / "copy.duckdb")
+        fill(store)
+    restore(copy, path, replace=True)
+    restore(copy, path, replace=True)
+    restore(copy, path, replace=True)
+    for name, held_then in ((".before", True), (".before.2", False), (".before.3", False)):
+        with open_store(path.with_name(path.name + name)) as kept:
+            assert bool(kept.rows("SELECT 1 FROM event_types")) is held_then
+
+
 def test_a_full_disk_leaves_no_half_backup(path: Path, tmp_path: Path) -> None:
     """Breaks if a backup that didn't fit stands there as if it were one. A limit on file size plays the full disk."""
     with open_store(path) as store:

@@ -366,6 +366,26 @@ def test_a_backup_opens_and_equals(root: Path, tmp_path: Path) -> None:
         assert sizes(shop) == before
 
 
+def test_a_backup_that_the_workspace_would_refuse_is_refused_before_it_is_put_in_place(
+    root: Path, tmp_path: Path
+) -> None:
+    """Breaks if a restore ends in a workspace that can't be opened any more."""
+    from shoal.sql.duck import create_store
+    from shoal.workspace.opening import restore_store
+
+    create_store(tmp_path / "other.duckdb", zone="Africa/Nairobi", now=0).close()
+    with pytest.raises(StoreError, match="time zone Africa/Nairobi") as caught:
+        restore_store(root, tmp_path / "other.duckdb")
+    assert "nothing was changed" in str(caught.value)
+    assert not list((root / ".shoal").glob("*.before*"))
+    with open_workspace(root) as shop:
+        assert list(sizes(shop)) == ["lapsed-vips"]
+        shop.backup(tmp_path / "good.duckdb")
+    kept = [restore_store(root, tmp_path / "good.duckdb") for _ in range(2)]
+    assert [path.name for path in kept if path] == ["store.duckdb.before", "store.duckdb.before.2"]
+    assert all(path and path.exists() for path in kept)
+
+
 def test_init_refuses_a_folder_that_has_a_workspace(root: Path) -> None:
     text = (root / "shoal.yaml").read_text()
     with pytest.raises(ConfigError, match="already"):

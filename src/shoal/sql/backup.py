@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shoal.errors import ShoalError, StoreError, StoreLocked
-from shoal.sql.duck import DuckStore, open_store
+from shoal.sql.duck import DAMAGED, NO_STORE, DuckStore, open_store
 from shoal.sql.encode import quoted
-from shoal.sql.layout import layout_of
+from shoal.sql.layout import FOREIGN, layout_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _COPY = "shoal_copy"
 
@@ -46,23 +47,28 @@ def backup(store: DuckStore, path: str | Path, *, replace: bool = False) -> Path
     return target
 
 
-def restore(path: str | Path, target: str | Path, *, replace: bool = False) -> Path:
+def restore(
+    path: str | Path, target: str | Path, *, replace: bool = False, accept: Callable[[DuckStore], None] | None = None
+) -> Path:
     """Put a backup in the place of a store, after making sure that it opens and has a layout that this release knows.
 
     Args:
         path: the backup; it stays as it is.
         target: where the store shall be.
-        replace: a store that is there already is kept beside it as ``<target>.before``.
+        replace: a store that is there already is kept beside it, under the name that ``name_aside`` gives.
+        accept: is shown the backup, open for reading, and raises where it doesn't belong here; nothing is done then.
 
     Raises:
         StoreLocked: the store at ``target`` is in use.
         StoreError: the backup is damaged, of a newer release or no store; or there is a store and ``replace`` is false.
     """
     source, place = Path(path), Path(target)
-    _verify(source)
+    _verify(source, accept)
     if place.exists():
         if not replace:
-            raise StoreError("There is a store already.", place=str(place), fix="Restore elsewhere, or remove it first.")
+            raise StoreError(
+                "There is a store already.", place=str(place), fix="Restore elsewhere, or remove it first."
+            )
         _refuse_if_in_use(place)
     partial = _partial(place)
     try:
@@ -103,21 +109,42 @@ def _copy_database(store: DuckStore, target: Path) -> None:
         store.execute(f"DETACH {_COPY}")
 
 
-def _verify(path: Path) -> None:
+def _verify(path: Path, accept: Callable[[DuckStore], None] | None = None) -> None:
     if not path.is_file():
         raise StoreError("There is no backup.", place=str(path), fix="Check the path.")
+    try:
+        _read_through(path, accept)
+    except StoreError as error:
+        problem, fix = _OF_A_BACKUP.get(error.problem, (error.problem, error.fix))
+        if problem == error.problem:
+            raise
+        raise StoreError(problem, place=error.place, fix=fix) from error
+
+
+_NO_BACKUP = ("This is no backup of a Shoal store.", "Give a file that shoal backup made; nothing was changed.")
+_OF_A_BACKUP = {
+    DAMAGED: ("The backup is damaged.", "Take another backup; nothing was changed."),
+    NO_STORE: _NO_BACKUP,
+    FOREIGN: _NO_BACKUP,
+}
+"""What the store's errors say where it is a backup that can't be read: to restore one is no help then."""
+
+
+def _read_through(path: Path, accept: Callable[[DuckStore], None] | None) -> None:
     store = DuckStore.open(path, read_only=True, temporary="")
     try:
         version = layout_of(store)
+        _refuse_newer(version, path)
         # Reading every table finds damage that opening alone doesn't.
         for (table,) in store.rows(
             "SELECT table_name FROM information_schema.tables "
             "WHERE table_schema = 'main' AND table_type = 'BASE TABLE' ORDER BY ALL"
         ):
             store.rows(f"SELECT count(*), bit_xor(hash(t)) FROM {table} AS t")
+        if accept is not None:
+            accept(store)
     finally:
         store.close()
-    _refuse_newer(version, path)
 
 
 def _refuse_newer(version: int, path: Path) -> None:
@@ -143,12 +170,18 @@ def _refuse_if_in_use(place: Path) -> None:
 
 def _set_aside(place: Path) -> None:
     """Move a store and its log out of the way; a log left behind would be replayed onto the backup."""
-    before = place.with_name(place.name + ".before")
-    for file in _files_of(before):
-        file.unlink(missing_ok=True)
-    for old, new in zip(_files_of(place), _files_of(before), strict=True):
+    for old, new in zip(_files_of(place), _files_of(name_aside(place)), strict=True):
         if old.exists():
             os.replace(old, new)
+
+
+def name_aside(place: Path) -> Path:
+    """Where the store that stands at ``place`` would be kept: ``<place>.before``, or the next number that is free."""
+    for number in count(1):
+        aside = place.with_name(f"{place.name}.before" + (f".{number}" if number > 1 else ""))
+        if not any(file.exists() for file in _files_of(aside)):
+            break
+    return aside
 
 
 def _copy_file(source: Path, target: Path) -> None:

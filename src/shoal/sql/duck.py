@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 IN_MEMORY = ":memory:"
 _OLDER = int(duckdb.__version__.split(".")[0]) < 2
+NO_STORE, DAMAGED = "This is no Shoal store (no DuckDB database).", "The store is damaged."
 _ABORTED = "Current transaction is aborted"
 _KEPT = "Stopped, after the step that was under way had been completed: what it did is kept."
 _INSTANT_OF = "CREATE OR REPLACE TEMP MACRO instant_of(x) AS epoch_us(TRY_CAST(x AS TIMESTAMPTZ))"
@@ -345,12 +346,12 @@ _TRANSLATIONS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"not a valid duckdb database",
-        "This is no Shoal store (no DuckDB database).",
+        NO_STORE,
         "Give the path of the workspace's store, or restore a backup over it.",
     ),
     (
         r"corrupt|checksum|failed to (?:load|read) (?:metadata|block)|could not read enough|deserializ|replaying wal",
-        "The store is damaged.",
+        DAMAGED,
         "Restore the last backup, then load the files that came after it again.",
     ),
     (

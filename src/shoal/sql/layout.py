@@ -76,6 +76,9 @@ def set_meta(store: Store, key: str, value: str) -> None:
     store.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", [key, value])
 
 
+FOREIGN = "This database is no Shoal store."
+
+
 def zone_of(store: Store) -> Zone:
     """The workspace's time zone."""
     return calendar.zone(meta(store)["zone"])
@@ -90,7 +93,7 @@ def layout_of(store: Store) -> int:
     there = store.rows("SELECT 1 FROM information_schema.tables WHERE table_schema = 'main' AND table_name = 'meta'")
     version = meta(store).get("layout") if there else None
     if version is None or not version.isdecimal():
-        raise StoreError("This database is no Shoal store.", place=_place(store), fix="Check the path to the store.")
+        raise StoreError(FOREIGN, place=_place(store), fix="Check the path to the store.")
     return int(version)
 
 

@@ -17,6 +17,7 @@ from shoal.workspace.lock import WorkspaceLock
 from shoal.workspace.moments import When, instant_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from shoal.lang.nodes import Definition
@@ -130,25 +131,43 @@ def restore_store(root: Path, backup: Path) -> Path | None:
         StoreLocked: if the workspace is in use.
         StoreError: if the backup can't be used; the store stays as it was then.
     """
-    from shoal.sql.backup import restore
+    from shoal.sql.backup import name_aside, restore
     from shoal.workspace.privacy import config_or_none, tombstones_beside, without_erased
 
     target = root / STATE / STORE
     lock = WorkspaceLock(root / STATE / "lock")
     apart = target.with_name(f"{target.name}.restoring")
     try:
-        there = target.exists()
+        kept = name_aside(target) if target.exists() else None
+        config = config_or_none(root)
         marks = tombstones_beside(root / STATE, target)
         if marks:
             # Erased apart and then put in place, so that a crash never leaves a store with people who asked to be gone.
-            backup = restore(backup, apart, replace=True)
-            without_erased(root / STATE, apart, marks, config_or_none(root))
-        restore(backup, target, replace=True)
-        return target.with_name(f"{target.name}.before") if there else None
+            backup = restore(backup, apart, replace=True, accept=_fitting(config))
+            without_erased(root / STATE, apart, marks, config)
+        restore(backup, target, replace=True, accept=_fitting(config))
+        return kept
     finally:
         for file in target.parent.glob(f"{apart.name}*"):
             file.unlink()
         lock.release()
+
+
+def _fitting(config: Config | None) -> Callable[[Store], None]:
+    """Refuses a backup that the workspace would refuse as its store."""
+
+    def accept(store: Store) -> None:
+        from shoal.sql.layout import zone_of
+
+        made_for = zone_of(store).name
+        if config is not None and made_for != config.zone:
+            raise StoreError(
+                f"The backup was made for the time zone {made_for}, and shoal.yaml says {config.zone}.",
+                place=str(config.root / FILE_NAME),
+                fix="Put that zone there first, or take another backup; nothing was changed.",
+            )
+
+    return accept
 
 
 class Workspace:
