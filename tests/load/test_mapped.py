@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shoal.customers.values import point
 from shoal.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
@@ -412,3 +413,85 @@ def test_lists_of_objects_are_only_for_properties_of_events(shop: Shop) -> None:
     shop.write("o.jsonl", json.dumps({"who": "a", "products": [{"sku": "s"}]}) + "\n")
     with pytest.raises(ConfigError, match="lists of objects"):
         shop.load("o: {from: o.jsonl, traits: [{customer: who, take: {products: products}}]}")
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "comma"])
+def test_a_place_on_earth_comes_from_two_columns(shop: Shop, form: str) -> None:
+    """Breaks if `distance of location to …` can't be reached from a source, or the point is another than that of a call."""
+    if form == "jsonl":
+        shop.write(
+            "p.jsonl",
+            '{"who": "a", "lat": -1.2071292104473113, "lon": 36.918402269302476}\n{"who": "b", "lat": 91.5, "lon": 1}\n',
+        )
+    elif form == "csv":
+        shop.write("p.csv", "who,lat,lon\na,-1.2071292104473113,36.918402269302476\nb,91.5,1\nc,,2\n")
+    else:
+        shop.write("p.csv", "who;lat;lon\na;-1,2071292104473113;36,918402269302476\nb;91,5;1\n")
+    made = "events: [{event: Seen, customer: who, at: day, properties: {spot: [lat, lon]}}], derive: {day: DATE '2017-01-01'}"
+    decimal = 'format: {decimal: ","}, ' if form == "comma" else ""
+    shop.load(
+        f"p: {{from: p.{form.replace('comma', 'csv')}, {decimal}traits: {{customer: who, take: {{home: [lat, lon]}}}}, {made}}}"
+    )
+    place = dict(zip("xyz", point(-1.2071292104473113, 36.918402269302476), strict=True))
+    assert [(who, value) for who, value, _ in shop.trait("home")] == [("a", place)]
+    assert [e["spot"] for e in shop.events("Seen")][:2] == [place, None]
+
+
+def test_a_place_on_earth_needs_two_columns_of_degrees(shop: Shop) -> None:
+    """Breaks if a fault in it is told without its place."""
+    shop.write("p.csv", "who,lat,lon\na,here,36.9\n")
+    with pytest.raises(ConfigError, match=r"takes two: \[latitude, longitude\]"):
+        shop.load("p: {from: p.csv, traits: {customer: who, take: {home: [lat, lon, who]}}}")
+    with pytest.raises(ConfigError, match=r"p.traits\[0\].take.home.*no column 'lng'"):
+        shop.load("p: {from: p.csv, traits: {customer: who, take: {home: [lat, lng]}}}")
+
+
+@pytest.mark.parametrize("form", ["", "format: {dates: day-first},"])
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        (["10,50", "7", "3,25"], ["10.5", "7", "3.25"]),
+        (["1.234,50", "2.000", "0,5"], ["1234.5", "2000", "0.5"]),
+        (["1,234.50", "2,000", "0.5"], ["1234.5", "2000", "0.5"]),
+        (["€ 1.234,50", "(7,00 €)", "5,25-"], ["1234.5", "-7", "-5.25"]),
+    ],
+)
+def test_what_the_format_does_not_say_of_numbers_is_looked_at(
+    shop: Shop, form: str, cells: list[str], numbers: list[str]
+) -> None:
+    """Breaks if a decimal comma has to be declared, or is overlooked as soon as anything else of the format is said."""
+    lines = [f"{i};c;31.01.2017;{cell}\n" for i, cell in enumerate(cells)]
+    shop.write("o.csv", "id;who;day;total\n" + "".join(lines))
+    mapping = "o: {from: o.csv, FORM events: [{event: O, customer: who, at: day, id: id, money: [revenue], "
+    mapping += "properties: {revenue: total, total: total}}]}"
+    report = shop.load(mapping.replace("FORM", form))
+    assert [(str(e["revenue"]), str(e["total"])) for e in shop.events("O")] == [
+        (str(Decimal(n).normalize() if "." in n else int(n)),) * 2 for n in numbers
+    ]
+    assert report.warnings == []
+    shop.write("o.csv", "id;who;day;total\n" + "".join(lines) + "9;c;01.02.2017;8,75\n")
+    if "," in cells[-1]:
+        shop.load()
+        assert shop.events("O")[-1]["revenue"] == Decimal("8.75"), "what was learned stays"
+
+
+def test_numbers_that_may_be_read_in_two_ways_are_told(shop: Shop) -> None:
+    """Breaks if 1,234 is taken for one of its two meanings without a word."""
+    shop.write("o.csv", "id;who;day;total\n1;c;2017-01-01;1,234\n2;c;2017-01-01;5,678\n")
+    mapping = (
+        "o: {from: o.csv, events: [{event: O, customer: who, at: day, id: id, money: [n], properties: {n: total}}]}"
+    )
+    (warning,) = shop.load(mapping).warnings
+    assert "column total" in warning
+    assert "three decimals" in warning
+    assert "decimal:" in warning
+    assert [e["n"] for e in shop.events("O")] == [1234, 5678]
+
+
+def test_money_that_is_hardly_ever_a_number_is_warned_of(shop: Shop) -> None:
+    """Breaks if all revenue is missing and the verdict is ok; other columns of text harm nobody."""
+    shop.write("o.csv", "id,who,day,total,note\n1,c,2017-01-01,ten,x\n2,c,2017-01-01,five,y\n")
+    mapping = "o: {from: o.csv, events: [{event: O, customer: who, at: day, id: id, money: [n], "
+    mapping += "properties: {n: total, m: note}}]}"
+    (warning,) = shop.load(mapping).warnings
+    assert "The validity of the column 'total' of o is 0.000." in warning

@@ -158,3 +158,29 @@ def test_an_export_that_broke_off_takes_nothing_back(shop: Shop) -> None:
     shop.write("o.csv", head)
     shop.load(quality={"stop": {"shrinkage": 1}})
     assert shop.events("O") == []
+
+
+def test_a_file_whose_rows_can_no_longer_be_read_takes_nothing_back(shop: Shop) -> None:
+    """Breaks if a bad export (dates of another form) retires what is known, or one that never was better is refused."""
+    head = "id,who,day,n\n"
+    good = [f"{i},c{i},2017-01-{i % 28 + 1:02},{i}\n" for i in range(100)]
+    bad = [f"{i},c{i},the {i % 28 + 1}th,{i}\n" for i in range(100)]
+    mapping = "o: {from: o.csv, types: {day: date}, events: [{event: O, customer: who, at: day, id: id}]}"
+    shop.write("o.csv", head + "".join(good))
+    shop.load(mapping)
+    before = shop.dump()
+    shop.write("o.csv", head + "".join([*bad[:80], *good[80:]]))
+    with pytest.raises(
+        QualityStop, match=r"loss of o is 0\.800.*80 rows more than before.*bad-time, as in o\.csv:2"
+    ) as caught:
+        shop.load()
+    assert "stop: {loss: …}" in str(caught.value)
+    assert shop.dump() == before
+    shop.write("o.csv", head + "".join([*bad[:30], *good[30:]]))
+    assert shop.load().quality.of("o")["loss"].value == pytest.approx(0.3)
+    shop.write("o.csv", head + "".join([*bad[:60], *good[60:]]))
+    assert shop.load().quality.of("o")["loss"].value == pytest.approx(0.3), "what was in quarantine counts once"
+    shop.write("p.csv", head + "".join(bad))
+    shop.load("p: {from: p.csv, types: {day: date}, events: [{event: P, customer: who, at: day}]}")
+    shop.write("p.csv", head + "".join([*bad, "100,c,2017-01-01,5\n"]))
+    assert shop.load().quality.of("p")["loss"].value == 0

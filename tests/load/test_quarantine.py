@@ -102,3 +102,75 @@ def test_a_row_that_feeds_several_things_is_put_aside_once_for_each_code(shop: S
     shop.write("o.csv", HEAD + "1,,2017-01-01,1\n")
     shop.load(MAPPING + "  traits: {customer: who, at: day, take: {n: n}}\n")
     assert shop.quarantine() == [("o.csv", 2, "no-customer")]
+
+
+GROUPED = """
+o:
+  from: {file}
+  types: {{n: number}}
+  events: [{{event: O, customer: who, at: day, group: id, properties: {{n: {{sum: n}}}}}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("2,b,2017-99-01,20", "bad-time"),
+        ("2,,2017-01-01,20", "no-customer"),
+        ("2,b,2017-01-01,1000000000001", "out-of-range"),
+        ("2,b,2017-01-01,twenty", "no-number"),
+        ("2,b,2017-01-01,20,9", "ragged"),
+    ],
+)
+def test_a_group_waits_as_a_whole_for_the_row_that_cannot_be_used(shop: Shop, line: str, code: str) -> None:
+    """Breaks if an order is counted with the lines that happen to be readable: 40 instead of 60."""
+    shop.write("o.csv", f"{HEAD}1,a,2017-01-01,7\n2,b,2017-01-01,40\n{line}\n3,c,2017-01-02,5\n")
+    shop.load(GROUPED.format(file="o.csv"))
+    assert [(e["id"], e["n"]) for e in shop.events("O")] == [("o:1", 7), ("o:3", 5)]
+    assert shop.quarantine() == [("o.csv", 3, "incomplete"), ("o.csv", 4, code)]
+    ((reason,),) = shop.store.rows("SELECT reason FROM quarantine WHERE code = 'incomplete'")
+    assert "o.csv:4" in reason
+    shop.write("o.csv", f"{HEAD}1,a,2017-01-01,7\n2,b,2017-01-01,40\n2,b,2017-01-01,20\n3,c,2017-01-02,5\n")
+    shop.retry()
+    assert [(e["id"], e["n"]) for e in shop.events("O")] == [("o:1", 7), ("o:2", 60), ("o:3", 5)]
+    assert shop.quarantine() == []
+
+
+@pytest.mark.parametrize("line", ["2,b,never,20", "2,b,2017-01-01,20,9"])
+def test_a_row_that_cannot_be_used_is_no_correction(shop: Shop, line: str) -> None:
+    """Breaks if an order that was known is taken back, or made smaller, by a line that broke in a later export."""
+    rows = [f"{i},c{i},2017-01-01,7\n" for i in range(3, 13)]
+    shop.write("o.csv", f"{HEAD}2,b,2017-01-01,40\n2,b,2017-01-01,20\n" + "".join(rows))
+    shop.load(GROUPED.format(file="o.csv"))
+    shop.write("o.csv", f"{HEAD}2,b,2017-01-01,40\n{line}\n" + "".join(rows[1:]))
+    report = shop.load()
+    found = {e["id"]: e["n"] for e in shop.events("O")}
+    assert found["o:2"] == 60
+    assert "o:3" not in found, "what is gone from the file is taken back as ever"
+    assert report.sources["o"].retired == 1
+    shop.write("o.csv", f"{HEAD}2,b,2017-01-01,40\n2,b,2017-01-01,21\n" + "".join(rows[1:]))
+    shop.load()
+    assert {e["id"]: e["n"] for e in shop.events("O")}["o:2"] == 61
+
+
+def test_a_group_over_several_files_waits_where_its_parts_are_joined(shop: Shop) -> None:
+    """Breaks if the place of the bad row is that of another file, or the other file's rows are counted alone."""
+    shop.write("o-1.csv", f"{HEAD}2,b,2017-01-01,40\n3,c,2017-01-01,1\n")
+    shop.write("o-2.csv", f"{HEAD}2,b,never,20\n")
+    shop.load(GROUPED.format(file="o-*.csv").replace("types:", "across_files: join\n  types:"))
+    assert [e["id"] for e in shop.events("O")] == ["o:3"]
+    assert shop.quarantine() == [("o-1.csv", 2, "incomplete"), ("o-2.csv", 2, "bad-time")]
+    ((reason,),) = shop.store.rows("SELECT reason FROM quarantine WHERE code = 'incomplete'")
+    assert "o-2.csv:2" in reason
+
+
+def test_numbers_that_a_derived_sum_is_made_of_must_be_numbers(shop: Shop) -> None:
+    """Breaks if a line whose price can't be read is summed up as nothing."""
+    shop.write("o.csv", f"{HEAD}1,a,2017-01-01,7\n2,b,2017-01-01,40\n2,b,2017-01-01,?\n")
+    mapping = (
+        GROUPED.format(file="o.csv")
+        .replace("sum: n", "sum: twice")
+        .replace("events:", "derive: {twice: n * 2}\n  events:")
+    )
+    shop.load(mapping)
+    assert [(e["id"], e["n"]) for e in shop.events("O")] == [("o:1", 14)]

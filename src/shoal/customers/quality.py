@@ -16,7 +16,8 @@ aside ÷ rows), ``orphans`` (rows whose key a lookup didn't find ÷ rows with a 
 from the newest event to now; of the newest consent in a source without events),
 ``shrinkage`` (how much smaller, in bytes, the files are that were read again; a cut-off
 export would take back what it lacks), ``gaps`` (days without an event between the first and the last; the note names the
-longest).
+longest), ``loss`` (of files that were read before: rows that can't be used and that weren't in quarantine before ÷ rows; not
+counted are those that only wait for another row of their group).
 
 Scores: a column's is validity × (1 + completeness) / 2, since a missing cell is often rightly so and a wrong one never. A
 source's is the mean over the columns that its mapping uses × (1 − quarantined) × (1 − duplicates) × (1 − orphans). The
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 GOOD = ("score", "completeness", "validity", "uniqueness")
 """Measures of which more is better: a threshold is the least that is allowed."""
-BAD = ("outliers", "impossible", "duplicates", "quarantined", "orphans", "freshness", "gaps", "shrinkage")
+BAD = ("outliers", "impossible", "duplicates", "quarantined", "orphans", "freshness", "gaps", "shrinkage", "loss")
 """Measures of which less is better: a threshold is the most that is allowed."""
 
 _SAMPLE = 200_000
@@ -75,8 +76,11 @@ class Thresholds:
         return "ok"
 
 
-DEFAULTS = Thresholds(stop={"shrinkage": 0.9}, warn={"quarantined": 0.05})
+DEFAULTS = Thresholds(stop={"shrinkage": 0.9, "loss": 0.5}, warn={"quarantined": 0.05})
 """What holds where ``shoal.yaml`` says nothing else."""
+
+NUMBERS = Thresholds(warn={"validity": 0.5})
+"""What holds besides for columns that must be numbers, as money and what is summed up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +165,11 @@ def judge(store: Store, prepared: Sequence[Prepared], thresholds: Thresholds, no
     measures: list[Measure] = []
     for one in prepared:
         own = DEFAULTS.over(thresholds).over(read_thresholds(one.spec.quality, f"{one.spec.place}.quality"))
-        raw = list(_of_source(store, one, now))
-        measures += [
-            Measure(m.source, m.column, m.measure, m.value, m.n, own.verdict(m.measure, m.value), m.note) for m in raw
-        ]
+        numbers, strict = _numbers(one), NUMBERS.over(own)
+        for m in list(_of_source(store, one, now)):
+            limits = strict if m.column in numbers else own
+            verdict = limits.verdict(m.measure, m.value)
+            measures.append(Measure(m.source, m.column, m.measure, m.value, m.n, verdict, m.note))
     return QualityReport(measures)
 
 
@@ -387,10 +392,36 @@ def _whole(store: Store, one: Prepared, now: int) -> Iterator[Measure]:
     )
     note = ", ".join(f"{code}: {n:,}" for code, n in codes) or None
     yield Measure(source, None, "quarantined", aside / read if read else None, read, note=note)
+    if any(f.known for f in one.state.to_read):
+        yield _loss(store, one, aside)
     yield from _orphans(store, one)
     yield from _in_time(one, now)
     if not one.events:
         yield from _newest_consent(store, one, now)
+
+
+def _loss(store: Store, one: Prepared, aside: int) -> Measure:
+    """Which share of the files that were read before can't be used any more. A bad export is no correction."""
+    paths = ", ".join(quoted(f.file.path) for f in one.state.to_read if f.known)
+    mine = f"source = {quoted(one.spec.name)} AND path IN ({paths}) AND code <> 'incomplete'"
+    if not aside:
+        return Measure(one.spec.name, None, "loss", 0.0, one.report.rows)
+    numbers = ", ".join(str(n.no) for n in one.rows.staged.files if quoted(n.file.path) in paths)
+    ((now, before, rows),) = store.rows(
+        f"SELECT (SELECT count(*) FROM (SELECT DISTINCT path, line FROM load_quarantined WHERE {mine})), "
+        f"(SELECT count(*) FROM (SELECT DISTINCT path, line FROM quarantine WHERE {mine} AND resolved IS NULL)), "
+        f"(SELECT count(*) FROM {one.rows.base} WHERE __file IN ({numbers})) + "
+        f"(SELECT count(*) FROM load_rejects WHERE {mine})"
+    )
+    more = max(0, now - before)
+    note = f"{more:,} rows more than before can't be used, and what they brought would be taken back." if more else None
+    if more:
+        (code, path, line), *_ = store.rows(
+            f"SELECT code, arg_min(path, line), min(line) FROM load_quarantined WHERE {mine} GROUP BY code "
+            "ORDER BY count(*) DESC, code LIMIT 1"
+        )
+        note = f"{note} Most of them are {code}, as in {path}:{line}."
+    return Measure(one.spec.name, None, "loss", more / rows if rows else None, rows, note=note)
 
 
 def _orphans(store: Store, one: Prepared) -> Iterator[Measure]:
@@ -449,6 +480,14 @@ def _used(one: Prepared) -> set[str]:
 
     used = {c.casefold() for c, _ in used_columns(one.spec, one.rows.columns)}
     return used or {c.casefold() for c in one.rows.columns}
+
+
+def _numbers(one: Prepared) -> set[str]:
+    """The columns that the mapping needs as numbers, and those of the files that they are made of."""
+    from shoal.customers.load.prepare import needed_kinds
+
+    needed = {c for c, kind in needed_kinds(one.spec) if kind is Kind.NUMBER and one.rows.has(c)}
+    return {made.name for c in needed for made in one.rows.sources_of(one.rows.find(c, one.spec.place))}
 
 
 def _keys(one: Prepared) -> set[str]:

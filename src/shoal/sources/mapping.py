@@ -34,6 +34,7 @@ _FORMAT = {
     "type", "delimiter", "encoding", "quote", "header", "columns", "decimal", "thousands", "dates", "timezone",
     "missing", "yes", "no", "skip_initial_space", "table", "sheet", "query", "cell_limit",
 }  # fmt: skip
+_AS_COLUMN = "As revenue: Amount; or two of them for a place on earth, as location: [latitude, longitude]"
 _EVENT = {
     "event", "when", "customer", "account", "at", "id", "group", "currency", "money", "properties", "items",
 }  # fmt: skip
@@ -160,6 +161,7 @@ class SourceSpec:
         types: declared types of columns; the others are learned.
         derive: new columns by expression; one may use those before it.
         lookup: columns of other sources.
+        points: new columns that are places on earth: the columns of latitude and longitude, and where that is asked for.
         where: which rows are used at all; the others are counted.
         duplicates: whether exactly repeated rows of a file are dropped.
         removed: whether a row that vanished from a file is retired or stays.
@@ -180,6 +182,7 @@ class SourceSpec:
     types: Mapping[str, Kind] = field(default_factory=dict)
     derive: Mapping[str, str] = field(default_factory=dict)
     lookup: tuple[Lookup, ...] = ()
+    points: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
     where: str | None = None
     duplicates: Duplicates = "drop"
     removed: Removed = "retire"
@@ -223,7 +226,13 @@ def _source(name: str, value: object) -> SourceSpec:
     place = f"sources.{name}"
     if not name.strip() or ":" in name:
         raise ConfigError(f"{name!r} can't be the name of a source.", place=place, fix="Use a word, as orders.")
+    if isinstance(value, dict):
+        for key in value:
+            if key in _FORMAT:
+                fix = f"It belongs under format:, as format: {{{key}: …}}"
+                raise ConfigError(f"{key!r} says how the data stands, not what it is.", place=f"{place}.{key}", fix=fix)
     part = Section.of(value, place, _SOURCE)
+    points: dict[str, tuple[str, str, str]] = {}
     return SourceSpec(
         name=name,
         from_=part.needed("from", "Say where the data is: from: exports/orders.csv"),
@@ -235,10 +244,11 @@ def _source(name: str, value: object) -> SourceSpec:
         duplicates=part.choice("duplicates", ("drop", "keep"), "drop"),  # type: ignore[arg-type]
         removed=part.choice("removed", ("retire", "keep"), "retire"),  # type: ignore[arg-type]
         across_files=part.choice("across_files", ("replace", "join"), "replace"),  # type: ignore[arg-type]
-        events=tuple(_event(p) for p in part.parts("events", _EVENT)),
-        traits=tuple(_traits(p) for p in part.parts("traits", _TRAITS)),
+        events=tuple(_event(p, points) for p in part.parts("events", _EVENT)),
+        traits=tuple(_traits(p, points) for p in part.parts("traits", _TRAITS)),
         consent=tuple(_consent(p) for p in part.parts("consent", _CONSENT)),
         spend=tuple(_spend(p) for p in part.parts("spend", _SPEND)),
+        points=points,
         reference=bool(part.flag("reference")),
         quality=part.names("quality"),
         place=place,
@@ -335,9 +345,10 @@ def _check_lookups(spec: SourceSpec, found: Mapping[str, SourceSpec], trail: tup
         _check_lookups(other, found, (*trail, spec.name))
 
 
-def _event(part: Section) -> EventMap:
+def _event(part: Section, points: dict[str, tuple[str, str, str]]) -> EventMap:
     group = part.text("group")
-    properties = {n: _take(v, f"{part.at('properties')}.{n}", group) for n, v in part.names("properties").items()}
+    given = _with_points(part.names("properties"), part.at("properties"), points)
+    properties = {n: _take(v, f"{part.at('properties')}.{n}", group) for n, v in given.items()}
     items = part.names("items")
     inner = Section(items, part.at("items"))
     money = part.texts("money") or ()
@@ -369,10 +380,20 @@ def _event(part: Section) -> EventMap:
     )
 
 
+def _with_points(given: Mapping[str, Any], place: str, points: dict[str, tuple[str, str, str]]) -> dict[str, Any]:
+    """The same with a column in place of each ``[latitude, longitude]``, which is noted among the points."""
+    found = dict(given)
+    for name, value in given.items():
+        if isinstance(value, list) and len(value) == 2 and all(isinstance(one, str) for one in value):
+            found[name] = f"({value[0]}, {value[1]})"
+            points.setdefault(found[name], (value[0], value[1], f"{place}.{name}"))
+    return found
+
+
 def _take(value: object, place: str, group: str | None) -> Take:
     if not isinstance(value, dict):
         if value is None or isinstance(value, list):
-            raise ConfigError("Expected the name of a column.", place=place, fix="As revenue: Amount")
+            raise ConfigError("Expected the name of a column.", place=place, fix=_AS_COLUMN)
         return Take(str(value))
     if len(value) != 1 or next(iter(value)) not in AGGREGATES:
         raise ConfigError(
@@ -386,10 +407,12 @@ def _take(value: object, place: str, group: str | None) -> Take:
     return Take(str(column), how)
 
 
-def _traits(part: Section) -> TraitMap:
+def _traits(part: Section, points: dict[str, tuple[str, str, str]]) -> TraitMap:
     customer, account = part.text("customer"), part.text("account")
     if (customer is None) == (account is None):
         part.fail("", "Traits belong to a customer or to an account.", "Write customer: COLUMN or account: COLUMN.")
+    if isinstance(part.values.get("take"), dict):
+        part.values["take"] = _with_points(part.names("take"), part.at("take"), points)
     take = part.columns("take")
     if not take:
         fix = "Name the traits and their columns, as take: {country: Country}, or only the columns: take: [country]"

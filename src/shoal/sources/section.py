@@ -115,7 +115,8 @@ class Section:
         found = {}
         for name, value in self.names(key).items():
             if value is None or isinstance(value, dict | list):
-                raise ConfigError("Expected the name of a column.", place=f"{self.at(key)}.{name}")
+                fix = "As country: Country" + ("; a place on earth takes two: [latitude, longitude]" if value else "")
+                raise ConfigError("Expected the name of a column.", place=f"{self.at(key)}.{name}", fix=fix)
             found[name] = _as_text(value)
         return found
 

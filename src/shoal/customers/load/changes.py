@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shoal.sources.mapping import SourceSpec
     from shoal.sql.store import Store
 
-REVISION = 1
+REVISION = 2
 """Raise it when the same files and mapping would give other rows than before: all files are read again then."""
 
 

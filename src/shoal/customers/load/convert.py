@@ -196,6 +196,19 @@ def is_beyond(raw: str, sql_type: str, how: Writing) -> str:
     return f"coalesce(abs({double}) > {LIMIT} AND NOT isnan({double}), false)"
 
 
+def double(raw: str, sql_type: str, how: Writing) -> str:
+    """A number of a cell as floating point, unrounded."""
+    return _of_text(raw, how, "DOUBLE") if sql_type == "VARCHAR" else f"CAST({raw} AS DOUBLE)"
+
+
+def place(latitude: str, longitude: str) -> str:
+    """The physical form of a place on earth, from degrees as DOUBLE; NULL for what is none (see ``customers.values``)."""
+    phi, lam = f"radians({latitude})", f"radians({longitude})"
+    parts = {"x": f"cos({phi}) * cos({lam})", "y": f"cos({phi}) * sin({lam})", "z": f"sin({phi})"}
+    packed = ", ".join(f"{name} := CAST(round_even({part} * 1e9, 0) AS BIGINT)" for name, part in parts.items())
+    return f"CASE WHEN abs({latitude}) <= 90 AND abs({longitude}) <= 180 THEN struct_pack({packed}) END"
+
+
 def _number(raw: str, sql_type: str, how: Writing) -> str:
     base = sql_type.split("(")[0]
     if base in _INTEGERS:

@@ -7,10 +7,10 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from shoal.clock import DAY
-from shoal.customers.load import convert, faults, together
+from shoal.customers.load import convert, faults, groups, together
 from shoal.customers.load.faults import Test
 from shoal.customers.load.rows import ORIGIN, Column, Rows, either
-from shoal.customers.load.staging import FILE, name
+from shoal.customers.load.staging import name
 from shoal.customers.writer import objects_sql
 from shoal.errors import ConfigError
 from shoal.lang.schema import Kind, PropertyType
@@ -58,6 +58,7 @@ class EventPlan:
         days: how many events there are on each day since 1970 (UTC), with the first and the last time on it.
         rated: whether money is multiplied by a rate.
         bits: where several mappings were judged together: the column of the word, and this mapping's bit in it.
+        aside: the condition of the rows that are meant but were put aside; None where there are none.
     """
 
     map: EventMap
@@ -71,6 +72,7 @@ class EventPlan:
     instant: str
     rated: bool = False
     bits: tuple[str, int] | None = None
+    aside: str | None = None
     days: list[tuple[int, int, int, int]] = field(default_factory=list)
     columns: dict[str, tuple[PropertyType, str]] = field(default_factory=dict)
 
@@ -152,9 +154,12 @@ def judge(store: Store, rows: Rows, maps: Sequence[EventMap], number: int, money
     for draft in drafts:
         plan = draft.plan
         if plan.bits is None:
-            plan.condition = faults.sift(store, rows, plan.lean, plan.condition, draft.tests)
+            meant = plan.condition
+            plan.condition = faults.sift(store, rows, plan.lean, meant, draft.tests)
+            plan.aside = None if plan.condition == meant else f"({meant} AND NOT {plan.condition})"
         if plan.group:
-            _sift_mixed(store, plan, draft.customer)
+            groups.sift_incomplete(store, plan)
+            groups.sift_mixed(store, plan, draft.customer)
     plans = [draft.plan for draft in drafts]
     together.count_days(store, [plan for plan in plans if plan.bits and not plan.group])
     for plan in plans:
@@ -191,10 +196,18 @@ def _draft(store: Store, rows: Rows, map_: EventMap, number: int, money: Money) 
         lean = relation
     elif rows.in_base(store, [*keys, *numbers], map_.when):
         lean = rows.base
-    tests += faults.within(numbers)
+    tests += [*faults.within(numbers), *(_summed(rows, map_) if group else [])]
     message, key = _message(rows, map_), group.id if group else None
     plan = EventPlan(map_, rows, relation, lean, either(meant), message, key, number, instant, rated)
     return Draft(plan, meant, customer, tests, [*keys, *used], rows.in_base(store, [*keys, *used], map_.when))
+
+
+def _summed(rows: Rows, map_: EventMap) -> list[Test]:
+    """The cells that a sum over a group is made of must be numbers, or it would be a part of the sum."""
+    wanted = [take.column for take in map_.properties.values() if take.how == "sum"]
+    found = [column for one in wanted for column in rows.sources_of(rows.find(one, map_.place))]
+    texts = {c.name: c for c in found if c.kind is Kind.NUMBER and c.sql_type == "VARCHAR"}
+    return [Test(f"({c.known} AND {c.physical} IS NULL)", "no-number", c.name) for c in texts.values()]
 
 
 def _used(rows: Rows, map_: EventMap) -> list[Column]:
@@ -266,34 +279,6 @@ def _with_rates(
     return relation, True, ([faults.needs(column, "no-currency")] if column else []) + tests
 
 
-def _group_keys(plan: EventPlan) -> list[str]:
-    """What the rows of one event have in common; files apart, unless their rows belong together."""
-    across = plan.rows.spec.across_files == "join"
-    return [plan.group or ORIGIN] if across else [plan.group or ORIGIN, FILE]
-
-
-def _sift_mixed(store: Store, plan: EventPlan, customer: Column) -> None:
-    """Put aside the rows of a group that name another customer than its first row."""
-    keys = _group_keys(plan)
-    named = ", ".join(f"{key} AS g{i}" for i, key in enumerate(keys))
-    table = f"load_mixed{plan.number}"
-    store.execute(
-        f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT {named}, arg_min({customer.id}, {ORIGIN}) AS __owner "
-        f"FROM {plan.lean} WHERE {plan.condition} GROUP BY ALL HAVING min({customer.id}) <> max({customer.id})"
-    )
-    if not store.rows(f"SELECT 1 FROM {table} LIMIT 1"):
-        return
-    on = " AND ".join(f"__x.g{i} = {key}" for i, key in enumerate(keys))
-    relation = f"{plan.relation}_owned{plan.number}"
-    store.execute(
-        f"CREATE OR REPLACE TEMP VIEW {relation} AS SELECT __m.*, __x.__owner FROM {plan.relation} AS __m "
-        f"LEFT JOIN {table} AS __x ON {on}"
-    )
-    plan.relation = plan.lean = relation
-    test = Test(f"__owner <> {customer.id}", "mixed-group", customer.name)
-    plan.condition = faults.sift(store, plan.rows, relation, plan.condition, [test])
-
-
 # ------------------------------------------------------------------- the events
 
 
@@ -343,7 +328,7 @@ def build(store: Store, plan: EventPlan, registry: Registry, relation: str) -> E
         store.execute(
             f"CREATE OR REPLACE TEMP TABLE {relation} AS SELECT arg_min({customer}, {ORIGIN}) AS customer_id, "
             f"min({instant}) AS ts, {message} AS message_id, min({ORIGIN}) AS origin{extra} "
-            f"FROM {plan.relation} WHERE {plan.condition} GROUP BY {', '.join(_group_keys(plan))}"
+            f"FROM {plan.relation} WHERE {plan.condition} GROUP BY {', '.join(groups.keys_of(plan))}"
         )
     return event
 

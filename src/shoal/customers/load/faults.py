@@ -1,7 +1,8 @@
 """Rows that can't be used, each with a code, a reason, its file and line, and its content: the quarantine.
 
 A cell that doesn't convert is missing and counted; only what the mapping needs (customer, time, id, group, numbers
-within the range, a rate for money) sends a row to quarantine. The same row is put there once for each code.
+within the range, numbers that are summed up, a rate for money) sends a row to quarantine, and with it the other rows of
+its group. The same row is put there once for each code.
 """
 
 from __future__ import annotations
@@ -33,9 +34,11 @@ REASONS = {
     "no-id": "No id: {0} is empty. Fill it, or map another column as id:.",
     "no-group": "No group: {0} is empty, so it can't be said which rows belong together.",
     "mixed-group": "The rows of this group name another customer in {0} than its first row does. Mend one of them.",
+    "incomplete": "Another row of this group can't be used ({0}), so the whole group waits. Mend that row.",
     "no-currency": "No currency: {0} is empty. Fill it, or give one code for all rows as currency:.",
     "no-rate": "There is no rate for the currency in {0} on or before this day. Add it to the rate file.",
     "out-of-range": "{0} holds a number beyond ± 1,000,000,000,000. Mend it.",
+    "no-number": "{0} is no number, so the sum over its group can't be told. Mend it, or name such words as missing:.",
     "no-amount": "{0} is empty or no number. Fill it.",
     "bad-consent": "{0} is neither yes nor no. Set format: yes: and no:, or mend it.",
     "no-purpose": "No purpose: {0} is empty. Fill it.",

@@ -2,17 +2,19 @@
 
 A column is a number if nearly all of its known cells are (99 in 100 of at least 100, else all), none begins with a
 zero before other digits and none is longer than 15 digits, for those are codes. Yes and no are learned from words,
-never from 0 and 1.
+never from 0 and 1. Where the source doesn't say which sign stands before decimals, that is looked at column by column, as
+``shoal init`` does.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from shoal.customers.load import convert, times
 from shoal.customers.load.staging import ROW, name
 from shoal.lang.schema import Kind
+from shoal.sources.guess import guess_column
 from shoal.sql.encode import quoted
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 SAMPLE = 20_000
 _ENOUGH = 100
 _SHARE = 0.99
+_MAY_BE = 0.8
+"""From this share of cells with digits on, a column is looked at for numbers written otherwise."""
 _WORDS = ("yes", "no", "y", "n", "true", "false")
 
 
@@ -36,12 +40,18 @@ class Learned:
         dates: the order of its dates, None where they are ISO or words.
         doubt: for dates, why the order can't be told: ``ambiguous`` or ``mixed``.
         empty: no cell holds anything, so that the type isn't known yet.
+        decimal: the sign before decimals, where the cells tell another than the source's; None elsewhere.
+        thousands: the sign between groups of digits, likewise.
+        unsure: what of that can't be told, one sentence.
     """
 
     kind: Kind
     dates: str | None = None
     doubt: str | None = None
     empty: bool = False
+    decimal: str | None = None
+    thousands: str | None = None
+    unsure: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +71,12 @@ class _Counts:
     only_day_first: int
     only_month_first: int
     dotted: int
+    separated: int
 
 
-def learn(store: Store, relation: str, columns: Sequence[str], how: Writing) -> dict[str, Learned]:
+def learn(
+    store: Store, relation: str, columns: Sequence[str], how: Writing, *, looked: bool = False
+) -> dict[str, Learned]:
     """The type of each text column of a relation.
 
     Args:
@@ -71,20 +84,41 @@ def learn(store: Store, relation: str, columns: Sequence[str], how: Writing) -> 
         relation: the staged rows.
         columns: text columns.
         how: how the source writes numbers and dates, as far as it says.
+        looked: whether the signs in numbers are looked for, since the source doesn't say them.
     """
-    return {c: _judged(counts, how) for c, counts in _count(store, relation, columns, how).items()}
-
-
-def _count(store: Store, relation: str, columns: Sequence[str], how: Writing) -> dict[str, _Counts]:
     if not columns:
         return {}
     rows = int(store.rows(f"SELECT count(*) FROM {relation}")[0][0])
-    sample = f" WHERE hash({ROW}) % {rows // SAMPLE + 1} = 0" if rows > SAMPLE else ""
+    sample = f"{relation} WHERE hash({ROW}) % {rows // SAMPLE + 1} = 0" if rows > SAMPLE else relation
+    found = {}
+    for column, counts in _count(store, sample, columns, how).items():
+        found[column] = _judged(counts, how)
+        apart = counts.separated and counts.numbers + counts.separated >= _MAY_BE * counts.known
+        if looked and apart and found[column].kind is Kind.TEXT:
+            found[column] = _with_signs(store, sample, column, how) or found[column]
+    return found
+
+
+def _with_signs(store: Store, sample: str, column: str, how: Writing) -> Learned | None:
+    """What a column holds by the signs that stand in its numbers; None where they tell nothing."""
+    import pyarrow as pa
+
+    cells = store.rows(f"SELECT {name(column)} FROM (SELECT * FROM {sample})")
+    guess = guess_column(column, pa.array([cell for (cell,) in cells], pa.string()))
+    if guess.kind is not Kind.NUMBER or guess.pattern.decimal is None:
+        return None
+    decimal, thousands = guess.pattern.decimal, guess.pattern.thousands
+    own = replace(how, decimal=decimal, thousands=thousands)
+    learned = _judged(_count(store, sample, [column], own)[column], own)
+    return replace(learned, decimal=decimal, thousands=thousands, unsure=guess.unsure)
+
+
+def _count(store: Store, sample: str, columns: Sequence[str], how: Writing) -> dict[str, _Counts]:
     found = {}
     for column in columns:
         cell = f"CASE WHEN trim({name(column)}) <> '' THEN {name(column)} END"
         measures = ", ".join(f"coalesce(sum(CASE WHEN {m} THEN 1 ELSE 0 END), 0)" for m in _measures(how))
-        row = store.rows(f"SELECT {measures} FROM (SELECT {cell} AS x FROM {relation}{sample})")[0]
+        row = store.rows(f"SELECT {measures} FROM (SELECT {cell} AS x FROM {sample})")[0]
         found[column] = _Counts(*(int(v) for v in row))
     return found
 
@@ -107,6 +141,7 @@ def _measures(how: Writing) -> list[str]:
         f"{day} IS NOT NULL AND {month} IS NULL",
         f"{month} IS NOT NULL AND {day} IS NULL",
         "regexp_matches(x, '^\\s*[0-9]{1,2}[.][0-9]{1,2}[.]')",
+        "regexp_matches(x, '[0-9][,''\u00a0\u202f ][0-9]|[0-9][.][0-9]{3}[.,]')",
     ]
 
 

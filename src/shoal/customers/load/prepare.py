@@ -7,7 +7,7 @@ import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from shoal.customers.load import convert, erased, events, faults, learn, rows, staging, times, traits
+from shoal.customers.load import completing, convert, erased, events, faults, learn, rows, staging, times, traits
 from shoal.customers.load.convert import Writing
 from shoal.customers.load.learn import Learned
 from shoal.customers.load.report import SourceReport
@@ -97,7 +97,7 @@ def prepare(
     report = SourceReport(spec.name, files=len(staged.files), rejected=staged.rejected)
     ((report.rows,),) = store.rows(f"SELECT count(*) FROM {ready.relation}")
     _find_copies(store, ready, spec, report, setting)
-    rows.complete(store, ready, references)
+    completing.complete(store, ready, references)
     report.left_out = faults.unused(store, ready)
     if setting.erased:
         report.erased = erased.hide(store, ready, setting.erased)
@@ -170,7 +170,7 @@ class _Memory:
 
     key: str
     format: str
-    columns: dict[str, tuple[str, str | None]]
+    columns: dict[str, tuple[str | None, ...]]
     stale: bool
 
     @classmethod
@@ -178,7 +178,7 @@ class _Memory:
         form = json.dumps([asdict(spec.format), {c: k.value for c, k in spec.types.items()}], sort_keys=True)
         key = f"columns:{spec.name}"
         known = json.loads(meta(store).get(key, "{}"))
-        columns = {c: (str(k), dates) for c, (k, dates) in known.get("columns", {}).items()}
+        columns = {c: tuple(learned) for c, learned in known.get("columns", {}).items()}
         return cls(key, form, columns, bool(known) and known.get("format") != form)
 
     def declared(self, spec: SourceSpec, columns: Iterable[str]) -> list[str]:
@@ -188,16 +188,23 @@ class _Memory:
     def remembered(self, column: str) -> Learned | None:
         """What was learned before, unless the format has changed since."""
         known = None if self.stale else self.columns.get(column)
-        return Learned(Kind(known[0]), known[1]) if known else None
+        if known is None:
+            return None
+        kind, dates, decimal, thousands = (*known, None, None)[:4]
+        return Learned(Kind(str(kind)), dates, decimal=decimal, thousands=thousands)
 
     def keep(self, store: Store, kinds: Mapping[str, Learned]) -> None:
         """Remember; undone with the load's transaction only if it runs inside one."""
-        self.columns = {**self.columns, **{c: (str(k.kind), k.dates) for c, k in kinds.items() if not k.empty}}
+        self.columns = {**self.columns, **{c: _kept(k) for c, k in kinds.items() if not k.empty}}
         store.execute("CREATE TEMP TABLE IF NOT EXISTS load_memory (key VARCHAR, value VARCHAR)")
         store.rows(
             "INSERT INTO load_memory VALUES (?, ?)",
             [self.key, json.dumps({"format": self.format, "columns": self.columns}, sort_keys=True)],
         )
+
+
+def _kept(learned: Learned) -> tuple[str | None, ...]:
+    return str(learned.kind), learned.dates, learned.decimal, learned.thousands
 
 
 def remember(store: Store) -> None:
@@ -210,7 +217,7 @@ def _kinds(store: Store, staged: Staged, how: Writing, memory: _Memory) -> dict[
     """The type of each column: declared, needed by the mapping, its own, remembered, or learned."""
     spec = staged.spec
     declared = {c.casefold(): kind for c, kind in spec.types.items()}
-    needed = {c.casefold(): kind for c, kind in _needed(spec)}
+    needed = {c.casefold(): kind for c, kind in needed_kinds(spec)}
     ids = {c.casefold() for c in id_columns(spec)}
     texts = [
         c
@@ -219,7 +226,8 @@ def _kinds(store: Store, staged: Staged, how: Writing, memory: _Memory) -> dict[
         and c.casefold() not in ids
         and (memory.remembered(c) is None or (declared.get(c.casefold()) or needed.get(c.casefold())) in _DATES)
     ]
-    learned = learn.learn(store, staged.relation, texts, how)
+    looked = spec.format.decimal is None and spec.format.thousands is None
+    learned = learn.learn(store, staged.relation, texts, how, looked=looked)
     used = {c.casefold() for c, _ in used_columns(spec, staged.columns)}
     found = {}
     for column, sql_type in staged.columns.items():
@@ -234,6 +242,9 @@ def _kinds(store: Store, staged: Staged, how: Writing, memory: _Memory) -> dict[
             if folded in used or folded in declared:
                 raise _doubtful(store, staged, column, seen)
             kind = Kind.TEXT
+        if seen.unsure and kind is Kind.NUMBER and folded in used:
+            fix = f'Say which it is in {spec.place}.format, as decimal: "{seen.decimal}".'
+            staged.warnings.append(f"{spec.name}, column {column}: {seen.unsure} {fix}")
         found[column] = replace(seen, kind=kind, empty=empty)
     return found
 
@@ -256,13 +267,15 @@ def id_columns(spec: SourceSpec) -> Iterator[str]:
     yield from (c.customer for c in spec.consent)
 
 
-def _needed(spec: SourceSpec) -> Iterator[tuple[str, Kind]]:
+def needed_kinds(spec: SourceSpec) -> Iterator[tuple[str, Kind]]:
     """The types that the mapping needs."""
     for event in spec.events:
         yield event.at, Kind.INSTANT
         for prop, take in event.properties.items():
             if take.how == "sum" or prop in event.money:
                 yield take.column, Kind.NUMBER
+    for latitude, longitude, _ in spec.points.values():
+        yield from ((c, Kind.NUMBER) for c in (latitude, longitude))
     for trait in spec.traits:
         if trait.at:
             yield trait.at, Kind.INSTANT
@@ -284,6 +297,7 @@ def used_columns(spec: SourceSpec, named: Iterable[str] = ()) -> list[tuple[str,
     """
     made = {c.casefold() for c in spec.derive}
     made |= {c.casefold() for lookup in spec.lookup for c in lookup.take}
+    made |= {c.casefold() for c in spec.points}
     found = [(c, place) for c, place in _direct(spec) if c.casefold() not in made]
     expressions = [(e, f"{spec.place}.derive.{c}") for c, e in spec.derive.items()]
     expressions += [(spec.where, f"{spec.place}.where")] if spec.where else []
@@ -317,6 +331,8 @@ def _direct(spec: SourceSpec) -> Iterator[tuple[str, str]]:
     yield from ((map_.at, f"{map_.place}.at") for map_ in dated if map_.at)
     for lookup in spec.lookup:
         yield from ((here, f"{lookup.place}.on") for here in lookup.on)
+    for latitude, longitude, place in spec.points.values():
+        yield from ((c, place) for c in (latitude, longitude))
 
 
 def _doubtful(store: Store, staged: Staged, column: str, seen: Learned) -> SourceError:

@@ -75,7 +75,9 @@ def of_files(numbers: Iterable[int], column: str = "origin") -> str:
     return f"({' OR '.join(ranges)})" if ranges else "false"
 
 
-def keep_unchanged(store: Store, target: Target, fresh: str, numbers: Sequence[int], *, now: int, keep: bool) -> int:
+def keep_unchanged(
+    store: Store, target: Target, fresh: str, numbers: Sequence[int], *, now: int, keep: bool, spared: str = ""
+) -> int:
     """Compare fresh rows with those in force from earlier versions of their files.
 
     Rows of equal content are taken out of ``fresh``; the other stored ones are retired.
@@ -87,6 +89,7 @@ def keep_unchanged(store: Store, target: Target, fresh: str, numbers: Sequence[i
         numbers: the earlier versions of the files.
         now: the time of retirement.
         keep: leave rows that vanished; only those whose message id comes again are retired.
+        spared: a table of message ids whose fresh rows can't be used; what is known of them stays.
 
     Returns:
         How many rows were retired.
@@ -104,6 +107,9 @@ def keep_unchanged(store: Store, target: Target, fresh: str, numbers: Sequence[i
         again = (
             f" AND message_id IN (SELECT message_id FROM {fresh})" if "message_id" in target.columns else " AND false"
         )
+    if spared:
+        unsaid = f"SELECT message_id FROM {spared} EXCEPT SELECT message_id FROM {fresh}"
+        again += f" AND coalesce(message_id NOT IN ({unsaid}), true)"
     retired = _count(
         store,
         f"UPDATE {target.table} SET retired = {now} WHERE retired IS NULL AND {of_files(numbers)} "

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from shoal.customers.bulk import EARLIEST, LATEST
 from shoal.customers.load import convert
 from shoal.customers.load.staging import FILE, ROW, Staged, name
-from shoal.errors import ConfigError, SourceError, StoreError, did_you_mean, nearest
+from shoal.errors import ConfigError, StoreError, did_you_mean, nearest
 from shoal.lang.schema import Kind
 from shoal.sql.encode import LIMIT, quoted
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     from shoal.customers.load.convert import Writing
     from shoal.customers.load.learn import Learned
-    from shoal.sources.mapping import Lookup, SourceSpec
+    from shoal.sources.mapping import SourceSpec
     from shoal.sql.store import Store
 
 ORIGIN, USED = "__origin", "__used"
-_LOOKED_UP = "__l"
+LOOKED_UP = "__l"
 _OFTEN = 3
 """Money in other currencies is looked up mapping by mapping; from this many on, files are decoded once into a table."""
 
@@ -73,6 +73,13 @@ class Column:
     def whole(self) -> str:
         """The cell where it is a whole number, which joins faster than its text; else the id."""
         return self.raw if self.raw is not None and convert.is_whole(self.sql_type) else self.id
+
+    @property
+    def double(self) -> str:
+        """The expression of its number as floating point, as exact as it was written."""
+        if self.raw is not None:
+            return convert.double(self.raw, self.sql_type, self.writing)
+        return f"CAST({name(self.name)} AS DOUBLE)"
 
     @property
     def beyond(self) -> str:
@@ -144,7 +151,7 @@ class Rows:
     @property
     def looked_up(self) -> list[Column]:
         """The columns of other sources."""
-        return [c for c in self.columns.values() if c.raw is None and c.physical.startswith(_LOOKED_UP)]
+        return [c for c in self.columns.values() if c.raw is None and c.physical.startswith(LOOKED_UP)]
 
     def cheapest(self, column: Column) -> str:
         """The relation that has a column and costs least to read."""
@@ -156,7 +163,7 @@ class Rows:
         """Whether ``base`` has all that some columns and an expression need."""
         if any(c.name not in self.base_columns for c in columns):
             return False
-        return expression is None or _fits(store, self.base, expression)
+        return expression is None or fits(store, self.base, expression)
 
     def has(self, wanted: str) -> bool:
         """Whether there is such a column."""
@@ -176,6 +183,15 @@ class Rows:
                 fix=did_you_mean(nearest(wanted, self.columns)) or f"It has: {', '.join(list(self.columns)[:30])}.",
             )
         return self.columns[found]
+
+    def sources_of(self, column: Column) -> list[Column]:
+        """The columns of the files that a column is made of: itself, or those that its expression names."""
+        if column.raw is not None:
+            return [column]
+        derive = {name.casefold(): text for name, text in self.spec.derive.items()}
+        text = derive.get(column.name.casefold(), "")
+        named = (c for c in self.columns.values() if c.name != column.name)
+        return [inner for c in named if _names(text, c.name) for inner in self.sources_of(c)]
 
     def _of(self, wanted: str) -> str | None:
         if wanted in self.columns:
@@ -204,7 +220,12 @@ class Rows:
         if expression is None:
             return used
         check_expression(store, self, self.relation, expression, place)
-        return f"({used} AND {_forgiving(store, self.relation, expression)})"
+        return f"({used} AND {forgiving(store, self.relation, expression)})"
+
+
+def _names(expression: str, column: str) -> bool:
+    """Whether an expression seems to name a column."""
+    return re.search(rf"(?<!\w){re.escape(column)}(?!\w)", expression, re.IGNORECASE) is not None
 
 
 def either(meant: str) -> str:
@@ -233,7 +254,13 @@ def typed(
     for index, (column, sql_type) in enumerate(staged.columns.items()):
         learned, physical, raw = kinds[column], f"__p{index}", f"__r{index}"
         fact = facts.get(column, _Facts())
-        writing = replace(how, dates=learned.dates, span=fact.span if sql_type in ("TIMESTAMP", "DATE") else None)
+        writing = replace(
+            how,
+            dates=learned.dates,
+            span=fact.span if sql_type in ("TIMESTAMP", "DATE") else None,
+            decimal=learned.decimal or how.decimal,
+            thousands=how.thousands if learned.thousands is None else learned.thousands,
+        )
         cell = _cell(name(column), sql_type, staged.spec)
         parts.append(f"{convert.physical(cell, sql_type, learned.kind, writing)} AS {physical}")
         if learned.kind is Kind.TEXT and sql_type == "VARCHAR":
@@ -309,84 +336,25 @@ def _cell(column: str, sql_type: str, spec: SourceSpec) -> str:
     return column
 
 
-def complete(store: Store, rows: Rows, references: Mapping[str, Rows]) -> None:
-    """Add the derived and looked-up columns, and ``__used``.
-
-    What can be derived from the file's own columns comes first, then the lookups, then the rest.
-
-    Raises:
-        ConfigError: an expression or a name can't be used.
-        SourceError: the key of a lookup isn't unique.
-    """
-    waiting = _derive_possible(store, rows, dict(rows.spec.derive))
-    where = rows.spec.where
-    ready = where is None or _fits(store, rows.relation, where)
-    if ready:
-        _add_used(store, rows)
-        rows.base, rows.base_columns = rows.relation, frozenset(rows.columns)
-    for lookup in rows.spec.lookup:
-        if not all(rows.has(here) for here in lookup.on):
-            waiting = _derive_possible(store, rows, waiting)
-        _look_up(store, rows, lookup, references[lookup.source])
-    for column, expression in waiting.items():
-        _derive(store, rows, column, expression)
-    if not ready:
-        _add_used(store, rows)
-    if not rows.base:
-        rows.base, rows.base_columns = rows.relation, frozenset(rows.columns)
-
-
-def _derive_possible(store: Store, rows: Rows, wanted: dict[str, str]) -> dict[str, str]:
-    """Derive columns as long as the relation has what they need; the others are given back."""
-    waiting = {}
-    for column, expression in wanted.items():
-        if _fits(store, rows.relation, expression):
-            _derive(store, rows, column, expression)
-        else:
-            waiting[column] = expression
-    return waiting
-
-
-def _add_used(store: Store, rows: Rows) -> None:
-    where = "true"
-    if rows.spec.where is not None:
-        check_expression(store, rows, rows.relation, rows.spec.where, f"{rows.spec.place}.where")
-        where = f"coalesce({_forgiving(store, rows.relation, rows.spec.where)}, false)"
-    _extend(store, rows, f"*, {where} AS {USED}")
-
-
 def _view(store: Store, relation: str, sql: str) -> None:
     store.execute(f"CREATE OR REPLACE TEMP VIEW {relation} AS {sql}")
 
 
-def _extend(store: Store, rows: Rows, chosen: str, joined: str = "") -> None:
+def extend(store: Store, rows: Rows, chosen: str, joined: str = "") -> None:
     """One more layer over the relation."""
     step = f"{rows.relation}_"
     store.execute(f"CREATE OR REPLACE TEMP VIEW {step} AS SELECT {chosen} FROM {rows.relation} AS __rows {joined}")
     rows.relation = step
 
 
-def _derive(store: Store, rows: Rows, column: str, expression: str) -> None:
-    place = f"{rows.spec.place}.derive.{column}"
-    sql_type = check_expression(store, rows, rows.relation, expression, place)
-    old = next((c for c in rows.columns if c.casefold() == column.casefold()), None)
-    value = _forgiving(store, rows.relation, expression)
-    _extend(store, rows, f"* REPLACE ({value} AS {name(old)})" if old else f"*, {value} AS {name(column)}")
-    kind = convert.native_kind(sql_type) or Kind.TEXT
-    physical = f"__d{len(rows.relation)}"
-    _extend(store, rows, f"*, {convert.from_logical(name(old or column), sql_type, kind)} AS {physical}")
-    writing = next(iter(rows.columns.values())).writing
-    rows.columns[old or column] = Column(old or column, kind, physical, sql_type, writing)
-
-
-def _forgiving(store: Store, relation: str, expression: str) -> str:
+def forgiving(store: Store, relation: str, expression: str) -> str:
     """The expression so that a row on which it fails has no value; as it stands where that can't be (subqueries)."""
     # The line break ends a comment inside the expression.
     plain = f"({expression}\n)"
-    return f"TRY({plain})" if _fits(store, relation, f"TRY({plain})") else plain
+    return f"TRY({plain})" if fits(store, relation, f"TRY({plain})") else plain
 
 
-def _fits(store: Store, relation: str, expression: str) -> bool:
+def fits(store: Store, relation: str, expression: str) -> bool:
     """Whether an expression can be evaluated over a relation."""
     try:
         store.rows(f"DESCRIBE SELECT (\n{expression}\n) FROM {relation}")
@@ -429,52 +397,3 @@ def _check_single(expression: str, place: str) -> None:
                 place=place,
                 fix="Write one expression, without semicolons and with all parentheses closed.",
             )
-
-
-def _look_up(store: Store, rows: Rows, lookup: Lookup, other: Rows) -> None:
-    keys = [other.find(there, f"{lookup.place}.on") for there in lookup.on.values()]
-    taken = {new: other.find(there, f"{lookup.place}.take") for new, there in lookup.take.items()}
-    for new in taken:
-        if rows.has(new):
-            raise ConfigError(
-                f"There is a column {new!r} already.",
-                place=f"{lookup.place}.take",
-                fix=f"Write take: {{other_name: {new}}}.",
-            )
-    index = len(rows.relation)
-    table = f"{rows.relation}_lookup"
-    _lookup_table(store, other, keys, list(taken.values()), table, lookup)
-    here = [rows.find(column, f"{lookup.place}.on").id for column in lookup.on]
-    on = " AND ".join(f"__l.k{i} = {sql}" for i, sql in enumerate(here))
-    columns = "".join(
-        f", __l.v{i} AS {_LOOKED_UP}{index}_{i}, {convert.logical(f'__l.v{i}', c.kind)} AS {name(new)}"
-        for i, (new, c) in enumerate(taken.items())
-    )
-    asked, met = f"__asked{index}", f"__met{index}"
-    flags = f", ({' AND '.join(f'{sql} IS NOT NULL' for sql in here)}) AS {asked}, __l.k0 IS NOT NULL AS {met}"
-    _extend(store, rows, f"__rows.*{columns}{flags}", f"LEFT JOIN {table} AS __l ON {on}")
-    rows.orphans[lookup.place] = asked, met
-    for i, (new, column) in enumerate(taken.items()):
-        rows.columns[new] = Column(new, column.kind, f"{_LOOKED_UP}{index}_{i}", column.sql_type, column.writing)
-
-
-def _lookup_table(
-    store: Store, other: Rows, keys: list[Column], taken: list[Column], table: str, lookup: Lookup
-) -> None:
-    """The other source's rows by their key, which must be unique; rows repeated exactly count once."""
-    key = ", ".join(f"{c.id} AS k{i}" for i, c in enumerate(keys))
-    values = ", ".join(f"{c.physical} AS v{i}" for i, c in enumerate(taken))
-    names = ", ".join(f"k{i}" for i in range(len(keys)))
-    known = " AND ".join(f"k{i} IS NOT NULL" for i in range(len(keys)))
-    store.execute(
-        f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT DISTINCT * FROM (SELECT {key}, {values} "
-        f"FROM {other.relation} WHERE {USED}) WHERE {known}"
-    )
-    double = store.rows(f"SELECT {names} FROM {table} GROUP BY {names} HAVING count(*) > 1 ORDER BY ALL LIMIT 1")
-    if double:
-        shown = ", ".join(str(v) for v in double[0])
-        raise SourceError(
-            f"The source {other.spec.name} has several different rows with the key {shown}, so a lookup can't choose.",
-            place=lookup.place,
-            fix="Look up by a key that is unique there, or keep one row of each key with where:.",
-        )

@@ -52,6 +52,7 @@ def take(store: Store, rows: Rows, drafts: Sequence[Draft]) -> None:
         for index, draft in enumerate(members):
             if seen >> (_HALF + index) & 1:
                 faults.sift(store, rows, source, draft.plan.condition, draft.tests)
+                draft.plan.aside = f"(({word} & {1 << (_HALF + index)}) <> 0)"
             draft.plan.relation = draft.plan.lean = table
             draft.plan.bits = word, 1 << index
             draft.plan.condition = taken([draft.plan])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shoal.customers.bulk import WriteSummary, admit, insert_events
-from shoal.customers.load import events, reconcile, together, traits
+from shoal.customers.load import events, groups, reconcile, together, traits
 from shoal.customers.writer import write_consents, write_events, write_traits
 from shoal.lang import calendar
 from shoal.sql.encode import offset_case
@@ -114,7 +114,10 @@ def _fresh(pen: Pen, one: Prepared, plans: list[EventPlan], pages: _Pages) -> li
     one.report.same_id += reconcile.newest_only(pen.store, table)
     target = reconcile.event_target(pen.store, event.table)
     keep = one.spec.removed == "keep"
-    one.report.retired += reconcile.keep_unchanged(pen.store, target, table, pages.old, now=pen.now, keep=keep)
+    spared = "load_spared" if pages.old and groups.spare(pen.store, plans, "load_spared") else ""
+    one.report.retired += reconcile.keep_unchanged(
+        pen.store, target, table, pages.old, now=pen.now, keep=keep, spared=spared
+    )
     tables = [e.table for e in pen.registry.events.values()]
     one.report.retired += reconcile.correct_others(pen.store, target, table, pages.old, pages.others, tables, pen.now)
     columns = {name: (p.type, p.col) for name, p in event.properties.items()}
