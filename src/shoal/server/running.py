@@ -33,7 +33,7 @@ class Running:
     def __init__(self, workspace: Workspace, live: Live) -> None:
         self._clock = Clock()
         self._cursor = workspace.store.cursor()
-        work = {kind: _exclusive(live, WORK[kind]) for kind in CHANGING if kind in WORK}
+        work = {kind: (_exclusive if kind in CHANGING else _alone)(live, do) for kind, do in WORK.items()}
         self.scheduler = Scheduler(workspace, store=self._cursor, clock=self._clock, work=work)
         self._stop = Flag()
         self._thread = Thread(target=self._run, name="jobs", daemon=True)
@@ -60,5 +60,13 @@ class Running:
 def _exclusive(live: Live, work: Work) -> Work:
     def run(workspace: Workspace, job: Job, at: int) -> str:
         return live.exclusively(lambda: work(workspace, job, at))
+
+    return run
+
+
+def _alone(live: Live, work: Work) -> Work:
+    def run(workspace: Workspace, job: Job, at: int) -> str:
+        with live.own:
+            return work(workspace, job, at)
 
     return run

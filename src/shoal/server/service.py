@@ -87,6 +87,8 @@ class Service:
             self.running.close()
         if self.live is not None:
             self.live.close()
+            self.keys.close()
+            self.workspace.privacy.compact()
             if self.live.failure is not None:
                 self.failure = StoreError(
                     f"The server stopped taking entries: {self.live.failure!r}.",

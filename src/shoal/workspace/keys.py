@@ -102,6 +102,10 @@ class Keys:
         found = self.of(key)
         return found is not None and found.may("collect")
 
+    def close(self) -> None:
+        """Release the connection."""
+        self._store.close()
+
     @property
     def administered(self) -> bool:
         """Whether there is a key that may do all."""

@@ -120,6 +120,11 @@ class Identities:
             who = here
         return Resolution(bearers.id_of(who)) if who >= 0 else Resolution(None)
 
+    def normalised(self, kind: str, value: object) -> str | None:
+        """An identifier in its form; None for one that says nothing of anybody."""
+        text = self._normaliser.read(kind, value)
+        return None if isinstance(text, Refused) else text
+
     def find(self, kind: str, value: object) -> str | None:
         """The customer who bears an identifier; None where nobody does."""
         text = self._normaliser.read(kind, value)

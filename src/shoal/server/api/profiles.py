@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 
 from shoal.errors import UnknownName
 from shoal.server.api.app import live_of, needs
-from shoal.workspace.live.profile import explanation, profile
+from shoal.workspace.live.profile import explanation, plain, profile
 
 if TYPE_CHECKING:
     from shoal.workspace.live import Live
@@ -34,6 +34,25 @@ def why(request: Request, identifier: Identifier, slug: Annotated[str, Path(max_
     definition = live.catalogue.find(slug)
     with live.lock:
         return explanation(live.core.engine.why(definition.slug, customer))
+
+
+@router.get("/{identifier}/export", summary="All that is kept of a person", dependencies=[needs("admin")])
+def export(request: Request, identifier: Identifier) -> dict[str, Any]:
+    """Everything that the workspace holds about a person, as they may ask for it."""
+    live = live_of(request)
+    customer = _customer(live, identifier)
+    live.keeper.flush()
+    with live.own:
+        found: dict[str, Any] = plain(live.workspace.privacy.export(customer))
+    return found
+
+
+@router.delete("/{identifier}", summary="Erase a person", dependencies=[needs("admin")])
+def forget(request: Request, identifier: Identifier) -> dict[str, Any]:
+    """Erase a person from log, snapshots, store and memory for good; says how many rows were removed, by table."""
+    live = live_of(request)
+    erased = live.forget(_customer(live, identifier))
+    return {"removed": dict(erased.report)}
 
 
 def _customer(live: Live, identifier: str) -> str:

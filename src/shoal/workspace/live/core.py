@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shoal.customers.identity.changes import Change as IdentityChange
     from shoal.customers.identity.graph import Identities
     from shoal.customers.learning import Types
+    from shoal.customers.privacy import Tombstones
     from shoal.customers.seen import Seen
     from shoal.customers.tracking import Call
     from shoal.lang.nodes import Definition
@@ -74,6 +75,7 @@ class Counts:
     duplicates: int = 0
     unidentified: int = 0
     rejected: int = 0
+    erased: int = 0
     records: int = 0
     changes: int = 0
 
@@ -87,9 +89,19 @@ class Core:
         types: of traits and properties.
         seen: the message ids that are known.
         schema: zone and purposes; its traits and events are those of ``types``.
+        tombstones: who was erased; None where nobody ever was.
     """
 
-    def __init__(self, engine: Engine, identities: Identities, types: Types, seen: Seen, schema: Schema) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        identities: Identities,
+        types: Types,
+        seen: Seen,
+        schema: Schema,
+        tombstones: Tombstones | None = None,
+    ) -> None:
+        self.tombstones = tombstones
         self.engine = engine
         self.identities = identities
         self.types = types
@@ -151,12 +163,25 @@ class Core:
         changes: list[Change] = []
         for call in calls:
             self.counts.calls += 1
-            if self.seen.add(call.message_id):
+            if self.is_erased(call):
+                self.counts.erased += 1
+            elif self.seen.add(call.message_id):
                 changes += self._call(call, applied)
             else:
                 self.counts.duplicates += 1
         self._number(applied, [*changes, *self.engine.settle()])
         return applied
+
+    def is_erased(self, call: Call) -> bool:
+        """Whether it is an old call of somebody who was erased since: a retry, or one that waited."""
+        if self.tombstones is None:
+            return False
+        read = self.identities.normalised
+        return any(
+            self.tombstones.covers(value, kind, at=call.ts)
+            for kind, raw in self._identifiers(call).items()
+            if (value := read(kind, raw)) is not None
+        )
 
     def _call(self, call: Call, applied: Applied) -> list[Change]:
         if call.kind == "alias":

@@ -119,17 +119,24 @@ class LiveIntake:
     Args:
         queue: to the apply loop.
         acknowledgements: from the disk.
-        busy: how many seconds a sender should wait, None where there is room.
+        busy: what tells a sender to come again later, None where there is room.
+        kept: leaves out the calls that mustn't be kept.
     """
 
     def __init__(
-        self, queue: Queue, acknowledgements: Acknowledgements, busy: Callable[[], BaseException | None]
+        self,
+        queue: Queue,
+        acknowledgements: Acknowledgements,
+        busy: Callable[[], BaseException | None],
+        kept: Callable[[Sequence[Call]], Sequence[Call]],
     ) -> None:
-        self._queue, self._acknowledgements, self._busy = queue, acknowledgements, busy
+        self._queue, self._acknowledgements, self._busy, self._kept = queue, acknowledgements, busy, kept
 
     async def submit(self, calls: Sequence[Call]) -> None:
         """Keep the calls; returns once they are safe on disk."""
         refusal = self._busy()
         if refusal is not None:
             raise refusal
-        await self._acknowledgements.wait(self._queue.append(CALLS, encode(calls), calls))
+        calls = self._kept(calls)
+        if calls:
+            await self._acknowledgements.wait(self._queue.append(CALLS, encode(calls), calls))

@@ -32,10 +32,12 @@ from shoal.workspace.live.intake import Acknowledgements, LiveIntake, Queue
 from shoal.workspace.live.keeper import LIVE_NOW, LOG_POSITION, Keeper
 from shoal.workspace.live.stream import Stream
 from shoal.workspace.live.webhooks import Webhooks
+from shoal.workspace.privacy import cleaned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from shoal.customers.privacy import Erased
     from shoal.customers.tracking import Call
     from shoal.insight.definitions import Catalogue
     from shoal.lang.nodes import Definition
@@ -77,6 +79,8 @@ class Live:
         self.workspace = workspace
         self.lock = Lock()
         """Held by whoever reads or changes the engine."""
+        self.own = Lock()
+        """Held by whoever uses the workspace's own connection while it is live."""
         self._paused = Lock()
         self.clock = workspace.clock
         self.delays = Delays()
@@ -100,7 +104,7 @@ class Live:
         self._end_work = self.log.on_commit(lambda position: self._work.set())
         self.queue = Queue(self.log)
         self.acknowledgements = Acknowledgements(self.log)
-        self.intake = LiveIntake(self.queue, self.acknowledgements, self._refusal)
+        self.intake = LiveIntake(self.queue, self.acknowledgements, self._refusal, self._kept)
         self.stream = Stream(self._older)
         self._hooks = workspace.store.cursor()
         self._asking = workspace.store.cursor()
@@ -157,7 +161,7 @@ class Live:
         seen = Seen(self._is_stored)
         seen.fill(stored_messages(self._reading))
         identities = read_identities(self._reading, ws.config.identity)
-        return Core(engine, identities, types, seen, full)
+        return Core(engine, identities, types, seen, full, ws.privacy.tombstones)
 
     # ------------------------------------------------------------ the apply loop
 
@@ -266,7 +270,7 @@ class Live:
 
         Calls are taken and acknowledged meanwhile; they take effect when the work is done.
         """
-        with self._paused:
+        with self.own, self._paused:
             self.keeper.flush()
             now = self.core.engine.now
             last = newest_change(self._reading)
@@ -282,6 +286,26 @@ class Live:
                 self.catalogue = self.workspace.catalogue
                 self._looked_at = None
                 self._order("start")
+
+    def forget(self, identifier: str) -> Erased:
+        """Erase a person from log, snapshots, store and memory; what they send again under an old call is dropped.
+
+        The bytes leave the store's file when the server stops, which writes it anew.
+
+        Raises:
+            UnknownName: nobody bears the identifier.
+        """
+        privacy = self.workspace.privacy
+
+        def work() -> Erased:
+            person = privacy.find(identifier)
+            self.log.rewrite(cleaned(privacy.traces(person)))
+            privacy.drop_snapshots()
+            erased = privacy.erase(self.workspace.store, person)
+            self.stream.forget(frozenset(person.ids))
+            return erased
+
+        return self.exclusively(work)
 
     # ------------------------------------------------------------ asking
 
@@ -313,6 +337,11 @@ class Live:
         if backlog.calls > MOST_WAITING or backlog.records > MOST_UNWRITTEN:
             return self._busy(1.0)
         return None
+
+    def _kept(self, calls: Sequence[Call]) -> Sequence[Call]:
+        """The calls without those of people who were erased: they mustn't even reach the log."""
+        core = self.core
+        return calls if core.tombstones is None else [call for call in calls if not core.is_erased(call)]
 
     def _failed(self, error: BaseException) -> None:
         self.failure = error

@@ -84,6 +84,11 @@ class Stream:
             if not found and not self.wait(after, 1.0 if timeout is None else timeout) and timeout is not None:
                 return
 
+    def forget(self, customers: frozenset[str]) -> None:
+        """Hold no changes of these customers any more."""
+        with self._state:
+            self._kept = deque((n for n in self._kept if n.change.customer not in customers), maxlen=KEPT)
+
     def watch(self, watcher: Callable[[], None]) -> Callable[[], None]:
         """Call ``watcher`` after each publication, from the thread that publishes; returns what ends that."""
         self._watchers.append(watcher)
