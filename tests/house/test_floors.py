@@ -100,8 +100,9 @@ def test_the_rules_refuse_what_they_should() -> None:
         assert not allowed(mine, other)
 
 
-def test_a_predicate_has_its_words_and_its_emitter_in_files_of_one_name() -> None:
-    """Breaks when a family of the language is added to one interpreter and forgotten in the other."""
+def test_a_predicate_has_its_words_its_emitter_and_its_operator_in_files_of_one_name() -> None:
+    """Breaks when a family of the language is added to one interpreter and forgotten in another."""
+    operators = {p.stem for p in (PACKAGE / "live" / "operators").glob("[a-z]*.py")}
     words = {p.stem for p in (PACKAGE / "lang" / "say").glob("[a-z]*.py")}
     emitters = {p.stem for p in (PACKAGE / "sql" / "emit").glob("[a-z]*.py")}
     families = {
@@ -110,3 +111,4 @@ def test_a_predicate_has_its_words_and_its_emitter_in_files_of_one_name() -> Non
     }  # fmt: skip
     assert families <= words
     assert families <= emitters
+    assert families == operators
