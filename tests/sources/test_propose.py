@@ -450,3 +450,102 @@ def test_the_column_of_revenue_is_named_with_the_table_that_has_it(tmp_path, wri
     ))  # fmt: skip
     (said,) = [q for q in loaded(tmp_path).proposal.unsure if q.startswith("Revenue is")]
     assert said.startswith("Revenue is the column total of invoices.csv.")
+
+
+def test_a_latitude_and_a_longitude_become_a_place(tmp_path, write, loaded):
+    """Breaks if `distance of location to …` can't be asked of data that holds where people are."""
+    rows = "".join(f"u{i},{-1.2 - i / 100},{36.8 + i / 100},2024-0{1 + i % 9}-01\n" for i in range(20))
+    write("customers.csv", "customer_id,home_lat,home_longitude,signed_up\n" + rows)
+    made = loaded(tmp_path)
+    assert "home_location: [home_lat, home_longitude]" in made.proposal.sources
+    assert made.report.sources["customers"].traits["home_location"] == 20
+
+
+@pytest.mark.parametrize(
+    ("form", "delimiter"),
+    [
+        ("-{whole}.{part}", ","), ("-{whole},{part}", ";"), ("−€{whole}.{part}", ","), ("({whole}.{part})", ","),
+        ("{whole}.{part}-", ","), ("-{whole},{part} €", ";"), ("-1\u00a0{whole:0>3},{part}", ";"),
+    ],
+)  # fmt: skip
+def test_refunds_are_told_however_the_amounts_are_written(tmp_path, write, loaded, form, delimiter):
+    """Breaks if negative amounts are overlooked where they aren't plain, and refunds count as orders."""
+    rows = []
+    for i in range(400):
+        text = form if i % 16 == 0 else form.strip("()").replace("-", "").replace("−", "")
+        rows.append(
+            delimiter.join([f"{i}", f"c{i % 60}", f"2023-0{1 + i % 9}-11", text.format(whole=5 + i % 90, part="50")])
+        )
+    write("orders.csv", "\n".join([delimiter.join(["order_id", "customer_id", "ordered_at", "total"]), *rows]) + "\n")
+    made = loaded(tmp_path)
+    assert "25 rows of the sample of orders.csv have a negative amount" in " ".join(made.proposal.unsure)
+    assert made.report.sources["orders"].events == {"Order Completed": 375, "Order Refunded": 25}
+    assert (
+        made.one('SELECT max(revenue) FROM data."Order Refunded"')
+        < 0
+        < made.one('SELECT min(revenue) FROM data."Order Completed"')
+    )
+
+
+@pytest.mark.parametrize(("delimiter", "decimal"), [(",", "."), (";", ",")])
+def test_bad_dates_and_amounts_are_asked_about_rather_than_refused(tmp_path, write, loaded, delimiter, decimal):
+    """Breaks if a tenth of bad cells hides the time or the money of an export, with a reason that names neither."""
+    rows = []
+    for i in range(200):
+        day = "tomorrow" if i % 10 == 0 else f"2023-0{1 + i % 9}-11"
+        total = "n.v." if i % 11 == 1 else f"{5 + i % 90}{decimal}50"
+        rows.append(delimiter.join([f"{i}", f"c{i % 60}", day, total]))
+    write("orders.csv", "\n".join([delimiter.join(["order_id", "customer_id", "ordered_at", "total"]), *rows]) + "\n")
+    made = loaded(tmp_path)
+    assert (
+        "# look: orders.csv, column ordered_at: 10 % of its values are no dates, as 'tomorrow'" in made.proposal.sources
+    )
+    assert "column total: 10 % of its values are no numbers, as 'n.v.'" in made.proposal.sources
+    assert made.report.sources["orders"].quarantined == {"bad-time": 20}
+    assert made.one('SELECT count(revenue) FROM data."Order Completed"') == 180 - sum(
+        i % 11 == 1 and i % 10 > 0 for i in range(200)
+    )
+
+
+def test_lines_with_a_bad_price_are_set_aside_with_their_orders(tmp_path, write, loaded):
+    """Breaks if a derived amount can't be worked out, since the load takes for text what the proposal takes for numbers."""
+    rows = [f"{i // 2},c{i % 60},2023-01-11,sku{i % 7},2,{'gratis' if i % 20 == 0 else '2.50'}" for i in range(200)]
+    write("lines.csv", "order_id,customer_id,ordered_at,sku,quantity,unit_price\n" + "\n".join(rows) + "\n")
+    made = loaded(tmp_path)
+    assert made.report.sources["lines"].quarantined["no-number"] == 10
+
+
+def test_people_with_a_score_are_people(tmp_path, write, loaded):
+    """Breaks if a table of customers becomes nothing but survey answers on the day that they signed up."""
+    people = [
+        {"customer_id": f"u{i}", "country": ["KE", "UG"][i % 2], "age": 20 + i, "birthday": f"19{60 + i}-05-22", "plan": "pro",
+         "signed_up": f"2024-08-{1 + i % 28:02}", "nps": i % 11, "email_ok": i % 3 > 0}
+        for i in range(40)
+    ]  # fmt: skip
+    write("customers.jsonl", "".join(json.dumps(p) + "\n" for p in people))
+    made = loaded(tmp_path)
+    assert made.report.sources["customers"].events == {"Signed Up": 40}
+    assert {"nps", "age", "country", "birthday"} <= made.report.sources["customers"].traits.keys()
+    assert made.report.sources["customers"].consents == 40
+    assert "email_ok" not in made.report.sources["customers"].traits
+
+
+def test_answers_of_a_survey_stay_answers(tmp_path, write, loaded):
+    """Breaks if a survey that each person answered once is taken for a table of people."""
+    rows = "".join(f"u{i},{i % 11},fine,2024-08-{1 + i % 28:02},KE\n" for i in range(40))
+    write("nps_export.csv", "respondent_id,nps,comment,created_at,country\n" + rows)
+    assert loaded(tmp_path).report.sources["nps_export"].events == {"Survey Answered": 40}
+
+
+def test_several_currencies_are_asked_about(tmp_path, write):
+    """Breaks if money in several currencies is proposed in dollars without a word of rates."""
+    rows = "".join(
+        f"{i},c{i % 9},2024-01-{1 + i % 28:02},100.00,{['EUR', 'EUR', 'GBP', 'USD'][i % 4]}\n" for i in range(80)
+    )
+    write("orders.csv", "order_id,customer_id,ordered_at,total,currency\n" + rows)
+    made, _ = proposed(tmp_path)
+    assert made.currency == "EUR"
+    (said,) = [q for q in made.unsure if "several currencies" in q]
+    assert "EUR, GBP, USD; most rows in EUR" in said
+    assert "rates:" in said
+    assert "# look: orders.csv has money in several currencies" in made.sources

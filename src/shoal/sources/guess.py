@@ -12,13 +12,25 @@ import pyarrow.compute as pc
 
 from shoal.lang.schema import Kind
 from shoal.sources.dates import DateStyle, describe, judge_dates
-from shoal.sources.values import EMAIL, PHONE, URL
+from shoal.sources.values import EMAIL, MINUS, PHONE, URL, number_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _SHARE = 0.98
 """The share of known values that must be of a kind for the column to be of it."""
+
+_MOST = 0.75
+"""The share that will do where the column's name says the same; the others are asked about."""
+
+_SPEAKS_OF_TIME = re.compile(
+    r"date|day|time|stamp|_at$|datum|fecha|jour|_ts$|^ts$|[a-z]At$|[a-z]Dt$|^dt_", re.IGNORECASE
+)
+_SPEAKS_OF_AMOUNTS = re.compile(
+    r"amount|total|price|revenue|sales|turnover|value|paid|spen[dt]|cost|fee|tax|discount|quantity|qty|units|umsatz|"
+    r"betrag|importe|menge",
+    re.IGNORECASE,
+)
 
 _DISTINCT_LOOKED_AT = 20_000
 _WORDS = {
@@ -85,6 +97,7 @@ class ColumnGuess:
         examples: a few values as text, the most frequent first.
         low: the smallest number, where all are numbers.
         high: the largest.
+        odd: the share of the known values that aren't of the kind, 0 to 1.
     """
 
     name: str
@@ -97,6 +110,7 @@ class ColumnGuess:
     examples: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
+    odd: float = 0.0
 
 
 def guess_columns(sample: pa.Table) -> list[ColumnGuess]:
@@ -177,9 +191,7 @@ def _of_numbers(guess: ColumnGuess, counted: Counter[Any]) -> ColumnGuess:
 
 def _date_in_digits(guess: ColumnGuess, digits: list[str]) -> ColumnGuess:
     """The same guess, or that of a date or instant if all digits are one and the name speaks of time."""
-    if not re.search(
-        r"date|day|time|stamp|_at$|datum|fecha|jour|_ts$|^ts$|[a-z]At$|[a-z]Dt$|^dt_", guess.name, re.IGNORECASE
-    ):
+    if not _SPEAKS_OF_TIME.search(guess.name):
         return guess
     if all(re.fullmatch(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", d) for d in digits):
         return replace(guess, kind=Kind.DATE, pattern=Pattern(dates="%Y%m%d"), looks="")
@@ -215,26 +227,44 @@ def _dates(guess: ColumnGuess, values: Counter[str]) -> ColumnGuess | None:
         style = describe(value)
         if style is not None:
             styles[style] += count
-    if sum(styles.values()) < _SHARE * sum(values.values()):
+    least = _MOST if _SPEAKS_OF_TIME.search(guess.name) else _SHARE
+    if not styles or sum(styles.values()) < least * sum(values.values()):
         return None
     verdict = judge_dates(styles, values)
-    return replace(
+    found = replace(
         guess,
         kind=Kind.INSTANT if any(style.timed for style in styles) else Kind.DATE,
         pattern=Pattern(dates=verdict.dates, zoned=all(style.zoned for style in styles)),
         unsure=verdict.unsure,
     )
+    return _doubting(found, values, [v for v in values if describe(v) is None])
+
+
+def _doubting(guess: ColumnGuess, values: Counter[str], others: list[str]) -> ColumnGuess:
+    """The guess with the share of values that aren't of its kind, and what is to be said of them where they are many."""
+    if guess.kind is Kind.TEXT or not others:
+        return guess
+    odd = sum(values[v] for v in others) / sum(values.values())
+    if odd <= 1 - _SHARE:
+        return replace(guess, odd=odd)
+    example = max(others, key=lambda v: (values[v], v))
+    what = "numbers" if guess.kind is Kind.NUMBER else "dates"
+    said = f"{100 * odd:.0f} % of its values are no {what}, as {example[:40]!r}; they can't be used."
+    return replace(guess, odd=odd, unsure=" ".join(filter(None, (guess.unsure, said))))
 
 
 def _numbers(guess: ColumnGuess, values: Counter[str]) -> ColumnGuess | None:
     total = sum(values.values())
+    least = _MOST if _SPEAKS_OF_AMOUNTS.search(guess.name) else _SHARE
     plain = {v: n for v, n in values.items() if _PLAIN.fullmatch(v)}
-    if sum(plain.values()) >= _SHARE * total:
+    inner = {v: m for v in values if (m := _MONEY.match(v.translate(MINUS)))}
+    written = sum(values[v] for v in inner)
+    if sum(plain.values()) >= _SHARE * total or (sum(plain.values()) >= max(least * total, written)):
         # 536365 beside C536365 is a code, however few bear the letter.
         coded = any(re.fullmatch(r"[A-Za-z]+[-_#]?\d+|\d+[A-Za-z]+", v) for v in values if v not in plain)
-        return replace(guess, looks="code") if coded else _plain_numbers(guess, plain)
-    inner = {v: m for v in values if (m := _MONEY.match(v))}
-    if sum(values[v] for v in inner) < _SHARE * total:
+        found = replace(guess, looks="code") if coded else _plain_numbers(guess, plain)
+        return _doubting(found, values, [v for v in values if v not in plain])
+    if not inner or written < least * total:
         return None
     texts = Counter({m["inner"].strip(): values[v] for v, m in inner.items()})
     decimal, thousands, unsure = _separators(texts)
@@ -243,8 +273,9 @@ def _numbers(guess: ColumnGuess, values: Counter[str]) -> ColumnGuess | None:
     signs = Counter(m["before"] or m["after"] for m in inner.values() if (m["before"] or m["after"] or "%") != "%")
     currency = _CURRENCIES.get(signs.most_common(1)[0][0], signs.most_common(1)[0][0]) if signs else None
     pattern = Pattern(decimal=decimal, thousands=thousands, currency=currency)
-    numbers = [_as_number(text, decimal or ".", thousands) for text in texts]
-    return replace(guess, kind=Kind.NUMBER, pattern=pattern, unsure=unsure, low=min(numbers), high=max(numbers))
+    numbers = [number for v in inner if (number := number_in(v, decimal or ".", thousands)) is not None] or [0.0]
+    found = replace(guess, kind=Kind.NUMBER, pattern=pattern, unsure=unsure, low=min(numbers), high=max(numbers))
+    return _doubting(found, values, [v for v in values if v not in inner])
 
 
 def _plain_numbers(guess: ColumnGuess, values: Mapping[str, int]) -> ColumnGuess:
@@ -293,14 +324,6 @@ def _grouped_only(seps: set[str], examples: Iterable[str]) -> tuple[str | None, 
         return "," if sep == "." else ".", sep, None
     shown = example.replace(sep, "")
     return ("." if sep == "," else ","), sep, f"{example} was read as {shown}; it may be a number with three decimals."
-
-
-def _as_number(text: str, decimal: str, thousands: str) -> float:
-    plain = text.replace(thousands, "") if thousands else text
-    try:
-        return float(plain.replace(decimal, "."))
-    except ValueError:
-        return 0.0
 
 
 def _looks(guess: ColumnGuess, values: Counter[str]) -> str:

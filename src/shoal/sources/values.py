@@ -14,6 +14,28 @@ EMAIL = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[A-Za-z]{2,}")
 PHONE = re.compile(r"[+(]?\d[\d ()./-]{5,}\d")
 URL = re.compile(r"(https?://|www\.|/)\S*")
 
+MINUS = str.maketrans("−–", "--")
+"""Dashes that people write for a minus."""
+CURRENCY_SIGNS = "€£¥₹₽₺₩₪$"
+_BESIDE = str.maketrans("", "", CURRENCY_SIGNS + "₦₴₫฿%   '")
+
+
+def number_in(text: str, decimal: str = ".", thousands: str = "") -> float | None:
+    """The number that a text stands for, as people write it: € 1.234,50 or (1,234.50) or 12.50-; None for none.
+
+    >>> number_in("−€5.00"), number_in("1.234,50-", ",", "."), number_in("(EUR 7,00)", ","), number_in("seven")
+    (-5.0, -1234.5, -7.0, None)
+    """
+    bare = text.strip().translate(MINUS).translate(_BESIDE)
+    around = bare.startswith("(") and bare.endswith(")")
+    bare = re.sub(r"^([+-]?)[A-Z]{3}|[A-Z]{3}$", r"\1", bare[1:-1] if around else bare)
+    behind = bare.endswith("-")
+    bare = bare.removesuffix("-").replace(thousands, "") if thousands else bare.removesuffix("-")
+    bare = bare.replace(",", ".") if decimal == "," and "." not in bare else bare
+    if not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", bare):
+        return None
+    return -float(bare) if around or behind else float(bare)
+
 
 def looks_like_value(text: str) -> bool:
     """Whether a text is rather a value than the name of a column: a number, a date or an e-mail address."""

@@ -92,7 +92,7 @@ def propose(from_: Path | str, *, workspace: Path | None = None, now: int | None
     drafts = [context.drafts[look.name] for look in looks if look.name in context.drafts]
     drafts = sorted((draft for draft in drafts if _has_use(draft, drafts)), key=_rank)
     if not drafts:
-        raise _nothing_found(str(from_), broken)
+        raise _nothing_found(str(from_), broken, [w for look in looks if len(look.columns) == 1 for w in look.warnings])
     for draft in drafts:
         _complete(context, draft)
     used = {draft.name for draft in drafts}
@@ -100,10 +100,10 @@ def propose(from_: Path | str, *, workspace: Path | None = None, now: int | None
     return _proposal(context, drafts, [*broken, *copies], unused + _ignored(from_), now)
 
 
-def _nothing_found(from_: str, broken: list[str]) -> SourceError:
+def _nothing_found(from_: str, broken: list[str], odd: list[str]) -> SourceError:
     """Files that couldn't be read come first: the table that was meant may be among them."""
     fix = "A table needs a column such as customer_id or email. Or write the mapping by hand."
-    said = " ".join(["No table was found that speaks of customers.", *broken[:3]])
+    said = " ".join(["No table was found that speaks of customers.", *broken[:3], *odd[:1]])
     if len(broken) > 3:
         said += f" {len(broken) - 3} more files couldn't be read."
     return SourceError(said, place=from_, fix="Mend them, then try again." if broken else fix)
@@ -184,15 +184,17 @@ def _proposal(
 
 
 def _written_currency(drafts: list[Draft]) -> str | None:
-    """The currency that signs beside numbers, a column of codes or the names of columns tell, if they tell one."""
+    """The currency that signs beside numbers, columns of codes (the most frequent) or names of columns tell, if one."""
     found: set[str] = set()
+    most: set[str] = set()
     for draft in drafts:
         for column in draft.used():
             guess = draft.look.columns[column]
             named = [code for code, pattern in _CURRENCY_WORDS.items() if re.search(pattern, words(column))]
             found |= {guess.pattern.currency} if guess.pattern.currency else set(named)
-            if column in draft.look.means.all("currency") and guess.distinct * draft.look.sample.num_rows <= 1:
-                found |= set(guess.examples[:1])
+            if column in draft.look.means.all("currency"):
+                most |= set(orders.currencies(draft.look, column)[:1])
+    found |= most if len(most) == 1 else set()
     codes = {code for code in found if re.fullmatch("[A-Z]{3}", code)}
     return codes.pop() if len(codes) == 1 else None
 

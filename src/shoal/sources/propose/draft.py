@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from shoal.lang.schema import Kind
-from shoal.sources.propose.meaning import snake
+from shoal.sources.propose.meaning import snake, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from shoal.sources.guess import ColumnGuess
     from shoal.sources.propose.look import Look
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./ -]*[A-Za-z0-9_/]|[A-Za-z]")
@@ -116,15 +117,21 @@ def format_of(look: Look, columns: Iterable[str]) -> tuple[dict[str, Any], dict[
             found["thousands"] = pattern.thousands
         if texts and pattern.dates in ("day-first", "month-first"):
             found["dates"] = pattern.dates
-        if pattern.dates == "%Y%m%d" or (
-            guess.kind is Kind.INSTANT and texts and not pattern.dates and not guess.unsure
-        ):
-            types[column] = guess.kind.value
         if guess.kind is not Kind.TEXT and pattern.missing:
             found["missing"] = sorted({"", *found.get("missing", ()), *pattern.missing})
-        if texts and guess.kind is Kind.TEXT and guess.looks == "code":
-            types[column] = "text"
+        if type_ := _declared(guess, texts=texts):
+            types[column] = type_
     return found, types, unsure
+
+
+def _declared(guess: ColumnGuess, *, texts: bool) -> str | None:
+    """The type that has to be said of a column, since the load wouldn't find it by itself; None for others."""
+    pattern, timed = guess.pattern, guess.kind in (Kind.DATE, Kind.INSTANT)
+    if texts and guess.kind is Kind.TEXT and guess.looks == "code":
+        return "text"
+    undated = guess.kind is Kind.INSTANT and texts and not pattern.dates and not guess.unsure
+    mixed = texts and guess.odd > 0 and (timed or guess.kind is Kind.NUMBER)
+    return guess.kind.value if pattern.dates == "%Y%m%d" or undated or mixed else None
 
 
 def _written(look: Look) -> dict[str, Any]:
@@ -172,6 +179,30 @@ def named(columns: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
         used.add(name)
         found[name] = column
     return found
+
+
+_LATITUDE, _LONGITUDE = r"\b(lat|latitude)\b", r"\b(lon|lng|long|longitude)\b"
+
+
+def described(look: Look, columns: Iterable[str], taken: Iterable[str] = ()) -> dict[str, Any]:
+    """The same, with one place on earth where there are a latitude and a longitude."""
+    chosen = list(columns)
+    degrees = {c: words(c) for c in chosen if look.columns[c].kind is Kind.NUMBER}
+    points: dict[str, list[str]] = {}
+    for latitude, text in degrees.items():
+        rest = re.sub(_LATITUDE, "", text).split()
+        longitude = next(
+            (c for c, t in degrees.items() if re.sub(_LONGITUDE, "", t).split() == rest != t.split()), None
+        )
+        if rest != text.split() and longitude and _within(look, latitude, 90) and _within(look, longitude, 180):
+            points["_".join([*rest, "location"])] = [latitude, longitude]
+    spent = {column for pair in points.values() for column in pair}
+    return points | named([c for c in chosen if c not in spent], {*taken, *points})
+
+
+def _within(look: Look, column: str, limit: float) -> bool:
+    guess = look.columns[column]
+    return guess.low is not None and guess.high is not None and -limit <= guess.low <= guess.high <= limit
 
 
 def scalar(value: object) -> str:

@@ -79,7 +79,7 @@ _RULES: tuple[tuple[str, str, Callable[[ColumnGuess], bool]], ...] = (
     ("currency", r"(.* )?currency( code)?", _text),
     ("status", r"((order|financial|fulfillment|payment|invoice|transaction) )?(status|state)", _text),
     ("opt out", r".*\b(opt(ed)? ?out|unsubscribed?|do not (e ?mail|contact|mail|call))\b.*", _flag),
-    ("opt in", r".*\b(opt(ed)? ?in|optin|consents?|accepts (e ?mail |sms )?marketing|granted|subscribed|subscription status|newsletter|marketing (allowed|permission)|gdpr)\b.*", _flag),  # noqa: E501
+    ("opt in", r"(.* )?(e ?mails?|sms|texts?|phone|calls?|push|post|mail|marketing|contact) (ok|okay|allowed|permitted|permission|agreed)|(may|can) (e ?mail|call|text|contact)|.*\b(opt(ed)? ?in|optin|consents?|accepts (e ?mail |sms )?marketing|granted|subscribed|subscription status|newsletter|marketing (allowed|permission)|gdpr)\b.*", _flag),  # noqa: E501
     ("purpose", r"((consent|permission) )?(purpose|topic)( name)?|consent type|permission type|list name", _text),
     ("nps", r"nps( score)?|.*\bnet promoter\b.*|.*\blikel\w*\b.*\brecommend\w*\b.*", _between(0, 10)),
     ("csat", r"csat( score)?|.*\bsatisf\w*\b.*|(.* )?(rating|stars?)", _between(0, 10)),

@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 
 from shoal.lang.schema import Kind
 from shoal.shapes import ORDER_COMPLETED, ORDER_REFUNDED
-from shoal.sources.propose.draft import Draft, named, sql_name, sql_text
+from shoal.sources.propose.draft import Draft, described, named, sql_name, sql_text
 from shoal.sources.propose.meaning import snake, words
+from shoal.sources.values import number_in
 
 if TYPE_CHECKING:
     from shoal.sources.propose.context import Context
@@ -353,10 +354,13 @@ def _others(context: Context, order: _Order, items: dict[str, str]) -> None:
         properties += [
             n for n, c in order.fetched.items() if n not in (order.customer, order.at) and n not in order.used
         ]
-    order.properties |= named(properties[:_MOST_PROPERTIES], {*order.properties, "products", "order_id"})
+    fetched = [n for n in properties[:_MOST_PROPERTIES] if n not in look.columns]
+    own = [n for n in properties[:_MOST_PROPERTIES] if n in look.columns]
+    order.properties |= described(look, own, {*order.properties, "products", "order_id"})
+    order.properties |= named(fetched, {*order.properties, "products", "order_id"})
     if traits:
         owner = {"customer": order.customer, "at": order.at}
-        order.draft.traits.append(owner | {"take": named(traits)})
+        order.draft.traits.append(owner | {"take": described(look, traits)})
 
 
 def _comes_back(order: _Order) -> bool:
@@ -389,6 +393,7 @@ def _finish(context: Context, order: _Order, items: dict[str, str]) -> None:
     currency = order.look.means.first("currency")
     if currency and order.money:
         event["currency"] = _in_all_rows(context, order, currency)
+        _ask_for_rates(context, order.look, currency)
     if order.money:
         event["money"] = order.money
     event["properties"] = properties
@@ -397,6 +402,25 @@ def _finish(context: Context, order: _Order, items: dict[str, str]) -> None:
     order.draft.events = _with_refunds(context, order, event)
     context.moments.append(order.origin(order.at))
     context.customers.append(order.origin(order.customer))
+
+
+def _ask_for_rates(context: Context, look: Look, currency: str) -> None:
+    """Say what money in several currencies needs."""
+    codes = currencies(look, currency)
+    if len(codes) > 1:
+        shown = ", ".join(codes[:6]) + (" …" if len(codes) > 6 else "")
+        context.ask(
+            f"{look.shown} has money in several currencies ({shown}; most rows in {codes[0]}). The others are converted by the "
+            "rates of their day: name a file with the columns date, currency and rate as rates:, or their rows wait in "
+            "quarantine."
+        )
+
+
+def currencies(look: Look, column: str) -> list[str]:
+    """The codes of a column of currencies, the most frequent first."""
+    counted = pc.value_counts(pc.utf8_upper(pc.utf8_trim_whitespace(look.known(column).cast(pa.string())))).to_pylist()
+    codes = {pair["values"]: pair["counts"] for pair in counted if re.fullmatch("[A-Z]{3}", pair["values"])}
+    return sorted(codes, key=lambda code: (-codes[code], code))
 
 
 def _with_refunds(context: Context, order: _Order, event: dict[str, Any]) -> list[dict[str, Any]]:
@@ -498,11 +522,11 @@ def _negative_rows(order: _Order) -> list[int]:
     columns = (
         [source] if source in order.look.columns else [c for c in (means.first("quantity"), means.first("price")) if c]
     )
-    if not columns or source in order.fetched or any(order.look.columns[c].pattern.decimal == "," for c in columns):
+    if not columns or source in order.fetched:
         return []
     total: Any = None
     for column in columns:
-        values = numbers(order.look.sample.column(column))
+        values = numbers(order.look, column)
         total = values if total is None else pc.multiply(total, values)
     mask = pc.fill_null(pc.less(total, 0), False)
     if order.customer in order.look.columns:
@@ -510,13 +534,15 @@ def _negative_rows(order: _Order) -> list[int]:
     return [int(i) for i in pc.indices_nonzero(mask).to_pylist()]
 
 
-def numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Numbers of a column as floating point; null for what is none."""
-    if not pa.types.is_string(column.type):
-        return column.cast(pa.float64())
-    trimmed = pc.utf8_trim_whitespace(column)
-    plain = pc.match_substring_regex(trimmed, r"^[+-]?\d+(\.\d*)?([eE][+-]?\d+)?$")
-    return pc.if_else(plain, trimmed, None).cast(pa.float64())
+def numbers(look: Look, column: str) -> pa.ChunkedArray:
+    """Numbers of a column as floating point, read the way they are written; null for what is none."""
+    values, pattern = look.sample.column(column), look.columns[column].pattern
+    if not pa.types.is_string(values.type):
+        return values.cast(pa.float64())
+    encoded = values.dictionary_encode().combine_chunks()
+    texts = encoded.dictionary.to_pylist()
+    read = pa.array([number_in(text, pattern.decimal or ".", pattern.thousands) for text in texts], pa.float64())
+    return pa.chunked_array([read.take(encoded.indices)])
 
 
 def _prefix(order: _Order, negative: list[int]) -> str | None:

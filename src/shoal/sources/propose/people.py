@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 
 from shoal.lang.schema import Kind
-from shoal.sources.propose.draft import Draft, named, sql_name
+from shoal.sources.propose.draft import Draft, described, sql_name
 from shoal.sources.propose.meaning import words
 
 if TYPE_CHECKING:
@@ -40,6 +40,27 @@ def people_keys(context: Context, look: Look) -> list[str]:
     bare = [c for c in look.columns if words(c) in ("id", "uid", "key", "record id", "hs object id")]
     personal = emails or re.search(_PEOPLE, table) or _referenced(context, look)
     return named_so + [c for c in bare if personal and context.keys.unique(look, c) and c not in named_so] + emails
+
+
+_ASKED = r"survey|nps|csat|feedback|respon|answer|review|rating|questionnaire"
+_OF_PEOPLE = (
+    r"\b(country|city|region|state|zip|postal|postcode|age|birth\w*|dob|gender|sex|plan|tier|level|status|"
+    r"first name|last name|full name|e ?mail|phone|language|company|segment|income|occupation|marital)\b"
+)
+
+
+def describes_people(context: Context, look: Look, customer: str) -> bool:
+    """Whether a table with scores of a survey is one of people all the same.
+
+    It has a row for each customer, tells no time but that since when they are customers, and describes them otherwise too.
+    """
+    means = look.means
+    if re.search(_ASKED, words(look.name)) or means.first("survey", "answer"):
+        return False
+    if not context.keys.unique(look, customer) or not set(means.when) <= set(means.signed_up):
+        return False
+    told = [c for c in look.columns if c != customer and re.search(_OF_PEOPLE, words(c))]
+    return len(told) + len(means.all("opt in")) + len(means.all("opt out")) >= 2
 
 
 def _referenced(context: Context, look: Look) -> bool:
@@ -74,7 +95,7 @@ def draft_people(context: Context, look: Look) -> bool:
     taken = {key, *flags}
     traits = [c for c in look.columns if c not in taken and is_trait(look, c)]
     if traits:
-        draft.traits.append({"customer": key, "take": named(traits[:_MOST_TRAITS])})
+        draft.traits.append({"customer": key, "take": described(look, traits[:_MOST_TRAITS])})
     questions = any("?" in column for column in look.columns)
     if not look.means.when and (questions or look.means.first("nps", "csat", "answer")):
         context.ask(f"{look.shown} has no date, so its answers became traits rather than events.")
@@ -167,7 +188,7 @@ def draft_accounts(context: Context, look: Look) -> bool:
         return False
     draft = Draft(look, "a row is a company that customers belong to")
     traits = [c for c in look.columns if c != key and is_trait(look, c)]
-    draft.traits.append({"account": key, "take": named(traits)})
+    draft.traits.append({"account": key, "take": described(look, traits)})
     context.drafts[look.name] = draft
     return True
 

@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 from shoal.lang.schema import Kind
 from shoal.shapes import CAMPAIGN_SENT, ORDER_COMPLETED, PRODUCT_VIEWED, SURVEY_ANSWERED
 from shoal.sources.propose.context import singular
-from shoal.sources.propose.draft import Draft, named, sql_name, sql_text
+from shoal.sources.propose.draft import Draft, described, named, sql_name, sql_text
 from shoal.sources.propose.meaning import words
+from shoal.sources.propose.people import describes_people
 
 if TYPE_CHECKING:
     from shoal.sources.propose.context import Context
@@ -64,7 +65,7 @@ def draft_event_stream(context: Context, look: Look) -> bool:
     draft = Draft(look, f"a row is an event, named in {column}")
     at = look.means.when[0]
     taken = {column, customer, at, *(j.column for j in context.keys.joins(look) if j.column == customer)}
-    rest = named(_properties(look, taken))
+    rest = described(look, _properties(look, taken))
     order, amount = look.means.first("order"), look.means.first("amount")
     for name in sorted(names):
         event: dict[str, Any] = {
@@ -123,7 +124,7 @@ def draft_survey(context: Context, look: Look) -> bool:
     means = look.means
     customer = context.customer(look)
     asked = means.first("nps", "csat") or (means.first("survey") and means.first("answer"))
-    if not (customer and asked and means.when):
+    if not (customer and asked and means.when) or describes_people(context, look, customer):
         return False
     draft = Draft(look, "a row is an answer to a survey")
     properties: dict[str, Any] = {}
@@ -135,7 +136,7 @@ def draft_survey(context: Context, look: Look) -> bool:
         if column := means.first(name):
             properties[name] = column
     taken = {customer, means.when[0], *properties.values()}
-    properties |= named(_properties(look, taken), properties)
+    properties |= described(look, _properties(look, taken), properties)
     event = {"event": SURVEY_ANSWERED, "customer": customer, "at": means.when[0], "properties": properties}
     draft.events.append(event)
     context.drafts[look.name] = draft
@@ -161,7 +162,7 @@ def draft_sends(context: Context, look: Look) -> bool:
     channel = look.means.first("channel")
     if channel:
         properties["channel"] = channel
-    properties |= named(_properties(look, {customer, campaign, at, channel or ""}), properties)
+    properties |= described(look, _properties(look, {customer, campaign, at, channel or ""}), properties)
     draft.events.append({"event": CAMPAIGN_SENT, "customer": customer, "at": at, "properties": properties})
     context.drafts[look.name] = draft
     if at not in look.columns and join is not None:
@@ -198,7 +199,7 @@ def draft_other_events(context: Context, look: Look) -> bool:
     at = look.means.when[0]
     name = _told_by_name(look) or singular(look.name).replace("_", " ").title()
     draft = Draft(look, "a row is something that a customer did")
-    properties = named(_properties(look, {customer, at}))
+    properties = described(look, _properties(look, {customer, at}))
     event: dict[str, Any] = {"event": name, "customer": customer, "at": at}
     draft.events.append(event | ({"properties": properties} if properties else {}))
     context.drafts[look.name] = draft
