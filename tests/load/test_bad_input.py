@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shoal.errors import SourceError
+from shoal.errors import ConfigError, SourceError
 from shoal.sql.duck import open_store
 
 if TYPE_CHECKING:
@@ -210,3 +210,31 @@ def test_a_control_character_that_parts_the_cells_is_no_sign_of_a_binary_file(sh
     (shop.root / "o.csv").write_bytes(b"id\x01who\x01day\n1\x01a\x012017-01-02\n")
     shop.load(MAPPING.replace("events:", r'format: {delimiter: "\x01"}, events:'))
     assert len(shop.events("O")) == 1
+
+
+def test_json_lines_that_break_off_are_refused(shop: Shop) -> None:
+    """Breaks if an export that was cut in mid-line takes back the rows that it lost; a line that is wrong is put aside."""
+    lines = [f'{{"id": "{i}", "who": "a", "day": "2017-01-02"}}\n' for i in range(5)]
+    mapping = MAPPING.replace("o.csv", "o.jsonl")
+    shop.write("o.jsonl", "".join(lines))
+    shop.load(mapping)
+    before = shop.dump()
+    for cut in (3, 12, len(lines[2]) - 2):
+        shop.write("o.jsonl", "".join(lines[:2]) + lines[2][:cut])
+        with pytest.raises(SourceError, match="cut off") as caught:
+            shop.load()
+        assert str(caught.value).startswith("o.jsonl:3:")
+        assert shop.dump() == before
+    shop.write("o.jsonl", "".join(lines) + '{"id": oops, "who": "a", "day": "2017-01-02"}')
+    shop.load()
+    assert shop.quarantine() == [("o.jsonl", 6, "json")]
+    shop.write("o.jsonl", "".join(lines).rstrip("\n"))
+    shop.load()
+    assert len(shop.events("O")) == 5
+
+
+def test_a_delimiter_that_is_not_found_is_spoken_of(shop: Shop) -> None:
+    """Breaks if a column is missed without a hint at the sign between the cells."""
+    shop.write("o.csv", "id@@who@@day\n1@@a@@2017-01-01\n")
+    with pytest.raises(ConfigError, match="delimiter:"):
+        shop.load(MAPPING)

@@ -85,6 +85,8 @@ def _changed(path: str, value: Any) -> dict[str, Any]:
         ("orders.format.header", False, "sources.orders.format.header", "columns"),
         ("orders.lookup[0].from", "prodcts", "sources.orders.lookup[0].from", 'Did you mean "products"'),
         ("orders.lookup[0].take", None, "sources.orders.lookup[0]", "take"),
+        ("orders.table", "t", "sources.orders.table", "format: {table: …}"),
+        ("orders.query", "SELECT 1", "sources.orders.query", "under format:"),
         ("orders.events[0].money", ["revnue"], "sources.orders.events[0].money[0]", 'Did you mean "revenue"'),
         ("orders.events[0].money", None, "sources.orders.events[0].currency", "money"),
         ("orders.events[0].group", None, "sources.orders.events[0].properties.revenue", "group"),

@@ -329,3 +329,16 @@ def test_a_column_that_was_empty_at_first_gets_its_type_later(shop: Shop) -> Non
     assert numbers(shop) == {"o:1": None, "o:2": 5}
     kinds = "SELECT name, kind FROM properties UNION ALL SELECT name, kind FROM traits ORDER BY 1"
     assert shop.store.rows(kinds) == [("n", "number"), ("plan", "text"), ("since", "date")]
+
+
+def test_a_file_that_is_gone_is_told_even_if_nothing_else_changed(shop: Shop) -> None:
+    """Breaks if "nothing has changed" is all that is said of a folder that lost a file."""
+    shop.write("o1.csv", HEAD + "1,a,2017-01-01,1\n")
+    shop.write("o2.csv", HEAD + "2,a,2017-01-02,2\n")
+    shop.load(EVENTS)
+    (shop.root / "o1.csv").unlink()
+    report = shop.load()
+    assert report.load is None
+    (warning,) = report.warnings
+    assert "o1.csv" in warning
+    assert "stays in force" in warning

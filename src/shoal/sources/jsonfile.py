@@ -219,7 +219,16 @@ def _lines(text: _Text) -> Iterator[_Item]:
         try:
             yield _object(line, _DECODER.decode(raw), raw)
         except (ValueError, RecursionError) as error:
+            if isinstance(error, json.JSONDecodeError) and _breaks_off(raw, error):
+                text.line = line
+                raise _broken("The last line breaks off: the file was cut off.", text, text.place) from error
             yield _Item(line, None, f"The line is not JSON ({str(error).partition(':')[0]}).", raw)
+
+
+def _breaks_off(raw: str, error: json.JSONDecodeError) -> bool:
+    """Whether a line without an end is faulty only because something is missing behind it."""
+    unended = not raw.endswith("\n") and raw.lstrip().startswith("{")
+    return unended and (error.msg.startswith("Unterminated string") or error.pos >= len(raw.rstrip()) - len("false"))
 
 
 def _object(line: int, value: Any, raw: str) -> _Item:

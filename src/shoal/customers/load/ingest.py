@@ -23,7 +23,7 @@ from shoal.sql.encode import quoted
 from shoal.sql.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from shoal.customers.load.changes import SourceState
@@ -109,7 +109,8 @@ def _load(
     skipped = {n: len(states[n].files) - len(states[n].to_read) for n in wanted}
     if not due:
         reports = {n: SourceReport(n, skipped=skipped[n]) for n in wanted}
-        return LoadReport(None, _known_now(store, now), reports, judging.QualityReport([]))
+        gone = [note for n in wanted for note in _gone(states[n])]
+        return LoadReport(None, _known_now(store, now), reports, judging.QualityReport([]), warnings=gone)
     plan = _Plan(store, sources, states, due)
     meter = Meter(tell, total=plan.bytes)
     _begin(store)
@@ -216,7 +217,8 @@ def _write(store: Store, plan: _Plan, prepared: list[Prepared], report: LoadRepo
     prepare.remember(store)
     report.resolved = _quarantine(store, plan, prepared, now)
     judging.record(store, report.quality, plan.load)
-    report.warnings = _warnings(prepared) + report.quality.warnings
+    gone = [note for name in report.sources for note in _gone(plan.states[name])]
+    report.warnings = _warnings(prepared) + gone + report.quality.warnings
     store.execute(
         "INSERT INTO loads VALUES (?, ?, ?, 'done', ?)",
         [plan.load, now, now, json.dumps(report.document(), sort_keys=True)],
@@ -276,13 +278,19 @@ def _warnings(prepared: list[Prepared]) -> list[str]:
                 f"{one.spec.name}: {one.report.same_id:,} events bear a message id that another one has; "
                 f"the newest file's first stands.{advice}"
             )
-        gone = [p for p in one.state.seen if p not in {f.file.path for f in one.state.files}]
-        if gone:
-            found.append(
-                f"{one.spec.name}: {len(gone)} files that were loaded earlier aren't there any more "
-                f"({', '.join(gone[:3])}); what came from them stays."
-            )
     return found
+
+
+def _gone(state: SourceState) -> Iterator[str]:
+    """A sentence for files that were loaded once and aren't there any more."""
+    there = {f.file.path for f in state.files}
+    gone = [path for path in state.seen if path not in there]
+    if gone:
+        files, verb = ("a file that was", "isn't") if len(gone) == 1 else (f"{len(gone)} files that were", "aren't")
+        yield (
+            f"{state.spec.name}: {files} loaded earlier {verb} there any more ({', '.join(gone[:3])}); what came from "
+            "there stays in force."
+        )
 
 
 def _advice(one: Prepared) -> str:
