@@ -319,3 +319,26 @@ def test_the_fast_way_is_at_least_five_times_faster(write):
     seconds(fast=True)
     quick, slow = min(seconds(fast=True) for _ in range(3)), seconds(fast=False)
     assert slow >= 5 * quick, f"{slow:.2f} s against {quick:.2f} s"
+
+
+@pytest.mark.parametrize("quote", ['"', ""])
+@pytest.mark.parametrize("sign", ["~", "#", "*", "\\"])
+def test_unusual_delimiters_are_found(write, sign, quote):
+    """Breaks if only the usual signs are looked for, and the file seems to have one column."""
+    lines = [
+        ["order_id", "customer", "ordered_at"],
+        ["1", "a: b, c", "2024-01-01 10:00"],
+        ["2", "d", "2024-01-02 11:00"],
+    ]
+    path = write("o.csv", "".join(sign.join(f"{quote}{c}{quote}" for c in line) + "\n" for line in lines))
+    reading = opened(path)
+    assert [c.name for c in reading.columns] == lines[0]
+    assert [row["customer"] for row in rows(path)] == ["a: b, c", "d"]
+    assert reading.warnings == []
+
+
+def test_one_column_with_signs_in_its_name_is_doubted(write):
+    """Breaks if nothing speaks of delimiters where the file's isn't found, or a plain list of names is doubted."""
+    assert "delimiter:" in opened(write("o.csv", "id@@customer@@day\n1@@a@@x\n")).warnings[0]
+    assert opened(write("p.csv", "customer_id\na\nb\n")).warnings == []
+    assert opened(write("q.csv", "customer id\na\nb\n")).warnings == []

@@ -22,6 +22,10 @@ _WORDS = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|",
 _HINT = re.compile(r'^"?sep=(.)"?\s*$', re.IGNORECASE)
 _LOOKED_AT = 200
 _SAMPLE = 1 << 18
+_UNUSUAL = "~!#%&*+=\\`?<>{}[]"
+ONE_COLUMN = (
+    "The file seems to have one column. If another sign stands between its cells, say which: format: {delimiter: …}."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,8 @@ def _dialect(shape: Shape, head: Record | None, body: list[Record], fmt: Format,
     else:
         given = [f"column_{i}" for i in range(1, width + 1)]
         warnings = ("The file has no header; its columns were numbered. Name them under columns: in its format.",)
+    if head is not None and len(given) == 1 and re.search(r"\w\W+\w", given[0].replace(" ", "_")):
+        warnings = (ONE_COLUMN,)
     spot = f"{place}:{head.line}" if head else place
     names = check_names(given, fmt, spot)
     extra = max(0, width - len(names))
@@ -141,13 +147,20 @@ def _quote(sample: bytes) -> str:
 
 def _delimiter(sample: bytes, quote: str) -> str:
     """The character that splits the most rows into the same number of cells."""
-    scored = [(*_score(sample, Shape(d, quote)), -i, d) for i, d in enumerate(_DELIMITERS)]
+    known = (*_DELIMITERS, *_unusual(sample))
+    scored = [(*_score(sample, Shape(d, quote)), -i, d) for i, d in enumerate(known)]
     share, width, _, best = max(scored)
     if width > 1 and share >= 0.5:
         return best
     if _split_by_blanks(sample, quote):
         return " "
     return best if width > 1 else ","
+
+
+def _unusual(sample: bytes) -> list[str]:
+    """Other signs in the first line that may stand between cells, as ~ does now and then."""
+    line = sample.lstrip(b"\xef\xbb\xbf \r\n").partition(b"\n")[0].decode("utf-8", "replace")
+    return [sign for sign in dict.fromkeys(line) if sign in _UNUSUAL]
 
 
 def _score(sample: bytes, shape: Shape) -> tuple[float, int]:

@@ -193,10 +193,11 @@ def check_columns(staged: Staged, used: Iterable[tuple[str, str]], before: Itera
         if found is None and column.casefold() not in known:
             from shoal.errors import did_you_mean, nearest
 
+            fix = did_you_mean(nearest(column, staged.columns)) or f"It has: {', '.join(list(staged.columns)[:30])}."
             raise ConfigError(
                 f"The source {staged.spec.name} has no column {column!r}.",
                 place=place,
-                fix=did_you_mean(nearest(column, staged.columns)) or f"It has: {', '.join(list(staged.columns)[:30])}.",
+                fix=" ".join([fix, *(staged.warnings if len(staged.columns) == 1 else ())]),
             )
         lacking = _lacking(staged, found, column.casefold() in known)
         if lacking:
