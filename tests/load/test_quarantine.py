@@ -174,3 +174,26 @@ def test_numbers_that_a_derived_sum_is_made_of_must_be_numbers(shop: Shop) -> No
     )
     shop.load(mapping)
     assert [(e["id"], e["n"]) for e in shop.events("O")] == [("o:1", 14)]
+
+
+@pytest.mark.parametrize("dated", ["", "at: day, "])
+def test_consent_and_traits_stay_where_a_row_cannot_be_used_any_more(shop: Shop, dated: str) -> None:
+    """Breaks if a customer's objection, or what is known of them, is forgotten since their row broke in a later export."""
+    mapping = "p: {from: p.csv, types: {n: number, ok: yes/no}, traits: {customer: who, AT take: {n: n}}, "
+    mapping = (mapping + "consent: {customer: who, AT purpose: mail, granted: ok}}").replace("AT ", dated)
+    rest = "".join(f"c{i},2017-01-01,{i},yes\n" for i in range(9))
+    shop.write("p.csv", "who,day,n,ok\na,2017-01-01,1,no\nb,2017-01-01,2,no\nc,2017-01-01,3,no\n" + rest)
+    shop.load(mapping)
+    bad = "a,2017-01-01,1000000000001,no\nb,2017-01-01,2,nope\n"
+    shop.write("p.csv", "who,day,n,ok\n" + bad + rest)
+    shop.load()
+    kept = {owner: value for owner, value, _ in shop.trait("n") if value is not None}
+    assert (kept["a"], kept["b"], "c" in kept) == (1, 2, False)
+    held = "SELECT o.id, t.granted FROM consents AS t JOIN customers AS o ON o.key = t.customer WHERE t.retired IS NULL"
+    granted = dict(shop.store.rows(held))
+    assert (granted["a"], granted["b"], "c" in granted) == (False, False, False)
+    shop.write("p.csv", "who,day,n,ok\na,2017-01-01,7,yes\n" + rest)
+    shop.load()
+    assert {owner: value for owner, value, _ in shop.trait("n")}["a"] == 7
+    assert dict(shop.store.rows(held + " ORDER BY t.ts"))["a"] is True
+    assert "b" not in dict(shop.store.rows(held))

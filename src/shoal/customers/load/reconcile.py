@@ -76,7 +76,7 @@ def of_files(numbers: Iterable[int], column: str = "origin") -> str:
 
 
 def keep_unchanged(
-    store: Store, target: Target, fresh: str, numbers: Sequence[int], *, now: int, keep: bool, spared: str = ""
+    store: Store, target: Target, fresh: str, numbers: Sequence[int], *, now: int, keep: bool, stay: str = ""
 ) -> int:
     """Compare fresh rows with those in force from earlier versions of their files.
 
@@ -89,7 +89,7 @@ def keep_unchanged(
         numbers: the earlier versions of the files.
         now: the time of retirement.
         keep: leave rows that vanished; only those whose message id comes again are retired.
-        spared: a table of message ids whose fresh rows can't be used; what is known of them stays.
+        stay: a condition of stored rows that stay all the same, since fresh ones in their place can't be used.
 
     Returns:
         How many rows were retired.
@@ -107,9 +107,8 @@ def keep_unchanged(
         again = (
             f" AND message_id IN (SELECT message_id FROM {fresh})" if "message_id" in target.columns else " AND false"
         )
-    if spared:
-        unsaid = f"SELECT message_id FROM {spared} EXCEPT SELECT message_id FROM {fresh}"
-        again += f" AND coalesce(message_id NOT IN ({unsaid}), true)"
+    if stay:
+        again += f" AND NOT coalesce({stay}, false)"
     retired = _count(
         store,
         f"UPDATE {target.table} SET retired = {now} WHERE retired IS NULL AND {of_files(numbers)} "
@@ -117,6 +116,21 @@ def keep_unchanged(
     )
     store.execute(f"DELETE FROM {fresh} WHERE rowid IN (SELECT fresh FROM load_same)")
     return retired
+
+
+def unsaid(target: Target, fresh: str, spared: str) -> str:
+    """The condition of stored rows whose owners are spared, and of which no fresh row says anything.
+
+    Args:
+        target: the table.
+        fresh: the fresh rows.
+        spared: SQL of the keys of owners; empty for none.
+    """
+    if not spared or target.owner is None:
+        return ""
+    same = [column for column in target.columns if column in ("ts", "purpose")]
+    said = f"SELECT o.key, {', '.join(f'f.{c}' for c in same)} FROM {target.owners} AS o JOIN {fresh} AS f ON f.owner_id = o.id"
+    return f"({target.owner} IN ({spared}) AND ({target.owner}, {', '.join(same)}) NOT IN ({said}))"
 
 
 def correct_others(

@@ -29,11 +29,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TraitPlan:
-    """Rows that can be made into traits: the mapping, and the condition of the rows."""
+    """Rows that can be made into traits: the mapping, and the condition of the rows; and that of those put aside, if any."""
 
     map: TraitMap
     rows: Rows
     condition: str
+    aside: str | None = None
+
+    @property
+    def owner(self) -> str:
+        """The expression of whose rows they are."""
+        return self.rows.find(self.map.owner, self.map.place).id
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,12 @@ class ConsentPlan:
     map: ConsentMap
     rows: Rows
     condition: str
+    aside: str | None = None
+
+    @property
+    def owner(self) -> str:
+        """The expression of whose rows they are."""
+        return self.rows.find(self.map.customer, self.map.place).id
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +86,8 @@ def judge_traits(store: Store, rows: Rows, map_: TraitMap) -> TraitPlan:
     condition = rows.condition(store, map_.when, f"{map_.place}.when", whose)
     tests = [faults.needs(owner, f"no-{map_.scope}"), *_time(rows, map_.at, map_.place)]
     tests += faults.within(c for c in taken if c.kind is Kind.NUMBER)
-    return TraitPlan(map_, rows, faults.sift(store, rows, rows.relation, condition, tests))
+    passed = faults.sift(store, rows, rows.relation, condition, tests)
+    return TraitPlan(map_, rows, passed, None if passed == condition else f"({condition} AND NOT {passed})")
 
 
 def judge_consent(store: Store, rows: Rows, map_: ConsentMap) -> ConsentPlan:
@@ -91,7 +104,8 @@ def judge_consent(store: Store, rows: Rows, map_: ConsentMap) -> ConsentPlan:
     tests.append(Test(f"({granted.as_kind(Kind.YESNO)}) IS NULL", "bad-consent", granted.name))
     if map_.purpose_column:
         tests.append(faults.needs(rows.find(map_.purpose_column, f"{map_.place}.purpose"), "no-purpose"))
-    return ConsentPlan(map_, rows, faults.sift(store, rows, rows.relation, condition, tests))
+    passed = faults.sift(store, rows, rows.relation, condition, tests)
+    return ConsentPlan(map_, rows, passed, None if passed == condition else f"({condition} AND NOT {passed})")
 
 
 def judge_spend(store: Store, rows: Rows, map_: SpendMap) -> SpendPlan:
@@ -142,6 +156,17 @@ def build_trait(store: Store, plans: Sequence[TraitPlan], name: str, trait: Trai
 
 def _ts(rows: Rows, at: str | None, place: str) -> str:
     return instant_of(rows, at, f"{place}.at")[1] if at else "CAST(NULL AS BIGINT)"
+
+
+def spared(store: Store, plans: Sequence[TraitPlan] | Sequence[ConsentPlan], owners: str, relation: str) -> str:
+    """SQL of the keys of owners with rows that were put aside: what is known of them stays; empty where there are none."""
+    parts = [f"SELECT {p.owner} AS owner_id FROM {p.rows.relation} WHERE {p.aside}" for p in plans if p.aside]
+    if not parts:
+        return ""
+    store.execute(
+        f"CREATE OR REPLACE TEMP TABLE {relation} AS SELECT DISTINCT owner_id FROM ({' UNION ALL '.join(parts)})"
+    )
+    return f"SELECT o.key FROM {owners} AS o JOIN {relation} AS s ON s.owner_id = o.id"
 
 
 def trait_kind(plan: TraitPlan, name: str) -> tuple[Kind, bool]:

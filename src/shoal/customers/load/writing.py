@@ -114,9 +114,11 @@ def _fresh(pen: Pen, one: Prepared, plans: list[EventPlan], pages: _Pages) -> li
     one.report.same_id += reconcile.newest_only(pen.store, table)
     target = reconcile.event_target(pen.store, event.table)
     keep = one.spec.removed == "keep"
-    spared = "load_spared" if pages.old and groups.spare(pen.store, plans, "load_spared") else ""
+    stay = ""
+    if pages.old and groups.spare(pen.store, plans, "load_spared"):
+        stay = f"message_id IN (SELECT message_id FROM load_spared EXCEPT SELECT message_id FROM {table})"
     one.report.retired += reconcile.keep_unchanged(
-        pen.store, target, table, pages.old, now=pen.now, keep=keep, spared=spared
+        pen.store, target, table, pages.old, now=pen.now, keep=keep, stay=stay
     )
     tables = [e.table for e in pen.registry.events.values()]
     one.report.retired += reconcile.correct_others(pen.store, target, table, pages.old, pages.others, tables, pen.now)
@@ -221,11 +223,15 @@ def _write_trait(pen: Pen, one: Prepared, plans: list[TraitPlan], name: str, pag
     table = "load_trait"
     traits.build_trait(pen.store, plans, name, trait, table)
     keep = one.spec.removed == "keep"
+    target = reconcile.trait_target(trait.table, trait.scope)
+    spared = traits.spared(pen.store, plans, target.owners, "load_spared") if pages.old else ""
     if map_.at:
-        target = reconcile.trait_target(trait.table, trait.scope)
-        one.report.retired += reconcile.keep_unchanged(pen.store, target, table, pages.old, now=pen.now, keep=keep)
+        stay = reconcile.unsaid(target, table, spared)
+        one.report.retired += reconcile.keep_unchanged(
+            pen.store, target, table, pages.old, now=pen.now, keep=keep, stay=stay
+        )
     else:
-        one.report.retired += _settle_trait_snapshot(pen, trait, table, () if keep else pages.old)
+        one.report.retired += _settle_trait_snapshot(pen, trait, table, () if keep else pages.old, spared)
     _drop_needless_nulls(pen, trait, table)
     done = write_traits(pen.store, name, trait.kind, table, received=pen.now, load=pen.load, scope=map_.scope)
     shown = f"account.{name}" if map_.scope == "account" else name
@@ -233,10 +239,11 @@ def _write_trait(pen: Pen, one: Prepared, plans: list[TraitPlan], name: str, pag
     return done.customers
 
 
-def _settle_trait_snapshot(pen: Pen, trait: Trait, table: str, old: tuple[int, ...]) -> int:
+def _settle_trait_snapshot(pen: Pen, trait: Trait, table: str, old: tuple[int, ...], spared: str) -> int:
     """Reduce a snapshot to what it changes, give each change its time, and retire owners that vanished."""
     owners = "accounts" if trait.scope == "account" else "customers"
     there = f"owner NOT IN (SELECT o.key FROM {owners} AS o JOIN {table} AS f ON f.owner_id = o.id)"
+    there += f" AND owner NOT IN ({spared})" if spared else ""
     retired = reconcile.retire_all(pen.store, trait.table, old, pen.now, there)
     first = traits.first_seen(pen.registry, trait.scope)
     pen.store.execute(
@@ -273,24 +280,27 @@ def _write_consents(pen: Pen, one: Prepared) -> int:
     for dated, plans in by_form.items():
         table = "load_consent"
         traits.build_consents(pen.store, plans, table)
+        spared = traits.spared(pen.store, plans, "customers", "load_spared") if pages.old else ""
         if dated:
+            stay = reconcile.unsaid(reconcile.CONSENTS, table, spared)
             one.report.retired += reconcile.keep_unchanged(
-                pen.store, reconcile.CONSENTS, table, pages.old, now=pen.now, keep=not old
+                pen.store, reconcile.CONSENTS, table, pages.old, now=pen.now, keep=not old, stay=stay
             )
         else:
-            one.report.retired += _settle_consent_snapshot(pen, table, old)
+            one.report.retired += _settle_consent_snapshot(pen, table, old, spared)
         done = write_consents(pen.store, table, received=pen.now, load=pen.load)
         one.report.consents += done.written
         new += done.customers
     return new
 
 
-def _settle_consent_snapshot(pen: Pen, table: str, old: tuple[int, ...]) -> int:
+def _settle_consent_snapshot(pen: Pen, table: str, old: tuple[int, ...], spared: str) -> int:
     """As for traits: only what changed, from when the customer was first seen or else from now."""
     there = (
         f"(customer, purpose) NOT IN (SELECT (o.key, f.purpose) FROM customers AS o JOIN {table} AS f "
         "ON f.customer_id = o.id)"
     )
+    there += f" AND customer NOT IN ({spared})" if spared else ""
     retired = reconcile.retire_all(pen.store, "consents", old, pen.now, there)
     current = (
         "SELECT o.id AS customer_id, t.purpose, t.granted, t.ts FROM consents AS t JOIN customers AS o "
