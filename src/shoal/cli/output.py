@@ -30,6 +30,10 @@ as_json = click.option("--json", "json_", is_flag=True, help="Print JSON for mac
 as_of_option = click.option("--as-of", metavar="WHEN", help="A date or instant, as 2017-09-01; now by default.")
 
 
+known_at_option = click.option(
+    "--as-known-at", "known_at", metavar="WHEN", help="By what was known then, and the definitions of then."
+)
+
 HINTED: ContextVar[str | None] = ContextVar("HINTED", default=None)
 """The folder that ``--workspace`` named, if it was said: commands that are offered say it too, so that they run as printed."""
 
@@ -112,6 +116,19 @@ def asked(workspace: Workspace, as_of: str | None) -> int:
             f"Note: {when(at)} is after now, {when(now)}: this is as if nothing more happened until then.", err=True
         )
     return at
+
+
+def asked_known(workspace: Workspace, as_of: str | None, known_at: str | None) -> tuple[int, int | None]:
+    """The instants that ``--as-of`` and ``--as-known-at`` name; the first is the second's by default."""
+    if known_at is None:
+        return asked(workspace, as_of), None
+    known = workspace.instant(known_at)
+    return known if as_of is None else asked(workspace, as_of), known
+
+
+def as_of_sentence(at: int, known_at: int | None) -> str:
+    """Which data an answer is of, without a full stop."""
+    return f"As of {when(at)}" if known_at is None else f"As of {when(at)}, as known at {when(known_at)}"
 
 
 def print_json(value: object) -> None:

@@ -12,10 +12,13 @@ from shoal.cli.output import (
     NOTHING_LOADED,
     as_json,
     as_of_option,
+    as_of_sentence,
     asked,
+    asked_known,
     count,
     end_with_faults,
     hint,
+    known_at_option,
     money,
     opened,
     plain,
@@ -54,24 +57,29 @@ def _details(function: Any) -> Any:
 
 @click.command()
 @as_of_option
+@known_at_option
 @as_json
 @click.pass_context
-def segments(ctx: click.Context, as_of: str | None, json_: bool) -> None:
+def segments(ctx: click.Context, as_of: str | None, known_at: str | None, json_: bool) -> None:
     """List segments: name, size, share of customers, revenue, margin and change over 30 days."""
     with opened(ctx) as ws:
-        at = asked(ws, as_of)
-        rows = ws.segments.table(as_of=at).to_pylist()
+        at, known = asked_known(ws, as_of, known_at)
+        rows = ws.segments.table(as_of=at, known_at=known).to_pylist()
         doubts = {d.slug: said for d in ws.segments if (said := [str(doubt) for doubt in ws.segments.doubts(d.where)])}
         if json_:
             faults = {slug: str(fault) for slug, fault in ws.catalogue.faults.items()}
             facts = {"segments": rows, "faults": faults, "warnings": doubts}
-            print_json({"as_of": iso(at), "currency": ws.config.currency} | facts)
+            print_json({"as_of": iso(at), **_known(known), "currency": ws.config.currency} | facts)
         else:
-            _print_segments(ws, rows, at)
+            _print_segments(ws, rows, at, known)
             say_faults(ws)
             for slug, said in doubts.items():
                 _print_doubts(said, f"segment {slug}: ")
         end_with_faults(ctx, ws)
+
+
+def _known(known_at: int | None) -> dict[str, str]:
+    return {} if known_at is None else {"as_known_at": iso(known_at)}
 
 
 def _print_doubts(doubts: Iterable[object], place: str = "") -> None:
@@ -79,7 +87,10 @@ def _print_doubts(doubts: Iterable[object], place: str = "") -> None:
         click.echo(f"Warning: {place}{doubt}", err=True)
 
 
-def _print_segments(ws: Workspace, rows: list[dict[str, Any]], at: int) -> None:
+def _print_segments(ws: Workspace, rows: list[dict[str, Any]], at: int, known_at: int | None) -> None:
+    if not rows and known_at is not None:
+        click.echo(f"No segment was known at {when(known_at)}.")
+        return
     if not rows and ws.catalogue.faults:
         click.echo("No segment is in force: none of the files in segments/ can be accepted.")
         return
@@ -101,7 +112,7 @@ def _print_segments(ws: Workspace, rows: list[dict[str, Any]], at: int) -> None:
         head, lines = [*head[:6], head[7]], [[*line[:6], line[7]] for line in lines]
     table(head, lines, right=range(2, len(head)), wraps=(0,))
     no_cost = "" if costs else " No margin: there is no cost data."
-    click.echo(f"As of {when(at)}. Revenue: net of refunds since each customer's first order.{no_cost}")
+    click.echo(f"{as_of_sentence(at, known_at)}. Revenue: net of refunds since each customer's first order.{no_cost}")
     say_unscored({row["name"]: to_instant(row["unscored_before"]) for row in rows if row["unscored_before"]})
 
 
@@ -188,16 +199,21 @@ def _preview_document(found: Preview) -> dict[str, Any]:
 @segment.command("test")
 @click.argument("where")
 @as_of_option
+@known_at_option
 @as_json
 @click.pass_context
-def test(ctx: click.Context, where: str, as_of: str | None, json_: bool) -> None:
+def test(ctx: click.Context, where: str, as_of: str | None, known_at: str | None, json_: bool) -> None:
     """Say how many customers a condition holds for, without saving it."""
     with opened(ctx) as ws:
-        found = ws.segments.preview(where, as_of=asked(ws, as_of))
+        at, known = asked_known(ws, as_of, known_at)
+        found = ws.segments.preview(where, as_of=at, known_at=known)
         if json_:
-            print_json(_preview_document(found))
+            print_json(_preview_document(found) | _known(known))
             return
-        click.echo(f"{found.sentence}: {found.size:,} of {found.base:,} customers, as of {when(found.at)}.")
+        instants = as_of_sentence(found.at, known)
+        click.echo(
+            f"{found.sentence}: {found.size:,} of {found.base:,} customers, {instants[:1].lower()}{instants[1:]}."
+        )
         _print_doubts(found.doubts)
 
 
@@ -238,21 +254,25 @@ def remove(ctx: click.Context, name: str, yes: bool) -> None:
 @click.argument("customer")
 @click.argument("name", metavar="SEGMENT")
 @as_of_option
+@known_at_option
 @as_json
 @click.pass_context
-def why(ctx: click.Context, customer: str, name: str, as_of: str | None, json_: bool) -> None:
+def why(ctx: click.Context, customer: str, name: str, as_of: str | None, known_at: str | None, json_: bool) -> None:
     """Say why CUSTOMER is in SEGMENT or not: each part's value and truth, and until when."""
     with opened(ctx) as ws:
-        at = asked(ws, as_of)
-        definition = ws.segments[name]
-        found = ws.segments.why(customer, name, as_of=at)
+        at, known = asked_known(ws, as_of, known_at)
+        definition = ws.segments.known(at, known).find(name)
+        found = ws.segments.why(customer, name, as_of=at, known_at=known)
         if json_:
-            print_json({"customer": customer, "segment": definition.slug, "as_of": iso(at)} | _why_document(found))
+            asked_of = {"customer": customer, "segment": definition.slug, "as_of": iso(at), **_known(known)}
+            print_json(asked_of | _why_document(found))
             return
         verdict = "is in" if found.truth else "is not in"
-        click.echo(f"{customer} {verdict} {definition.name!r}, as of {when(at)}.")
+        instants = as_of_sentence(at, known)
+        click.echo(f"{customer} {verdict} {definition.name!r}, {instants[:1].lower()}{instants[1:]}.")
         _print_why(found, 0)
-        click.echo(_until_sentence(found, past=as_of is not None and at < ws.now()))
+        if known is None:
+            click.echo(_until_sentence(found, past=as_of is not None and at < ws.now()))
 
 
 def _until_sentence(found: Explanation, *, past: bool) -> str:
@@ -301,6 +321,7 @@ def _value(value: object) -> object:
 @click.command()
 @click.argument("name", metavar="SEGMENT")
 @as_of_option
+@known_at_option
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="File: .csv, .parquet or .jsonl.")
 @click.option("--format", "format_", type=click.Choice(["csv", "parquet", "jsonl"]), help="If the name doesn't tell.")
 @click.option("--purpose", help="Hand out for another purpose than the segment's own.")
@@ -309,23 +330,25 @@ def _value(value: object) -> object:
 @as_json
 @click.pass_context
 def members(
-    ctx: click.Context, name: str, as_of: str | None, output: str | None, format_: str | None, purpose: str | None,
-    traits: tuple[str, ...], limit: int, json_: bool,
+    ctx: click.Context, name: str, as_of: str | None, known_at: str | None, output: str | None, format_: str | None,
+    purpose: str | None, traits: tuple[str, ...], limit: int, json_: bool,
 ) -> None:  # fmt: skip
     """Hand out SEGMENT's members: those whose consent allows the segment's purpose, with what was withheld and why."""
     from shoal.workspace.data import counted
 
     with opened(ctx) as ws:
-        as_of = as_of and iso(asked(ws, as_of))
+        at, known = asked_known(ws, as_of, known_at)
+        past: dict[str, Any] = {"as_of": at, "known_at": known, "purpose": purpose}
         if output:
-            done = ws.segments.export(name, output, as_of=as_of, purpose=purpose, traits=traits, format=format_)
+            done = ws.segments.export(name, output, traits=traits, format=format_, **past)
             rows: list[dict[str, Any]] = []
         else:
-            done = ws.segments.reach(name, as_of=as_of, purpose=purpose)
-            rows = ws.segments.members(name, as_of=done.at, purpose=purpose, traits=traits).to_pylist()
+            done = ws.segments.reach(name, **past)
+            rows = ws.segments.members(name, traits=traits, **past).to_pylist()
         facts = {
             "segment": done.segment, "as_of": iso(done.at), "purpose": done.reach.purpose,
             "members": done.reach.members, "reachable": done.reach.reachable, "withheld": dict(done.reach.withheld),
+            **_known(known),
         }  # fmt: skip
         if json_:
             print_json(facts | ({"file": output, "rows": done.rows} if output else {"customers": rows}))
@@ -336,7 +359,7 @@ def members(
             table(list(rows[0]), [[plain(v) for v in row.values()] for row in rows[:limit]])
             if len(rows) > limit:
                 click.echo(f"{limit:,} of {len(rows):,} are shown; -o FILE writes them all.")
-        click.echo(f"{done.reach.sentence()}. As of {when(done.at)}.")
+        click.echo(f"{done.reach.sentence()}. {as_of_sentence(done.at, known)}.")
 
 
 @click.command()

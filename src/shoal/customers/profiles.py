@@ -15,7 +15,7 @@ from shoal.shapes import ACCOUNT_PREFIX
 from shoal.sql import views
 from shoal.sql.encode import quoted
 from shoal.sql.registry import CUSTOMER, Registry
-from shoal.sql.subjects import survivors
+from shoal.sql.subjects import in_force, survivors
 from shoal.sql.tables import MESSAGE_ID
 
 if TYPE_CHECKING:
@@ -87,7 +87,9 @@ def group_of(store: Store, key: int) -> list[int]:
     return [key, *(gone for gone, kept in survivors(store).items() if kept == key)]
 
 
-def rows_with_traits(store: Store, customers: str, traits: Sequence[str], schema: Schema, at: int) -> str:
+def rows_with_traits(
+    store: Store, customers: str, traits: Sequence[str], schema: Schema, at: int, known_at: int | None = None
+) -> str:
     """A query that gives ``customer_id`` and a column per trait for each key in ``customers``, ordered by id.
 
     Args:
@@ -96,6 +98,7 @@ def rows_with_traits(store: Store, customers: str, traits: Sequence[str], schema
         traits: names of the customers' own traits.
         schema: the known traits, for the error.
         at: the instant that values are read at.
+        known_at: only what had been received by then; None for all.
 
     Raises:
         UnknownName: for an unknown trait.
@@ -107,19 +110,21 @@ def rows_with_traits(store: Store, customers: str, traits: Sequence[str], schema
         if trait is None:
             raise UnknownName("trait", name, [t for t in schema.traits if not t.startswith(ACCOUNT_PREFIX)])
         columns.append(f"{_decode_sql(f't{index}.value', trait.kind)} AS {views.identifier(name)}")
-        joins.append(f"LEFT JOIN ({current_values(store, trait, at)}) t{index} ON t{index}.owner = m.customer")
+        joins.append(
+            f"LEFT JOIN ({current_values(store, trait, at, known_at)}) t{index} ON t{index}.owner = m.customer"
+        )
     return (
         f"SELECT {', '.join(columns)} FROM ({customers}) m JOIN customers k ON k.key = m.customer "
         f"{' '.join(joins)} ORDER BY k.id"
     )
 
 
-def current_values(store: Store, trait: Trait, at: int) -> str:
+def current_values(store: Store, trait: Trait, at: int, known_at: int | None = None) -> str:
     """A query that gives ``owner, value``: the value of a trait at an instant, merged customers as one.
 
     Read it before anything is merged anew: it names a temporary table of those who stand for others.
     """
-    rows = f"SELECT owner, value, {_order(store, trait)} AS nth FROM {trait.table} WHERE {_until(at)}"
+    rows = f"SELECT owner, value, {_order(store, trait)} AS nth FROM {trait.table} WHERE {in_force(known_at)} AND ts <= {at:d}"
     if trait.scope == CUSTOMER:
         rows = merged(store, rows, "owner")
     return f"SELECT owner, arg_max_null(value, nth) AS value FROM ({rows}) GROUP BY owner"

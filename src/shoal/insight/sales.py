@@ -16,6 +16,7 @@ from shoal.lang.schema import Kind
 from shoal.sql.encode import local_day
 from shoal.sql.layout import zone_of
 from shoal.sql.registry import Registry
+from shoal.sql.subjects import in_force, merged_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -79,21 +80,39 @@ class Sales:
         self.close()
 
 
-def open_sales(store: Store, rule: RevenueRule, at: int) -> Sales:
+def open_sales(store: Store, rule: RevenueRule, at: int, known_at: int | None = None) -> Sales:
     """Lay out the lines up to the instant ``at``; merged customers count as one.
 
     Args:
         store: the workspace's store.
         rule: what counts as revenue, as an order, and as cost.
         at: only events with ts ≤ at are in.
+        known_at: only what had been received by then, with the merges of then; None for all.
     """
     table = f"sales_{next(_numbers)}"
     events = Registry.load(store).events
-    selects = list(_selects(events, rule, at))
+    selects = list(_selects(events, rule, f"{in_force(known_at)} AND ts <= {at:d}"))
     body = " UNION ALL ".join(selects) if selects else _NOTHING
-    store.execute(f"CREATE TEMP TABLE {table} AS {merged(store, body)}")
+    if known_at is None:
+        store.execute(f"CREATE TEMP TABLE {table} AS {merged(store, body)}")
+    else:
+        _lay_out_of_then(store, table, body, known_at)
     has_cost = any(number_column(events[n], p) for n, p in rule.cost.items() if n in events)
     return Sales(store, rule, at, zone_of(store).day(at), table, has_cost)
+
+
+def _lay_out_of_then(store: Store, table: str, body: str, known_at: int) -> None:
+    standing = merged_table(store, f"{table}_merged", known_at)
+    if standing is None:
+        store.execute(f"CREATE TEMP TABLE {table} AS {body}")
+        return
+    try:
+        store.execute(
+            f"CREATE TEMP TABLE {table} AS SELECT coalesce(s.kept, b.customer) AS customer, b.* EXCLUDE (customer) "
+            f"FROM ({body}) b LEFT JOIN {standing} s ON s.gone = b.customer"
+        )
+    finally:
+        store.unregister(standing)
 
 
 _NOTHING = (
@@ -114,7 +133,7 @@ def local_hour() -> str:
     return f"CAST((({local} % {DAY}) + {DAY}) % {DAY} // {HOUR} AS INTEGER)"
 
 
-def _selects(events: Mapping[str, EventType], rule: RevenueRule, at: int) -> Iterator[str]:
+def _selects(events: Mapping[str, EventType], rule: RevenueRule, known: str) -> Iterator[str]:
     for name in dict.fromkeys([*rule.events, rule.orders, *rule.cost]):
         if name not in events:
             continue
@@ -126,7 +145,7 @@ def _selects(events: Mapping[str, EventType], rule: RevenueRule, at: int) -> Ite
             f"SELECT customer, ts, {local_day('ts', 'offset_s')} AS day, {local_hour()} AS hour, "
             f"CAST(coalesce({revenue or 'NULL'}, 0) AS BIGINT) AS revenue, CAST({cost} AS BIGINT) AS cost, "
             f"{'true' if name == rule.orders else 'false'} AS is_order "
-            f"FROM {source.table} WHERE retired IS NULL AND ts <= {at:d}"
+            f"FROM {source.table} WHERE {known}"
         )
 
 

@@ -70,6 +70,7 @@ def segment_table(
     rule: RevenueRule,
     *,
     previous: Evaluation | None = None,
+    known_at: int | None = None,
 ) -> pa.Table:
     """One row a segment, in the order of the evaluation.
 
@@ -79,6 +80,7 @@ def segment_table(
         definitions: the segments by slug, for their names.
         rule: what counts as revenue, as an order and as cost.
         previous: an earlier evaluation, for the change.
+        known_at: the figures are of what had been received by then, as both evaluations are; None for all.
 
     Returns:
         Columns: slug, name, size (customers), share (of all customers), revenue (net of refunds, since the first
@@ -89,12 +91,14 @@ def segment_table(
     """
     import pyarrow as pa
 
-    with open_sales(store, rule, evaluation.at) as sales:
+    with open_sales(store, rule, evaluation.at, known_at) as sales:
         everyone, by_slug = contributions(store, evaluation, sales)
-    unknown = unscored(store, definitions, evaluation.at)
+    unknown = unscored(store, definitions, evaluation.at, known_at)
     before = previous.sizes() if previous is not None else {}
     if previous is not None:
-        before = {slug: n for slug, n in before.items() if slug not in unscored(store, definitions, previous.at)}
+        before = {
+            slug: n for slug, n in before.items() if slug not in unscored(store, definitions, previous.at, known_at)
+        }
     rows = [
         {"slug": slug, "name": definitions[slug].name, "unscored_before": from_instant(unknown[slug])}
         if slug in unknown

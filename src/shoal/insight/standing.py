@@ -13,6 +13,7 @@ from shoal.lang import nodes as n
 from shoal.lang.references import references
 from shoal.lang.tree import walk
 from shoal.sql.registry import CUSTOMER, Registry
+from shoal.sql.subjects import in_force
 from shoal.sql.thresholds import ranks_of, recorded, value_text
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def span(sales: Sales) -> tuple[int, int] | None:
 NEVER = 1 << 62
 
 
-def known_since(store: Store, definitions: Mapping[str, Definition]) -> dict[str, int]:
+def known_since(store: Store, definitions: Mapping[str, Definition], known_at: int | None = None) -> dict[str, int]:
     """For the segments that rest on computed traits or on thresholds, the instant from which all of these are known.
 
     Before it nobody is in such a segment, which says nothing about customers. ``NEVER`` where one isn't known yet.
@@ -81,27 +82,29 @@ def known_since(store: Store, definitions: Mapping[str, Definition]) -> dict[str
         used = [scored[name] for name in references(definition).traits if name in scored]
         for trait in used:
             if trait.name not in firsts:
-                first = store.rows(f"SELECT min(ts) FROM {trait.table} WHERE retired IS NULL")[0][0]
+                first = store.rows(f"SELECT min(ts) FROM {trait.table} WHERE {in_force(known_at)}")[0][0]
                 firsts[trait.name] = NEVER if first is None else first
-        first_of[slug] = [*(firsts[trait.name] for trait in used), *_ranked_since(store, definition)]
+        first_of[slug] = [*(firsts[trait.name] for trait in used), *_ranked_since(store, definition, known_at)]
     rests_on = named_segments(definitions.values(), list(definitions))
     found = {slug: [ts for other in slugs for ts in first_of.get(other, [])] for slug, slugs in rests_on.items()}
     return {slug: max(instants) for slug, instants in found.items() if instants}
 
 
-def unscored(store: Store, definitions: Mapping[str, Definition], at: int) -> dict[str, int]:
+def unscored(
+    store: Store, definitions: Mapping[str, Definition], at: int, known_at: int | None = None
+) -> dict[str, int]:
     """The segments that nothing can be said of at ``at``, and from when on: ``known_since`` lies after it.
 
     Not one whose score or rank nobody has to this day: that it is empty is the truth. The instants are rounded up to
     the minute, so that one can be asked for as it is shown.
     """
-    found = known_since(store, definitions).items()
+    found = known_since(store, definitions, known_at).items()
     return {slug: -(-since // MINUTE) * MINUTE for slug, since in found if at < since < NEVER}
 
 
-def _ranked_since(store: Store, definition: Definition) -> Iterator[int]:
+def _ranked_since(store: Store, definition: Definition, known_at: int | None) -> Iterator[int]:
     for node in walk(definition.where):
         if isinstance(node, n.Ranked | n.Percentile):
             for rank in ranks_of(node):
-                refreshed = recorded(store, value_text(node.value), rank, None)
+                refreshed = recorded(store, value_text(node.value), rank, known_at)
                 yield refreshed[0].ts if refreshed else NEVER

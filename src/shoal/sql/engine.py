@@ -125,7 +125,7 @@ class SqlEngine:
             Unsupported: if SQL can't evaluate a node.
         """
         ordered = with_dependencies(definitions, self.schema)
-        assumed = self._assumed(ordered.values(), at) if drafts else {}
+        assumed = self._assumed(ordered.values(), at, known_at) if drafts else {}
         with self._asking(at, known_at) as (plan, run):
             plan.assumed.update(assumed)
             drawn = any(isinstance(at, Bucket) for each in ordered.values() for at in walk(each.where))
@@ -135,9 +135,11 @@ class SqlEngine:
             columns = memberships(plan, run, segments, table)
         return Evaluation(self.store, at, known_at, table, {slug: columns[slug] for slug in definitions})
 
-    def _assumed(self, definitions: Iterable[Definition], at: int) -> dict[tuple[str, str], list[Threshold]]:
+    def _assumed(
+        self, definitions: Iterable[Definition], at: int, known_at: int | None
+    ) -> dict[tuple[str, str], list[Threshold]]:
         """What the thresholds of all ranks would be if they were refreshed at an instant."""
-        with self._asking(at, None) as (plan, run):
+        with self._asking(at, known_at) as (plan, run):
             run.create(plan.frame.subjects, self._customers(plan, ids=False))
             found = measure(plan, run, definitions)
         return {(one.value, one.rank): [Threshold(one.num, one.den, at)] for one in found}

@@ -46,6 +46,13 @@ def merged_table(store: Store, name: str, known_at: int | None) -> str | None:
     return name
 
 
+def in_force(known_at: int | None) -> str:
+    """The SQL of the rows that count: those of today, or those that had been received by an instant and stood then."""
+    if known_at is None:
+        return "retired IS NULL"
+    return f"received <= {known_at:d} AND (retired IS NULL OR retired > {known_at:d})"
+
+
 def existing(registry: Registry, merged: str | None, known_at: int | None) -> str:
     """A query of ``k`` (the surviving customers) and ``first_ts``, from which instant on they exist."""
     source = "SELECT key AS owner, first_ts FROM customers" if known_at is None else _first_known(registry, known_at)
@@ -61,7 +68,7 @@ def existing(registry: Registry, merged: str | None, known_at: int | None) -> st
 
 def _first_known(registry: Registry, known_at: int) -> str:
     """The earliest ts of each customer among the rows that were known."""
-    known = f"received <= {known_at} AND (retired IS NULL OR retired > {known_at})"
+    known = in_force(known_at)
     tables = [(event.table, "customer") for event in registry.events.values()]
     tables += [(trait.table, "owner") for trait in registry.traits.values() if trait.scope == "customer"]
     if not tables:

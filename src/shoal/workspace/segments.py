@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shoal.action.activation import Reach, prepare, purpose_of
 from shoal.clock import DAY
-from shoal.customers.identity import key_of
+from shoal.customers.identity import key_of, merged
 from shoal.destinations.files import write_table
 from shoal.errors import DefinitionError, UnknownName
 from shoal.insight import definitions as files
@@ -22,14 +22,15 @@ from shoal.workspace.frames import Form, as_form
 from shoal.workspace.moments import local_stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
     from shoal.insight.library import Template
     from shoal.insight.segments import Quality
     from shoal.lang.nodes import Condition
-    from shoal.sql.engine import Evaluation, Explanation
+    from shoal.lang.schema import Schema
+    from shoal.sql.engine import Evaluation, Explanation, SqlEngine
     from shoal.workspace.moments import When
     from shoal.workspace.opening import Workspace
 
@@ -60,6 +61,28 @@ class Preview:
     size: int
     sentence: str
     doubts: tuple[DefinitionError, ...] = ()
+
+
+class Known(NamedTuple):
+    """What a question about the past is asked of.
+
+    Args:
+        engine: evaluates with the segments of then.
+        definitions: the segments, by slug.
+        at: the instant.
+        known_at: only what had been received by then; None for all that is known today.
+        catalogue: finds a segment by its names.
+    """
+
+    engine: SqlEngine
+    definitions: Mapping[str, Definition]
+    at: int
+    known_at: int | None
+    catalogue: files.Catalogue
+
+    def find(self, name: str) -> Definition:
+        """A segment by slug or display name; raises where there is none."""
+        return self.catalogue.find(name)
 
 
 class Segments:
@@ -97,17 +120,29 @@ class Segments:
             as_of: today's definitions over the data of that instant; now by default.
             known_at: only what had been received by then, with the definitions and merges of then.
         """
-        ws = self._ws
-        if known_at is not None:
-            instant = ws.instant(known_at)
-            then = files.known_at(ws.store, instant)
-            wanted = then if names is None else {s: then[s] for s in names if s in then}
-            return ws.engine.evaluate(wanted, instant if as_of is None else ws.instant(as_of), known_at=instant)
-        chosen = ws.definitions if names is None else {self[n].slug: self[n] for n in names}
-        return ws.engine.evaluate(chosen, ws.instant(as_of))
+        frame = self.known(as_of, known_at)
+        chosen = frame.definitions if names is None else {(found := frame.find(n)).slug: found for n in names}
+        return frame.engine.evaluate(chosen, frame.at, known_at=frame.known_at)
 
-    def table(self, *, as_of: When = None, form: Form = "arrow") -> Any:
+    def known(self, as_of: When = None, known_at: When = None) -> Known:
+        """What a question about the past is asked of; see ``evaluate`` for the two instants."""
+        ws = self._ws
+        if known_at is None:
+            return Known(ws.engine, ws.definitions, ws.instant(as_of), None, ws.catalogue)
+        from shoal.sql.engine import SqlEngine
+
+        instant = ws.instant(known_at)
+        then = files.known_at(ws.store, instant)
+        engine = SqlEngine(ws.store, replace(ws.schema, segments=then))
+        return Known(engine, then, instant if as_of is None else ws.instant(as_of), instant, files.Catalogue(then))
+
+    def table(self, *, as_of: When = None, known_at: When = None, form: Form = "arrow") -> Any:
         """Name, size, share, revenue, margin and change over 30 days of every segment.
+
+        Args:
+            as_of: today's definitions over the data of that instant; now by default.
+            known_at: only what had been received by then, with the definitions and merges of then.
+            form: arrow, pandas or polars.
 
         Returns:
             Columns as of ``insight.segments.segment_table``; of a segment whose scores were first worked out later,
@@ -115,31 +150,37 @@ class Segments:
         """
         from shoal.insight.segments import segment_table
 
-        at = self._ws.instant(as_of)
-        now, before = self.evaluate(as_of=at), self.evaluate(as_of=at - CHANGE_OVER)
+        frame = self.known(as_of, known_at)
+        now, before = (self.evaluate(as_of=at, known_at=frame.known_at) for at in (frame.at, frame.at - CHANGE_OVER))
         try:
-            table = segment_table(self._ws.store, now, self._ws.definitions, self._ws.config.revenue, previous=before)
+            rule, known = self._ws.config.revenue, frame.known_at
+            table = segment_table(self._ws.store, now, frame.definitions, rule, previous=before, known_at=known)
         finally:
             now.close()
             before.close()
         return as_form(table, form)
 
-    def preview(self, where: str | Condition | Built, *, as_of: When = None) -> Preview:
+    def preview(self, where: str | Condition | Built, *, as_of: When = None, known_at: When = None) -> Preview:
         """How many customers a condition holds for, without saving it.
+
+        Args:
+            where: the condition, as text or tree.
+            as_of: the instant; now by default.
+            known_at: only what had been received by then, with the segments and merges of then.
 
         Raises:
             DefinitionError: if the condition isn't accepted.
         """
         from shoal.lang.say import say
 
-        condition = self._accepted(where)
-        schema = self._ws.schema
+        frame = self.known(as_of, known_at)
+        schema = frame.engine.schema
+        condition = self._accepted(where, schema)
         draft = Definition("preview", "preview", condition)
-        at = self._ws.instant(as_of)
-        found = self._ws.engine.evaluate({"preview": draft}, at, drafts=True)
+        found = frame.engine.evaluate({"preview": draft}, frame.at, known_at=frame.known_at, drafts=True)
         try:
             size, sentence = found.sizes()["preview"], say(condition, schema)
-            return Preview(at, found.base(), size, sentence, (*self.doubts(where), *self._unheard(where)))
+            return Preview(frame.at, found.base(), size, sentence, (*self.doubts(where), *self._unheard(where)))
         finally:
             found.close()
 
@@ -161,16 +202,20 @@ class Segments:
         text = where if isinstance(where, str) else show(_node(where))
         return unheard(self._ws.store, parse(text), self._ws.schema, text)
 
-    def why(self, customer: str, name: str, *, as_of: When = None) -> Explanation:
+    def why(self, customer: str, name: str, *, as_of: When = None, known_at: When = None) -> Explanation:
         """Why a customer is in a segment or not: the tree with values and truths, and until when.
 
         Raises:
             UnknownName: if there is no such customer or segment.
             DefinitionError: for an instant before the segment's scores were first worked out.
         """
-        definition, at = self[name], self._ws.instant(as_of)
-        self.hold_scored(definition, at)
-        return self._ws.engine.why(definition, key_of(self._ws.store, customer), at)
+        frame = self.known(as_of, known_at)
+        definition, key = frame.find(name), key_of(self._ws.store, customer)
+        self.hold_scored(definition, frame)
+        if frame.known_at is not None:
+            # Who is merged today may have been somebody of their own then.
+            ((key,),) = self._ws.store.rows("SELECT key FROM customers WHERE id = ?", [str(customer)])
+        return frame.engine.why(definition, key, frame.at, known_at=frame.known_at)
 
     def unscored(self, *, as_of: When = None) -> dict[str, int]:
         """Segments that nothing can be said of at an instant, since what they rest on was first worked out later.
@@ -184,7 +229,7 @@ class Segments:
 
         return unscored(self._ws.store, self._ws.definitions, self._ws.instant(as_of))
 
-    def hold_scored(self, definition: Definition, at: int) -> None:
+    def hold_scored(self, definition: Definition, frame: Known) -> None:
         """Refuse to answer for a segment at an instant before its scores were first worked out.
 
         Raises:
@@ -192,7 +237,8 @@ class Segments:
         """
         from shoal.insight.standing import unscored
 
-        since = unscored(self._ws.store, self._ws.definitions | {definition.slug: definition}, at).get(definition.slug)
+        asked = {**frame.definitions, definition.slug: definition}
+        since = unscored(self._ws.store, asked, frame.at, frame.known_at).get(definition.slug)
         if since is not None:
             raise DefinitionError(
                 f"{definition.name!r} rests on scores or ranks that weren't worked out before "
@@ -254,17 +300,20 @@ class Segments:
         name: str,
         *,
         as_of: When = None,
+        known_at: When = None,
         purpose: str | None = None,
         traits: Sequence[str] = (),
         form: Form = "arrow",
     ) -> Any:
         """The members that may be reached for the segment's purpose, with their ids and the traits asked for.
 
+        Whatever instants are asked for, consent is that of now, and who was merged since is handed out as one.
+
         Raises:
             PurposeError: if the segment serves no purpose or one for analysis only.
             DefinitionError: for an instant before the segment's scores were first worked out.
         """
-        with _Members(self._ws, self[name], as_of, purpose, traits) as out:
+        with _Members(self._ws, name, (as_of, known_at), purpose, traits) as out:
             return as_form(out.table(), form)
 
     def export(
@@ -273,6 +322,7 @@ class Segments:
         path: str | Path,
         *,
         as_of: When = None,
+        known_at: When = None,
         purpose: str | None = None,
         traits: Sequence[str] = (),
         format: str | None = None,  # noqa: A002
@@ -284,14 +334,14 @@ class Segments:
             DefinitionError: for an instant before the segment's scores were first worked out.
         """
         target = Path(path)
-        with _Members(self._ws, self[name], as_of, purpose, traits) as out:
+        with _Members(self._ws, name, (as_of, known_at), purpose, traits) as out:
             rows = write_table(target, out.schema, out.batches(), format=format)
-            return HandedOut(self[name].slug, out.at, out.reach, target, rows)
+            return HandedOut(out.slug, out.at, out.reach, target, rows)
 
-    def reach(self, name: str, *, as_of: When = None, purpose: str | None = None) -> HandedOut:
+    def reach(self, name: str, *, as_of: When = None, known_at: When = None, purpose: str | None = None) -> HandedOut:
         """How many members may be reached and why the others may not, without handing anyone out."""
-        with _Members(self._ws, self[name], as_of, purpose, ()) as out:
-            return HandedOut(self[name].slug, out.at, out.reach, None, 0)
+        with _Members(self._ws, name, (as_of, known_at), purpose, ()) as out:
+            return HandedOut(out.slug, out.at, out.reach, None, 0)
 
     # ------------------------------------------------------------ changing
 
@@ -332,12 +382,12 @@ class Segments:
         base = self._ws.catalogue.hashes.get(old.slug)
         return self._save(replace(old, where=condition, **details), base=base, new=False, because="definition changed")
 
-    def _accepted(self, where: str | Condition | Built) -> Condition:
+    def _accepted(self, where: str | Condition | Built, schema: Schema | None = None) -> Condition:
         """A condition that the data can answer; a fault shows its place in the text."""
         from shoal.lang.check import check
 
         condition = parse(where) if isinstance(where, str) else _node(where)
-        check(condition, self._ws.schema, text=where if isinstance(where, str) else None)
+        check(condition, schema or self._ws.schema, text=where if isinstance(where, str) else None)
         return condition
 
     def _save(self, definition: Definition, *, base: str | None, new: bool, because: str) -> Definition:
@@ -402,18 +452,22 @@ class _Members:
     def __init__(
         self,
         workspace: Workspace,
-        definition: Definition,
-        as_of: When,
+        segment: str,
+        instants: tuple[When, When],
         purpose: str | None,
         traits: Sequence[str],
     ) -> None:
         self._ws = workspace
-        self.at = workspace.instant(as_of)
-        workspace.segments.hold_scored(definition, self.at)
+        frame = workspace.segments.known(*instants)
+        definition = frame.find(segment)
+        self.at, self.slug = frame.at, definition.slug
+        workspace.segments.hold_scored(definition, frame)
         name, basis = purpose_of(definition, workspace.config.purposes, purpose)
-        self._found = workspace.engine.evaluate({definition.slug: definition}, self.at)
-        column = self._found.columns[definition.slug]
-        relation = f'SELECT customer FROM {self._found.table} WHERE "{column}"'
+        self._found = frame.engine.evaluate({definition.slug: definition}, self.at, known_at=frame.known_at)
+        relation = f'SELECT customer FROM {self._found.table} WHERE "{self._found.columns[definition.slug]}"'
+        if frame.known_at is not None:
+            # Who was merged since has given or refused consent as the one that they are now.
+            relation = f"SELECT DISTINCT customer FROM ({merged(workspace.store, relation)})"
         self.reach = prepare(workspace.store, relation, name, basis, workspace.moment())
         from shoal.customers.profiles import rows_with_traits
 
@@ -423,6 +477,7 @@ class _Members:
             traits,
             workspace.schema,
             self.at,
+            frame.known_at,
         )
         self.schema = workspace.store.arrow(f"SELECT * FROM ({self._query}) LIMIT 0").schema
 
