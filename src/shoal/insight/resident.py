@@ -107,6 +107,8 @@ class _Loading:
             for row in people.members(standing)[1:]:
                 for table in tables:
                     table.copy(row, standing)
+        if ACCOUNT_ID in wanted.traits:
+            self.state.belong_again()
 
     def the_rest(self) -> None:
         """Merges, consents, lists, thresholds and the published history."""

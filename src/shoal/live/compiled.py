@@ -68,30 +68,45 @@ def _integer(address, size, index):
 
 
 @njit
+def _of_table(tables, k, what):
+    return _i64(tables, k * at.TABLE_WIDTH + what)
+
+
+@njit
+def _of_column(columns, c, what):
+    return _i64(columns, c * at.COLUMN_WIDTH + what)
+
+
+@njit
+def _of_atom(atoms, a, what):
+    return _i64(atoms, a * at.ATOM_WIDTH + what)
+
+
+@njit
 def _span(tables, k, row):
     """Where a customer's entries stand: begin, end, and whether in the base."""
-    if row >= _i64(tables, k * at.TABLE_WIDTH + at.ROWS):
+    if row >= _of_table(tables, k, at.ROWS):
         return np.int64(0), np.int64(0), True
-    begin = np.int64(_u32(_i64(tables, k * at.TABLE_WIDTH + at.START), row))
+    begin = np.int64(_u32(_of_table(tables, k, at.START), row))
     if begin < MOVED:
-        end = np.int64(_u32(_i64(tables, k * at.TABLE_WIDTH + at.START), row + 1))
+        end = np.int64(_u32(_of_table(tables, k, at.START), row + 1))
         if end >= MOVED:
-            end = _i64(_i64(tables, k * at.TABLE_WIDTH + at.RUN_BASE), end - MOVED)
+            end = _i64(_of_table(tables, k, at.RUN_BASE), end - MOVED)
         return begin, end, True
     run = begin - MOVED
-    begin = _i64(_i64(tables, k * at.TABLE_WIDTH + at.RUN_AT), run)
-    return begin, begin + _i64(_i64(tables, k * at.TABLE_WIDTH + at.RUN_COUNT), run), False
+    begin = _i64(_of_table(tables, k, at.RUN_AT), run)
+    return begin, begin + _i64(_of_table(tables, k, at.RUN_COUNT), run), False
 
 
 @njit
 def _ts(tables, k, i, based):
     if based:
-        if _i64(tables, k * at.TABLE_WIDTH + at.TS_SIZE) == 4:
-            return np.int64(_i32(_i64(tables, k * at.TABLE_WIDTH + at.TS), i)) * _i64(
+        if _of_table(tables, k, at.TS_SIZE) == 4:
+            return np.int64(_i32(_of_table(tables, k, at.TS), i)) * _i64(
                 tables, k * at.TABLE_WIDTH + at.UNIT
-            ) + _i64(tables, k * at.TABLE_WIDTH + at.ZERO)
-        return _i64(_i64(tables, k * at.TABLE_WIDTH + at.TS), i)
-    return _i64(_i64(tables, k * at.TABLE_WIDTH + at.TAIL_TS), i)
+            ) + _of_table(tables, k, at.ZERO)
+        return _i64(_of_table(tables, k, at.TS), i)
+    return _i64(_of_table(tables, k, at.TAIL_TS), i)
 
 
 @njit
@@ -99,22 +114,22 @@ def _matches(tables, k, i, based, flag):
     if flag < 0:
         return True
     if not based:
-        return (_u64(_i64(tables, k * at.TABLE_WIDTH + at.TAIL_FLAGS), i) >> np.uint64(flag)) & np.uint64(1) != 0
-    if _i64(tables, k * at.TABLE_WIDTH + at.FLAG_SIZE) == 1:
-        return (np.int64(_u8(_i64(tables, k * at.TABLE_WIDTH + at.FLAGS), i)) >> flag) & 1 != 0
-    return (_u64(_i64(tables, k * at.TABLE_WIDTH + at.FLAGS), i) >> np.uint64(flag)) & np.uint64(1) != 0
+        return (_u64(_of_table(tables, k, at.TAIL_FLAGS), i) >> np.uint64(flag)) & np.uint64(1) != 0
+    if _of_table(tables, k, at.FLAG_SIZE) == 1:
+        return (np.int64(_u8(_of_table(tables, k, at.FLAGS), i)) >> flag) & 1 != 0
+    return (_u64(_of_table(tables, k, at.FLAGS), i) >> np.uint64(flag)) & np.uint64(1) != 0
 
 
 @njit
 def _value(columns, c, i, based):
     """A column's value as in the tail, and whether it is known."""
     if based:
-        found = _integer(_i64(columns, c * at.COLUMN_WIDTH + at.BASE), _i64(columns, c * at.COLUMN_WIDTH + at.SIZE), i)
-        if found == _i64(columns, c * at.COLUMN_WIDTH + at.BASE_MISSING):
+        found = _integer(_of_column(columns, c, at.BASE), _of_column(columns, c, at.SIZE), i)
+        if found == _of_column(columns, c, at.BASE_MISSING):
             return np.int64(0), False
-        return found * _i64(columns, c * at.COLUMN_WIDTH + at.COLUMN_UNIT), True
-    found = _i64(_i64(columns, c * at.COLUMN_WIDTH + at.TAIL), i)
-    return found, found != _i64(columns, c * at.COLUMN_WIDTH + at.TAIL_MISSING)
+        return found * _of_column(columns, c, at.COLUMN_UNIT), True
+    found = _i64(_of_column(columns, c, at.TAIL), i)
+    return found, found != _of_column(columns, c, at.TAIL_MISSING)
 
 
 @njit
@@ -168,10 +183,10 @@ def _upper(tables, k, begin, end, based, high):
 @njit
 def _kth(atoms, a, tables, frames, row, t):
     k, flag, w, n = (
-        _i64(atoms, a * at.ATOM_WIDTH + at.TABLE),
-        _i64(atoms, a * at.ATOM_WIDTH + at.FLAG),
-        _i64(atoms, a * at.ATOM_WIDTH + at.WINDOW),
-        _i64(atoms, a * at.ATOM_WIDTH + at.K),
+        _of_atom(atoms, a, at.TABLE),
+        _of_atom(atoms, a, at.FLAG),
+        _of_atom(atoms, a, at.WINDOW),
+        _of_atom(atoms, a, at.K),
     )
     begin, end_all, based = _span(tables, k, row)
     if begin == end_all:
@@ -204,14 +219,14 @@ def _kth(atoms, a, tables, frames, row, t):
 @njit
 def _total(atoms, a, tables, columns, frames, row, t):
     k, flag, w, x_wanted, c = (
-        _i64(atoms, a * at.ATOM_WIDTH + at.TABLE),
-        _i64(atoms, a * at.ATOM_WIDTH + at.FLAG),
-        _i64(atoms, a * at.ATOM_WIDTH + at.WINDOW),
-        _i64(atoms, a * at.ATOM_WIDTH + at.K),
-        _i64(atoms, a * at.ATOM_WIDTH + at.COLUMN),
+        _of_atom(atoms, a, at.TABLE),
+        _of_atom(atoms, a, at.FLAG),
+        _of_atom(atoms, a, at.WINDOW),
+        _of_atom(atoms, a, at.K),
+        _of_atom(atoms, a, at.COLUMN),
     )
     begin, end_all, based = _span(tables, k, row)
-    if _i64(_i64(columns, c * at.COLUMN_WIDTH + at.SIGNED), 0) != 0:
+    if _i64(_of_column(columns, c, at.SIGNED), 0) != 0:
         for i in range(begin, end_all):
             amount, known = _value(columns, c, i, based)
             if known and amount < 0:
@@ -247,10 +262,10 @@ def _total(atoms, a, tables, columns, frames, row, t):
 @njit
 def _days(atoms, a, tables, frames, turns, row, t):
     k, flag, w, n = (
-        _i64(atoms, a * at.ATOM_WIDTH + at.TABLE),
-        _i64(atoms, a * at.ATOM_WIDTH + at.FLAG),
-        _i64(atoms, a * at.ATOM_WIDTH + at.WINDOW),
-        _i64(atoms, a * at.ATOM_WIDTH + at.K),
+        _of_atom(atoms, a, at.TABLE),
+        _of_atom(atoms, a, at.FLAG),
+        _of_atom(atoms, a, at.WINDOW),
+        _of_atom(atoms, a, at.K),
     )
     begin, end_all, based = _span(tables, k, row)
     if begin == end_all:
@@ -293,20 +308,20 @@ def _stands(frames, w, x, t):
 
 @njit
 def _first(atoms, a, tables, frames, row, t):
-    k = _i64(atoms, a * at.ATOM_WIDTH + at.TABLE)
+    k = _of_atom(atoms, a, at.TABLE)
     begin, end, based = _span(tables, k, row)
     for i in range(begin, end):
-        if _matches(tables, k, i, based, _i64(atoms, a * at.ATOM_WIDTH + at.FLAG)):
-            return _stands(frames, _i64(atoms, a * at.ATOM_WIDTH + at.WINDOW), _ts(tables, k, i, based), t)
+        if _matches(tables, k, i, based, _of_atom(atoms, a, at.FLAG)):
+            return _stands(frames, _of_atom(atoms, a, at.WINDOW), _ts(tables, k, i, based), t)
     return np.int64(-FAR)
 
 
 @njit
 def _age(atoms, a, tables, row, t):
     k, flag, n = (
-        _i64(atoms, a * at.ATOM_WIDTH + at.TABLE),
-        _i64(atoms, a * at.ATOM_WIDTH + at.FLAG),
-        _i64(atoms, a * at.ATOM_WIDTH + at.K),
+        _of_atom(atoms, a, at.TABLE),
+        _of_atom(atoms, a, at.FLAG),
+        _of_atom(atoms, a, at.K),
     )
     begin, end_all, based = _span(tables, k, row)
     end = _upper(tables, k, begin, end_all, based, t + 1)
@@ -316,7 +331,7 @@ def _age(atoms, a, tables, row, t):
             coming = _ts(tables, k, i, based)
             break
     place = np.int64(-1)
-    if _i64(atoms, a * at.ATOM_WIDTH + at.SORT) == at.AGE_LAST:
+    if _of_atom(atoms, a, at.SORT) == at.AGE_LAST:
         i = end
         while i > begin:
             i -= 1
@@ -332,13 +347,13 @@ def _age(atoms, a, tables, row, t):
         return -_rel(coming, t)
     x = _ts(tables, k, place, based)
     if t - x >= n:
-        return _rel(coming, t) if _i64(atoms, a * at.ATOM_WIDTH + at.SORT) == at.AGE_LAST else np.int64(FAR)
+        return _rel(coming, t) if _of_atom(atoms, a, at.SORT) == at.AGE_LAST else np.int64(FAR)
     return -_rel(min(coming, x + n), t)
 
 
 @njit
 def _trait(atoms, a, tables, columns, frames, row, t):
-    k, c = _i64(atoms, a * at.ATOM_WIDTH + at.TABLE), _i64(atoms, a * at.ATOM_WIDTH + at.COLUMN)
+    k, c = _of_atom(atoms, a, at.TABLE), _of_atom(atoms, a, at.COLUMN)
     begin, end_all, based = _span(tables, k, row)
     end = _upper(tables, k, begin, end_all, based, t + 1)
     coming = np.int64(FAR)
@@ -348,41 +363,39 @@ def _trait(atoms, a, tables, columns, frames, row, t):
     known, found = False, np.int64(0)
     if end > begin:
         found, known = _value(columns, c, end - 1, based)
-    sort = _i64(atoms, a * at.ATOM_WIDTH + at.SORT)
+    sort = _of_atom(atoms, a, at.SORT)
     if sort == at.TRAIT:
-        truth = _i64(atoms, a * at.ATOM_WIDTH + at.OF_MISSING) != 0
+        truth = _of_atom(atoms, a, at.OF_MISSING) != 0
         if known:
             truth = False
-            if _i64(atoms, a * at.ATOM_WIDTH + at.WORDS) != 0:
-                if found >= _i64(atoms, a * at.ATOM_WIDTH + at.MANY):
+            if _of_atom(atoms, a, at.WORDS) != 0:
+                if found >= _of_atom(atoms, a, at.MANY):
                     return np.int64(0)
-                truth = _u8(_i64(atoms, a * at.ATOM_WIDTH + at.TRUTH), found) != 0
+                truth = _u8(_of_atom(atoms, a, at.TRUTH), found) != 0
             else:
-                for i in range(_i64(atoms, a * at.ATOM_WIDTH + at.MANY)):
-                    first = _i64(_i64(atoms, a * at.ATOM_WIDTH + at.TRUTH), 2 * i)
-                    truth = truth or (
-                        first <= found and found <= _i64(_i64(atoms, a * at.ATOM_WIDTH + at.TRUTH), 2 * i + 1)
-                    )
+                for i in range(_of_atom(atoms, a, at.MANY)):
+                    first = _i64(_of_atom(atoms, a, at.TRUTH), 2 * i)
+                    truth = truth or (first <= found and found <= _i64(_of_atom(atoms, a, at.TRUTH), 2 * i + 1))
         return coming if truth else -coming
     if not known:
         return -coming
-    if _i64(atoms, a * at.ATOM_WIDTH + at.MANY) > 0:
-        if found < _i64(atoms, a * at.ATOM_WIDTH + at.OF_MISSING) or found >= _i64(
+    if _of_atom(atoms, a, at.MANY) > 0:
+        if found < _of_atom(atoms, a, at.OF_MISSING) or found >= _i64(
             atoms, a * at.ATOM_WIDTH + at.OF_MISSING
-        ) + _i64(atoms, a * at.ATOM_WIDTH + at.MANY):
+        ) + _of_atom(atoms, a, at.MANY):
             return np.int64(0)
-        found = _i64(_i64(atoms, a * at.ATOM_WIDTH + at.TRUTH), found - _i64(atoms, a * at.ATOM_WIDTH + at.OF_MISSING))
+        found = _i64(_of_atom(atoms, a, at.TRUTH), found - _of_atom(atoms, a, at.OF_MISSING))
     if sort == at.WHEN:
-        number = _stands(frames, _i64(atoms, a * at.ATOM_WIDTH + at.WINDOW), found, t)
+        number = _stands(frames, _of_atom(atoms, a, at.WINDOW), found, t)
         return min(number, coming) if number > 0 else max(number, -coming)
-    if t - found >= _i64(atoms, a * at.ATOM_WIDTH + at.K):
+    if t - found >= _of_atom(atoms, a, at.K):
         return coming
-    return -min(coming, found + _i64(atoms, a * at.ATOM_WIDTH + at.K) - t)
+    return -min(coming, found + _of_atom(atoms, a, at.K) - t)
 
 
 @njit
 def _number(atoms, a, tables, columns, frames, turns, row, t):
-    sort = _i64(atoms, a * at.ATOM_WIDTH + at.SORT)
+    sort = _of_atom(atoms, a, at.SORT)
     if sort == at.KTH:
         return _kth(atoms, a, tables, frames, row, t)
     if sort == at.TOTAL:
@@ -401,19 +414,19 @@ def _number(atoms, a, tables, columns, frames, turns, row, t):
 @njit
 def _base(tables, k):
     """The starts, instants and flags of a base that holds instants in 32 bits and eight filters at most."""
-    start = carray(_pointer(_i64(tables, k * at.TABLE_WIDTH + at.START)), (1 << 40,), np.uint32)
-    ts = carray(_pointer(_i64(tables, k * at.TABLE_WIDTH + at.TS)), (1 << 40,), np.int32)
-    return start, ts, carray(_pointer(_i64(tables, k * at.TABLE_WIDTH + at.FLAGS)), (1 << 40,), np.uint8)
+    start = carray(_pointer(_of_table(tables, k, at.START)), (1 << 40,), np.uint32)
+    ts = carray(_pointer(_of_table(tables, k, at.TS)), (1 << 40,), np.int32)
+    return start, ts, carray(_pointer(_of_table(tables, k, at.FLAGS)), (1 << 40,), np.uint8)
 
 
 @njit
 def _kth_column(atoms, a, tables, columns, frames, turns, rows, t, out, size):
     """``_kth`` of many: without ado of those in a narrow base of whom nothing lies ahead."""
     k, flag, w, n = (
-        _i64(atoms, a * at.ATOM_WIDTH + at.TABLE),
-        _i64(atoms, a * at.ATOM_WIDTH + at.FLAG),
-        _i64(atoms, a * at.ATOM_WIDTH + at.WINDOW),
-        _i64(atoms, a * at.ATOM_WIDTH + at.K),
+        _of_atom(atoms, a, at.TABLE),
+        _of_atom(atoms, a, at.FLAG),
+        _of_atom(atoms, a, at.WINDOW),
+        _of_atom(atoms, a, at.K),
     )
     start, ts, flags = _base(tables, k)
     low_mul, low_add = _i64(frames, w * 9 + at.LOW_MUL), _i64(frames, w * 9 + at.LOW_ADD)
@@ -424,9 +437,9 @@ def _kth_column(atoms, a, tables, columns, frames, turns, rows, t, out, size):
     )
     out_mul, out_add = _i64(frames, w * 9 + at.OUT_MUL), _i64(frames, w * 9 + at.OUT_ADD)
     unit, zero, many = (
-        _i64(tables, k * at.TABLE_WIDTH + at.UNIT),
-        _i64(tables, k * at.TABLE_WIDTH + at.ZERO),
-        _i64(tables, k * at.TABLE_WIDTH + at.ROWS),
+        _of_table(tables, k, at.UNIT),
+        _of_table(tables, k, at.ZERO),
+        _of_table(tables, k, at.ROWS),
     )
     bit = np.uint8(1 << max(flag, 0))
     for i in range(size):
@@ -469,16 +482,16 @@ def _kth_column(atoms, a, tables, columns, frames, turns, rows, t, out, size):
 def _total_column(atoms, a, tables, columns, frames, turns, rows, t, out, size):
     """``_total`` of many, likewise, where no amount is below 0 and each has 32 bits."""
     k, flag, w, wanted = (
-        _i64(atoms, a * at.ATOM_WIDTH + at.TABLE),
-        _i64(atoms, a * at.ATOM_WIDTH + at.FLAG),
-        _i64(atoms, a * at.ATOM_WIDTH + at.WINDOW),
-        _i64(atoms, a * at.ATOM_WIDTH + at.K),
+        _of_atom(atoms, a, at.TABLE),
+        _of_atom(atoms, a, at.FLAG),
+        _of_atom(atoms, a, at.WINDOW),
+        _of_atom(atoms, a, at.K),
     )
-    c = _i64(atoms, a * at.ATOM_WIDTH + at.COLUMN)
+    c = _of_atom(atoms, a, at.COLUMN)
     start, ts, flags = _base(tables, k)
-    amounts = carray(_pointer(_i64(columns, c * at.COLUMN_WIDTH + at.BASE)), (1 << 40,), np.int32)
-    missing = _i64(columns, c * at.COLUMN_WIDTH + at.BASE_MISSING)
-    enough = -(-wanted // _i64(columns, c * at.COLUMN_WIDTH + at.COLUMN_UNIT))
+    amounts = carray(_pointer(_of_column(columns, c, at.BASE)), (1 << 40,), np.int32)
+    missing = _of_column(columns, c, at.BASE_MISSING)
+    enough = -(-wanted // _of_column(columns, c, at.COLUMN_UNIT))
     low_mul, low_add = _i64(frames, w * 9 + at.LOW_MUL), _i64(frames, w * 9 + at.LOW_ADD)
     high_mul, high_add, cap = (
         _i64(frames, w * 9 + at.HIGH_MUL),
@@ -487,9 +500,9 @@ def _total_column(atoms, a, tables, columns, frames, turns, rows, t, out, size):
     )
     out_mul, out_add = _i64(frames, w * 9 + at.OUT_MUL), _i64(frames, w * 9 + at.OUT_ADD)
     unit, zero, many = (
-        _i64(tables, k * at.TABLE_WIDTH + at.UNIT),
-        _i64(tables, k * at.TABLE_WIDTH + at.ZERO),
-        _i64(tables, k * at.TABLE_WIDTH + at.ROWS),
+        _of_table(tables, k, at.UNIT),
+        _of_table(tables, k, at.ZERO),
+        _of_table(tables, k, at.ROWS),
     )
     bit = np.uint8(1 << max(flag, 0))
     for i in range(size):
@@ -525,26 +538,26 @@ def _total_column(atoms, a, tables, columns, frames, turns, rows, t, out, size):
 @njit
 def _trait_column(atoms, a, tables, columns, frames, turns, rows, t, out, size):
     """``_trait`` of many, likewise: words by their truth, integers by one range."""
-    k, c = _i64(atoms, a * at.ATOM_WIDTH + at.TABLE), _i64(atoms, a * at.ATOM_WIDTH + at.COLUMN)
+    k, c = _of_atom(atoms, a, at.TABLE), _of_atom(atoms, a, at.COLUMN)
     start, ts, _ = _base(tables, k)
     base, wide, missing, scale = (
-        _i64(columns, c * at.COLUMN_WIDTH + at.BASE),
-        _i64(columns, c * at.COLUMN_WIDTH + at.SIZE),
-        _i64(columns, c * at.COLUMN_WIDTH + at.BASE_MISSING),
-        _i64(columns, c * at.COLUMN_WIDTH + at.COLUMN_UNIT),
+        _of_column(columns, c, at.BASE),
+        _of_column(columns, c, at.SIZE),
+        _of_column(columns, c, at.BASE_MISSING),
+        _of_column(columns, c, at.COLUMN_UNIT),
     )
     unit, zero, many = (
-        _i64(tables, k * at.TABLE_WIDTH + at.UNIT),
-        _i64(tables, k * at.TABLE_WIDTH + at.ZERO),
-        _i64(tables, k * at.TABLE_WIDTH + at.ROWS),
+        _of_table(tables, k, at.UNIT),
+        _of_table(tables, k, at.ZERO),
+        _of_table(tables, k, at.ROWS),
     )
     words, of_missing = (
-        _i64(atoms, a * at.ATOM_WIDTH + at.WORDS) != 0,
-        _i64(atoms, a * at.ATOM_WIDTH + at.OF_MISSING) != 0,
+        _of_atom(atoms, a, at.WORDS) != 0,
+        _of_atom(atoms, a, at.OF_MISSING) != 0,
     )
-    truths = carray(_pointer(_i64(atoms, a * at.ATOM_WIDTH + at.TRUTH)), (1 << 40,), np.uint8)
-    ranges = carray(_pointer(_i64(atoms, a * at.ATOM_WIDTH + at.TRUTH)), (1 << 40,), np.int64)
-    known_words = _i64(atoms, a * at.ATOM_WIDTH + at.MANY)
+    truths = carray(_pointer(_of_atom(atoms, a, at.TRUTH)), (1 << 40,), np.uint8)
+    ranges = carray(_pointer(_of_atom(atoms, a, at.TRUTH)), (1 << 40,), np.int64)
+    known_words = _of_atom(atoms, a, at.MANY)
     low, high = (np.int64(0), np.int64(0)) if words else (ranges[0], ranges[1])
     for i in range(size):
         row, now = rows[i], t[i]
@@ -572,24 +585,17 @@ def _trait_column(atoms, a, tables, columns, frames, turns, rows, t, out, size):
 @njit
 def _column(atoms, a, tables, columns, frames, turns, rows, t, out, size):
     """An atom's numbers of some customers."""
-    sort, k = _i64(atoms, a * at.ATOM_WIDTH + at.SORT), _i64(atoms, a * at.ATOM_WIDTH + at.TABLE)
-    narrow = _i64(tables, k * at.TABLE_WIDTH + at.TS_SIZE) == 4 and _i64(tables, k * at.TABLE_WIDTH + at.FLAG_SIZE) == 1
+    sort, k = _of_atom(atoms, a, at.SORT), _of_atom(atoms, a, at.TABLE)
+    narrow = _of_table(tables, k, at.TS_SIZE) == 4 and _of_table(tables, k, at.FLAG_SIZE) == 1
     if sort == at.KTH and narrow:
         _kth_column(atoms, a, tables, columns, frames, turns, rows, t, out, size)
         return
-    if sort == at.TOTAL and narrow and _i64(atoms, a * at.ATOM_WIDTH + at.K) > 0:
-        c = _i64(atoms, a * at.ATOM_WIDTH + at.COLUMN)
-        if (
-            _i64(columns, c * at.COLUMN_WIDTH + at.SIZE) == 4
-            and _i64(_i64(columns, c * at.COLUMN_WIDTH + at.SIGNED), 0) == 0
-        ):
+    if sort == at.TOTAL and narrow and _of_atom(atoms, a, at.K) > 0:
+        c = _of_atom(atoms, a, at.COLUMN)
+        if _of_column(columns, c, at.SIZE) == 4 and _i64(_of_column(columns, c, at.SIGNED), 0) == 0:
             _total_column(atoms, a, tables, columns, frames, turns, rows, t, out, size)
             return
-    if (
-        sort == at.TRAIT
-        and narrow
-        and (_i64(atoms, a * at.ATOM_WIDTH + at.WORDS) != 0 or _i64(atoms, a * at.ATOM_WIDTH + at.MANY) == 1)
-    ):
+    if sort == at.TRAIT and narrow and (_of_atom(atoms, a, at.WORDS) != 0 or _of_atom(atoms, a, at.MANY) == 1):
         _trait_column(atoms, a, tables, columns, frames, turns, rows, t, out, size)
         return
     if sort >= at.TRAIT:
@@ -640,7 +646,7 @@ def block(context, segments, asked, rows, t, lanes, stack, odd, out, filled, qui
             shortest[i] = FAR
         for a in asked:
             _column(atoms, a, tables, columns, frames, turns, r, at_, lanes[a], size)
-            if _i64(atoms, a * at.ATOM_WIDTH + at.MAY_ASK) != 0:
+            if _of_atom(atoms, a, at.MAY_ASK) != 0:
                 for i in range(size):
                     if lanes[a, i] == 0:
                         bad[i] = True
@@ -802,110 +808,106 @@ def insert(context, first, rows, which, ts, mids, flags, values, everything):
     simple = carray(_pointer(context[at.X_FILTERS]), (1 << 40, 4), np.int64)
     for i in range(first, rows.size):
         k, row, x = which[i], rows[i], ts[i]
-        if row >= _i64(tables, k * at.TABLE_WIDTH + at.ROWS):
+        if row >= _of_table(tables, k, at.ROWS):
             return i
         begin, end, based = _span(tables, k, row)
         count = end - begin
-        sizes = _i64(tables, k * at.TABLE_WIDTH + at.SIZES)
+        sizes = _of_table(tables, k, at.SIZES)
         run = np.int64(-1)
         if not based:
-            run = np.int64(_u32(_i64(tables, k * at.TABLE_WIDTH + at.START), row)) - MOVED
+            run = np.int64(_u32(_of_table(tables, k, at.START), row)) - MOVED
         place = end
         while place > begin and _ts(tables, k, place - 1, based) > x:
             place -= 1
-        if (
-            _i64(tables, k * at.TABLE_WIDTH + at.ORDERED) != 0
-            and place > begin
-            and _ts(tables, k, place - 1, based) == x
-        ):
+        if _of_table(tables, k, at.ORDERED) != 0 and place > begin and _ts(tables, k, place - 1, based) == x:
             return i
         place -= begin
-        if run < 0 or count + 1 > _i64(_i64(tables, k * at.TABLE_WIDTH + at.RUN_ROOM), run):
+        if run < 0 or count + 1 > _i64(_of_table(tables, k, at.RUN_ROOM), run):
             room = max(np.int64(4), 2 * (count + 1))
             to = _i64(sizes, 0)
-            if to + room > _i64(tables, k * at.TABLE_WIDTH + at.TAIL_ROOM) or (
-                run < 0 and _i64(sizes, 1) >= _i64(tables, k * at.TABLE_WIDTH + at.RUNS_ROOM)
+            if to + room > _of_table(tables, k, at.TAIL_ROOM) or (
+                run < 0 and _i64(sizes, 1) >= _of_table(tables, k, at.RUNS_ROOM)
             ):
                 return i
             _put_i64(sizes, 0, to + room)
             for j in range(count):
-                _put_i64(_i64(tables, k * at.TABLE_WIDTH + at.TAIL_TS), to + j, _ts(tables, k, begin + j, based))
+                _put_i64(_of_table(tables, k, at.TAIL_TS), to + j, _ts(tables, k, begin + j, based))
                 if based:
-                    _put_i32(_i64(tables, k * at.TABLE_WIDTH + at.TAIL_ORIGIN), to + j, -1)
-                    mid = -1 - (begin + j) if _i64(tables, k * at.TABLE_WIDTH + at.HAS_MIDS) != 0 else -(1 << 31)
-                    _put_i32(_i64(tables, k * at.TABLE_WIDTH + at.TAIL_MID), to + j, mid)
+                    _put_i32(_of_table(tables, k, at.TAIL_ORIGIN), to + j, -1)
+                    mid = -1 - (begin + j) if _of_table(tables, k, at.HAS_MIDS) != 0 else -(1 << 31)
+                    _put_i32(_of_table(tables, k, at.TAIL_MID), to + j, mid)
                     word = (
-                        np.uint64(_u8(_i64(tables, k * at.TABLE_WIDTH + at.FLAGS), begin + j))
-                        if _i64(tables, k * at.TABLE_WIDTH + at.FLAG_SIZE) == 1
-                        else _u64(_i64(tables, k * at.TABLE_WIDTH + at.FLAGS), begin + j)
+                        np.uint64(_u8(_of_table(tables, k, at.FLAGS), begin + j))
+                        if _of_table(tables, k, at.FLAG_SIZE) == 1
+                        else _u64(_of_table(tables, k, at.FLAGS), begin + j)
                     )
-                    _put_u64(_i64(tables, k * at.TABLE_WIDTH + at.TAIL_FLAGS), to + j, word)
+                    _put_u64(_of_table(tables, k, at.TAIL_FLAGS), to + j, word)
                 else:
                     _put_i32(
-                        _i64(tables, k * at.TABLE_WIDTH + at.TAIL_ORIGIN),
+                        _of_table(tables, k, at.TAIL_ORIGIN),
                         to + j,
-                        _i32(_i64(tables, k * at.TABLE_WIDTH + at.TAIL_ORIGIN), begin + j),
+                        _i32(_of_table(tables, k, at.TAIL_ORIGIN), begin + j),
                     )
                     _put_i32(
-                        _i64(tables, k * at.TABLE_WIDTH + at.TAIL_MID),
+                        _of_table(tables, k, at.TAIL_MID),
                         to + j,
-                        _i32(_i64(tables, k * at.TABLE_WIDTH + at.TAIL_MID), begin + j),
+                        _i32(_of_table(tables, k, at.TAIL_MID), begin + j),
                     )
                     _put_u64(
-                        _i64(tables, k * at.TABLE_WIDTH + at.TAIL_FLAGS),
+                        _of_table(tables, k, at.TAIL_FLAGS),
                         to + j,
-                        _u64(_i64(tables, k * at.TABLE_WIDTH + at.TAIL_FLAGS), begin + j),
+                        _u64(_of_table(tables, k, at.TAIL_FLAGS), begin + j),
                     )
             for c in range(
-                _i64(tables, k * at.TABLE_WIDTH + at.FIRST_COLUMN),
-                _i64(tables, k * at.TABLE_WIDTH + at.FIRST_COLUMN) + _i64(tables, k * at.TABLE_WIDTH + at.MANY_COLUMNS),
+                _of_table(tables, k, at.FIRST_COLUMN),
+                _of_table(tables, k, at.FIRST_COLUMN) + _of_table(tables, k, at.MANY_COLUMNS),
             ):
                 for j in range(count):
                     found, known = _value(columns, c, begin + j, based)
                     _put_i64(
-                        _i64(columns, c * at.COLUMN_WIDTH + at.TAIL),
+                        _of_column(columns, c, at.TAIL),
                         to + j,
-                        found if known else _i64(columns, c * at.COLUMN_WIDTH + at.TAIL_MISSING),
+                        found if known else _of_column(columns, c, at.TAIL_MISSING),
                     )
             if run < 0:
                 run = _i64(sizes, 1)
                 _put_i64(sizes, 1, run + 1)
-                _put_i64(_i64(tables, k * at.TABLE_WIDTH + at.RUN_ROW), run, row)
-                _put_i64(_i64(tables, k * at.TABLE_WIDTH + at.RUN_BASE), run, begin)
-                _put_u32(_i64(tables, k * at.TABLE_WIDTH + at.START), row, np.uint32(MOVED + run))
-            _put_i64(_i64(tables, k * at.TABLE_WIDTH + at.RUN_AT), run, to)
-            _put_i64(_i64(tables, k * at.TABLE_WIDTH + at.RUN_ROOM), run, room)
+                _put_i64(_of_table(tables, k, at.RUN_ROW), run, row)
+                _put_i64(_of_table(tables, k, at.RUN_BASE), run, begin)
+                _put_u32(_of_table(tables, k, at.START), row, np.uint32(MOVED + run))
+            _put_i64(_of_table(tables, k, at.RUN_AT), run, to)
+            _put_i64(_of_table(tables, k, at.RUN_ROOM), run, room)
             begin = to
         place += begin
         end = begin + count
-        _shift(_i64(tables, k * at.TABLE_WIDTH + at.TAIL_TS), 8, place, end)
-        _shift(_i64(tables, k * at.TABLE_WIDTH + at.TAIL_ORIGIN), 4, place, end)
-        _shift(_i64(tables, k * at.TABLE_WIDTH + at.TAIL_MID), 4, place, end)
-        _shift(_i64(tables, k * at.TABLE_WIDTH + at.TAIL_FLAGS), 8, place, end)
-        _put_i64(_i64(tables, k * at.TABLE_WIDTH + at.TAIL_TS), place, x)
-        _put_i32(_i64(tables, k * at.TABLE_WIDTH + at.TAIL_ORIGIN), place, -1)
-        _put_i32(_i64(tables, k * at.TABLE_WIDTH + at.TAIL_MID), place, mids[i])
+        _shift(_of_table(tables, k, at.TAIL_TS), 8, place, end)
+        _shift(_of_table(tables, k, at.TAIL_ORIGIN), 4, place, end)
+        _shift(_of_table(tables, k, at.TAIL_MID), 4, place, end)
+        _shift(_of_table(tables, k, at.TAIL_FLAGS), 8, place, end)
+        _put_i64(_of_table(tables, k, at.TAIL_TS), place, x)
+        _put_i32(_of_table(tables, k, at.TAIL_ORIGIN), place, -1)
+        _put_i32(_of_table(tables, k, at.TAIL_MID), place, mids[i])
         word = _flags_of(
             simple,
-            _i64(tables, k * at.TABLE_WIDTH + at.FIRST_FILTER),
-            _i64(tables, k * at.TABLE_WIDTH + at.LAST_FILTER),
+            _of_table(tables, k, at.FIRST_FILTER),
+            _of_table(tables, k, at.LAST_FILTER),
             flags[i],
             values,
             i,
         )
-        _put_u64(_i64(tables, k * at.TABLE_WIDTH + at.TAIL_FLAGS), place, word)
-        for j in range(_i64(tables, k * at.TABLE_WIDTH + at.MANY_COLUMNS)):
-            c = _i64(tables, k * at.TABLE_WIDTH + at.FIRST_COLUMN) + j
-            _shift(_i64(columns, c * at.COLUMN_WIDTH + at.TAIL), 8, place, end)
+        _put_u64(_of_table(tables, k, at.TAIL_FLAGS), place, word)
+        for j in range(_of_table(tables, k, at.MANY_COLUMNS)):
+            c = _of_table(tables, k, at.FIRST_COLUMN) + j
+            _shift(_of_column(columns, c, at.TAIL), 8, place, end)
             known = values[i, j] != at.MISSING
             _put_i64(
-                _i64(columns, c * at.COLUMN_WIDTH + at.TAIL),
+                _of_column(columns, c, at.TAIL),
                 place,
-                values[i, j] if known else _i64(columns, c * at.COLUMN_WIDTH + at.TAIL_MISSING),
+                values[i, j] if known else _of_column(columns, c, at.TAIL_MISSING),
             )
             if known and values[i, j] < 0:
-                _put_i64(_i64(columns, c * at.COLUMN_WIDTH + at.SIGNED), 0, 1)
-        _put_i64(_i64(tables, k * at.TABLE_WIDTH + at.RUN_COUNT), run, count + 1)
+                _put_i64(_of_column(columns, c, at.SIGNED), 0, 1)
+        _put_i64(_of_table(tables, k, at.RUN_COUNT), run, count + 1)
         everything[i] = x < _i64(context[at.X_EXISTS], row)
         if x < _i64(context[at.X_FIRST], row):
             _put_i64(context[at.X_FIRST], row, x)

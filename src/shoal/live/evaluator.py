@@ -83,6 +83,7 @@ class Evaluator:
     def forget_filters(self) -> None:
         """Tables were replaced: their filters have to be worked out anew."""
         self.filters.clear()
+        self.plain.forget()
         for table in self.state.events.values():
             table.drop_filters()
 

@@ -40,8 +40,8 @@ class Mids:
         return cls(None, b"".join(raw), np.cumsum(np.fromiter(map(len, raw), np.int64, len(raw))))
 
     def __len__(self) -> int:
-        found = self.ends if self.numbers is None else self.numbers
-        return 0 if found is None else int(found.size)
+        found: npt.NDArray[Any] | None = self.ends if self.numbers is None else self.numbers
+        return 0 if found is None else len(found)
 
     def __getitem__(self, index: int) -> str:
         if self.numbers is not None:
@@ -54,7 +54,7 @@ class Mids:
     def nbytes(self) -> int:
         """What they take in memory."""
         arrays: list[Any] = [a for a in (self.numbers, self.ends) if a is not None]
-        return len(self.raw) + sum(a.nbytes for a in arrays)
+        return len(self.raw) + sum(int(a.nbytes) for a in arrays)
 
 
 def _is_hex(raw: bytes) -> bool:

@@ -67,6 +67,10 @@ class Plain:
         self.state, self.zone = state, zone
         self._streams: dict[tuple[int, int, str | None, bool], tuple[tuple[int, int, int], Stream]] = {}
 
+    def forget(self) -> None:
+        """Tables were replaced."""
+        self._streams.clear()
+
     def numbers(self, atom: Atom, rows: Ints, t: Ints, frame: Ints | None) -> tuple[Ints, Bools | None]:
         """The number of each customer, and for whom the interpreter has to be asked instead (None: for nobody).
 

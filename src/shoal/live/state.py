@@ -144,10 +144,15 @@ class State:
         return standing
 
     def _move_belonging(self, rows: list[int]) -> None:
-        table = self.trait_table(ACCOUNT_ID)
-        for row in rows:
-            for entry in table.entries(row):
+        table = self.traits.get(ACCOUNT_ID)
+        for row in rows if table is not None else ():
+            for entry in self.entries(table, row):
                 self.belongs(self.people.survivor(row), entry.get("value"))
+
+    def belong_again(self) -> None:
+        """Note anew who is of which account."""
+        self.belonging.clear()
+        self._move_belonging(list(range(len(self.people))))
 
     def belongs(self, row: int, account: object) -> None:
         """Note that a customer is, was or will be of an account."""
