@@ -443,9 +443,16 @@ def test_a_definition_that_names_a_broken_one_says_so_and_both_can_be_removed(ro
 def test_revenue_of_an_event_that_is_not_there_is_told(root: Path) -> None:
     """Breaks when a typo under revenue: makes every figure zero without a word."""
     settings = root / "shoal.yaml"
-    settings.write_text(settings.read_text().replace("orders: Order Completed", "orders: Order Complete"))
+    text = settings.read_text()
+    line = 1 + text.splitlines().index("  orders: Order Completed")
+    settings.write_text(text.replace("  orders: Order Completed", "  orders: Order Complete"))
+    with pytest.raises(ConfigError, match='Did you mean "Order Completed"') as caught:
+        open_workspace(root)
+    assert str(caught.value).startswith(f"{settings}:{line}: revenue.orders: ")
+    settings.write_text(text.replace("  orders: Order Completed", "  orders: Order Cancelled"))
     with open_workspace(root) as shop:
-        (told,) = [note for note in shop.load().notes if note.startswith("shoal.yaml: revenue.orders")]
+        (told,) = [note for note in shop.load().notes if "revenue.orders" in note]
+    assert told.startswith(f"{settings}:{line}: ")
     assert 'Did you mean "Order Completed"' in told
 
 

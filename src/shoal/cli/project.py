@@ -199,10 +199,22 @@ def sql(ctx: click.Context, query: str, limit: int, json_: bool) -> None:
         if json_:
             print_json(found.to_pylist())
             return
-        rows = [[plain(v) for v in row.values()] for row in found.slice(0, limit).to_pylist()]
+        rows = [[_cell(v) for v in row.values()] for row in found.slice(0, limit).to_pylist()]
         table(found.column_names, rows)
         if found.num_rows > limit:
             click.echo(f"{limit:,} of {found.num_rows:,} rows are shown; --limit shows more.")
+
+
+_WIDEST = 60
+
+
+def _cell(value: object) -> str:
+    """A value as people write it; lists of objects briefly, with their names but once: ``--json`` has all of it."""
+    objects = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict)]
+    if not objects:
+        return plain(value)
+    said = "; ".join(", ".join(f"{k} {plain(v)}" for k, v in one.items() if v is not None) for one in objects)
+    return said if len(said) <= _WIDEST else said[: _WIDEST - 1] + "…"
 
 
 @click.command()

@@ -178,6 +178,7 @@ def edit(
 
 def _print_saved(ws: Workspace, slug: str, verb: str, json_: bool) -> None:
     from shoal.lang.say import say
+    from shoal.workspace.data import counted
 
     definition = ws.segments[slug]
     preview = ws.segments.preview(definition.where)
@@ -185,7 +186,7 @@ def _print_saved(ws: Workspace, slug: str, verb: str, json_: bool) -> None:
         print_json({"slug": slug, "purpose": definition.purpose} | _preview_document(preview))
         return
     click.echo(f"{verb} segments/{slug}.yaml: {say(definition.where, ws.schema)}.")
-    click.echo(f"{preview.size:,} of {preview.base:,} customers, as of {when(preview.at)}.")
+    click.echo(f"{preview.size:,} of {counted(preview.base, 'customer')}, as of {when(preview.at)}.")
     _print_doubts(preview.doubts)
     for other in ws.segments.similar(slug):
         click.echo(f"Note: it is much like the segment {other!r}.")
@@ -204,6 +205,8 @@ def _preview_document(found: Preview) -> dict[str, Any]:
 @click.pass_context
 def test(ctx: click.Context, where: str, as_of: str | None, known_at: str | None, json_: bool) -> None:
     """Say how many customers a condition holds for, without saving it."""
+    from shoal.workspace.data import counted
+
     with opened(ctx) as ws:
         at, known = asked_known(ws, as_of, known_at)
         found = ws.segments.preview(where, as_of=at, known_at=known)
@@ -212,7 +215,7 @@ def test(ctx: click.Context, where: str, as_of: str | None, known_at: str | None
             return
         instants = as_of_sentence(found.at, known)
         click.echo(
-            f"{found.sentence}: {found.size:,} of {found.base:,} customers, {instants[:1].lower()}{instants[1:]}."
+            f"{found.sentence}: {found.size:,} of {counted(found.base, 'customer')}, {instants[:1].lower()}{instants[1:]}."
         )
         _print_doubts(found.doubts)
 

@@ -157,6 +157,7 @@ def _config(document: object, root: Path) -> Config:
         if document.get(key) is not None:
             config = replace(config, **reader(document[key], config))
     _purchases_are_there(document.get("purchases") or {}, config)
+    _revenue_is_there(config)
     _revenue_currency = replace(config.revenue, currency=config.currency)
     return replace(config, revenue=_revenue_currency)
 
@@ -250,6 +251,29 @@ def _names(value: object, path: str) -> tuple[str, ...]:
             f"{value!r} is no name of a property.", place=path, fix="Write one name, a list of names, or none."
         )
     return tuple(names)
+
+
+_SLIP = 0.85
+"""Names as alike as this are one name with a slip of the pen; ``Order Cancelled`` is less like ``Order Completed``."""
+
+
+def _revenue_is_there(config: Config) -> None:
+    """Refuse the name of an event that is nearly one which the sources bring; others may come live, and aren't."""
+    from difflib import SequenceMatcher
+
+    known = sorted({event.event for source in config.sources.values() for event in source.events})
+    for place, name in named_events(config.revenue):
+        for near in [] if name in known else known:
+            if SequenceMatcher(None, name.casefold(), near.casefold()).ratio() >= _SLIP:
+                raise ConfigError(f'No source brings an event "{name}".', place=place, fix=did_you_mean([near]))
+
+
+def named_events(rule: RevenueRule) -> list[tuple[str, str]]:
+    """The events that ``revenue:`` names beside the usual ones, each with the path of its key."""
+    usual = RevenueRule()
+    found = [("revenue.orders", name) for name in {rule.orders} - {usual.orders}]
+    found += [(f"revenue.events.{name}", name) for name in sorted(rule.events.keys() - usual.events.keys())]
+    return found + [(f"revenue.cost.{name}", name) for name in sorted(rule.cost)]
 
 
 def _purchases_are_there(given: Mapping[str, Any], config: Config) -> None:

@@ -80,18 +80,28 @@ def is_utf8(codec: str) -> bool:
     return codecs.lookup(codec).name in ("utf-8", "utf-8-sig", "ascii")
 
 
+def is_encoding(codec: str) -> bool:
+    """Whether there is an encoding of this name."""
+    try:
+        codecs.lookup(codec)
+    except (LookupError, ValueError):
+        return False
+    return True
+
+
+def near_encoding(codec: str) -> str:
+    """What may have been meant by the name of an encoding that there isn't."""
+    return did_you_mean(nearest(codec, _KNOWN)) or "Use utf-8."
+
+
 def declared(codec: str, sample: bytes, place: str) -> Encoding:
     """Check a declared encoding against a sample of the file.
 
     Raises:
         SourceError: there is no such encoding, or it can't be the one of this file.
     """
-    try:
-        codecs.lookup(codec)
-    except LookupError:
-        raise SourceError(
-            f"There is no encoding {codec!r}.", place=place, fix=did_you_mean(nearest(codec, _KNOWN)) or "Use utf-8."
-        ) from None
+    if not is_encoding(codec):
+        raise SourceError(f"There is no encoding {codec!r}.", place=place, fix=near_encoding(codec))
     bad = _bad_lines(sample, codec)
     if bad and len(bad) * 10 > sample.count(b"\n") + 1:
         found = detect(sample).codec

@@ -103,7 +103,7 @@ def _only_sheet(workbook: CalamineWorkbook, file: SourceFile) -> str:
         raise SourceError(
             f"The workbook has {len(filled)} sheets.",
             place=file.path,
-            fix=f"Say which one in the format, as sheet: NAME. It holds: {', '.join(filled)}.",
+            fix=f"Say which one in the format, as sheet: NAME. It holds: {', '.join(filled) or 'nothing'}.",
         )
     return filled[0] if filled else workbook.sheet_names[0]
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from shoal.errors import ConfigError, did_you_mean, nearest
 from shoal.lang.schema import Kind
+from shoal.sources.encoding import is_encoding, near_encoding
 from shoal.sources.reading import READERS, Format
 from shoal.sources.section import Section
 
@@ -287,6 +288,8 @@ def parse_format(value: object, place: str = "format") -> Format:
 
 
 def _check_format(part: Section, fmt: Format) -> None:
+    if fmt.encoding is not None and not is_encoding(fmt.encoding):
+        part.fail("encoding", f"There is no encoding {fmt.encoding!r}.", near_encoding(fmt.encoding))
     if fmt.decimal not in (None, ".", ","):
         part.fail("decimal", f"{fmt.decimal!r} is not a decimal sign.", 'Write "." or ",".')
     if fmt.thousands is not None and fmt.thousands == (fmt.decimal or "."):

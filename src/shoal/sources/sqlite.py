@@ -100,7 +100,9 @@ def _sql(database: sqlite3.Connection, fmt: Format, file: SourceFile) -> str:
     if fmt.table.casefold() not in (name.casefold() for name in known):
         near = did_you_mean(nearest(fmt.table, known))
         raise SourceError(
-            f"There is no table {fmt.table!r}.", place=file.path, fix=near or f"It holds: {', '.join(known)}."
+            f"There is no table {fmt.table!r}.",
+            place=file.path,
+            fix=near or f"It holds: {', '.join(known) or 'nothing'}.",
         )
     return f"SELECT * FROM {_quoted(fmt.table)}"
 

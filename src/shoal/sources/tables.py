@@ -49,9 +49,13 @@ def clean_name(name: str, position: int) -> str:
 def _double(names: tuple[str, ...], folded: str, place: str) -> SourceError:
     positions = [i for i, name in enumerate(names, start=1) if name.casefold() == folded]
     spellings = sorted({names[i - 1] for i in positions})
-    what = f"named {spellings[0]!r}" if len(spellings) == 1 else f"whose names differ only in case ({spellings})"
     where = " and ".join(str(i) for i in positions)
-    return SourceError(f"Columns {where} are {what}.", place=place, fix=_rename_fix(names))
+    said = (
+        f"Columns {where} are named {spellings[0]!r}."
+        if len(spellings) == 1
+        else f"The names of columns {where} differ only in case: {', '.join(map(repr, spellings))}."
+    )
+    return SourceError(said, place=place, fix=_rename_fix(names))
 
 
 def _rename_fix(names: tuple[str, ...]) -> str:

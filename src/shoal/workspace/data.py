@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shoal import clock
-from shoal.config import located
+from shoal.config import located, named_events
 from shoal.customers.load import LoadReport, Progress, load, reload_quarantine
 from shoal.errors import ConfigError, UnknownName, did_you_mean, nearest
 from shoal.insight.history import newest
 from shoal.insight.ranks import BACKFILL_DAYS
 from shoal.insight.traits import compute_traits
-from shoal.shapes import RevenueRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -223,18 +222,10 @@ class Data:
 
     def faults(self) -> tuple[str, ...]:
         """What isn't in force as it was written: definitions that can't be accepted, revenue of events that aren't there."""
-        rule, known = self._ws.config.revenue, self._ws.schema.events
-        usual = RevenueRule()
-        named = {
-            "orders": {rule.orders} - {usual.orders},
-            "events": rule.events.keys() - usual.events.keys(),
-            "cost": rule.cost.keys(),
-        }
+        known = self._ws.schema.events
         lost = [
-            f'shoal.yaml: revenue.{part}: No event is called "{name}". '
-            + (did_you_mean(nearest(name, known)) or f"There are: {', '.join(sorted(known))}.")
-            for part, names in named.items()
-            for name in sorted(names)
+            str(self._lost(place, name, known))
+            for place, name in named_events(self._ws.config.revenue)
             if known and name not in known
         ]
         catalogue = self._ws.catalogue
@@ -244,6 +235,10 @@ class Data:
             for slug, fault in catalogue.faults.items()
         ]
         return (*lost, *broken)
+
+    def _lost(self, place: str, name: str, known: Iterable[str]) -> ConfigError:
+        fix = did_you_mean(nearest(name, known)) or f"There are: {', '.join(sorted(known))}."
+        return located(ConfigError(f'No event is called "{name}".', place=place, fix=fix), self._ws.config.root)
 
     def recalibrate(self) -> tuple[str, ...]:
         """Take new cut points and publish who is in which segment by them; returns what the reader should know."""

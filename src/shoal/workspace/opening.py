@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -104,11 +105,19 @@ def _refuse_changes(query: str) -> None:
     try:
         found = sqlglot.parse(query, read="duckdb")
     except sqlglot.ParseError as error:
-        raise DefinitionError(f"This is not SQL: {str(error).splitlines()[0]}", fix="Write one SELECT.") from None
+        raise DefinitionError(
+            f"This is not SQL: {str(error).splitlines()[0]}", fix=_quoted_at(query) or "Write one SELECT."
+        ) from None
     if len(found) != 1 or not isinstance(found[0], exp.Query):
         raise DefinitionError(
             "Only a single SELECT can be run here.", fix="Change data through sources and shoal load."
         )
+
+
+def _quoted_at(query: str) -> str | None:
+    """Events have a column that SQL takes for a word of its own."""
+    bare = re.search(r'(?<!["\w])at(?!["\w])(?!\s+time\s+zone)', query, re.IGNORECASE)
+    return 'Write the column at in quotes: "at".' if bare else None
 
 
 def _open_store(config: Config) -> DuckStore:
@@ -348,7 +357,8 @@ class Workspace:
         try:
             return as_form(self.store.arrow(query), form)
         except StatementError as error:
-            raise DefinitionError(f"The query can't be run. {error.reason}.") from None
+            fix = _quoted_at(query) if "Parser Error" in error.reason else None
+            raise DefinitionError(f"The query can't be run. {error.reason}.", fix=fix) from None
         finally:
             self.store.execute("RESET search_path")
 

@@ -69,7 +69,9 @@ class Scope:
 
     def unknown(self, node: Node, what: str, name: str, known: Iterable[str], of: str = "") -> DefinitionError:
         """The error for a name that isn't there, with the nearest ones, or some of those there are."""
-        return self.fault(node, f'There is no {what} "{name}"{of}.', suggestion(name, known), at=name)
+        names = list(known)
+        fix = suggestion(name, names) if names else _NONE_YET.get(what, suggestion(name, names))
+        return self.fault(node, f'There is no {what} "{name}"{of}.', fix, at=name)
 
     def in_filter(self, event: str) -> Scope:
         """The scope of the filter of the events with this name."""
@@ -97,6 +99,11 @@ def _spot(text: str, start: int, end: int, name: str) -> tuple[int, int]:
 
 
 _NAMES = ("word", "name", "text")
+_NONE_YET = {
+    "segment": "None is there yet: add one with shoal segment add.",
+    "list": "None is there yet: make one with shoal list add.",
+    "purpose": "None is there yet: name it under purposes: in shoal.yaml.",
+}
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
