@@ -103,6 +103,25 @@ def test_a_threshold_stops_the_load_and_nothing_is_kept(shop: Shop) -> None:
     assert shop.leftovers() == []
 
 
+def test_a_threshold_that_stops_names_the_first_row_of_each_reason(shop: Shop) -> None:
+    """Breaks if a load is refused for rows that are shown nowhere, since nothing was put in quarantine."""
+    rows = [f"{i},{'' if i in (7, 9) else 'a'},2017-01-02,1\n" for i in range(20)]
+    rows[4] = "4,a,2017-13-45,1\n"
+    shop.write("o.csv", "id,who,day,n\n" + "".join(rows))
+    mapping = "o: {from: o.csv, events: [{event: O, customer: who, at: day, id: id}]}"
+    with pytest.raises(QualityStop) as caught:
+        shop.load(mapping, quality={"stop": {"quarantined": 0.1}})
+    said = str(caught.value)
+    assert "o.csv:9: No customer: who is empty" in said
+    assert "(2 rows)" in said
+    assert "o.csv:6: " in said
+    assert "(1 row)." in said
+    assert "\n" not in said
+    with pytest.raises(QualityStop) as caught:
+        shop.load(mapping, quality={"stop": {"freshness": 0.0001}})
+    assert "o.csv:" not in str(caught.value), "the rows are not what is at fault"
+
+
 def test_a_threshold_warns_and_the_load_goes_on(shop: Shop) -> None:
     shop.write("o.csv", HEAD + "\n".join(ROWS) + "\n")
     report = shop.load(MAPPING, quality={"warn": {"completeness": 0.9}})

@@ -15,7 +15,7 @@ from shoal.customers.load.staging import FILE, ROW, name
 from shoal.sql.encode import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -120,6 +120,19 @@ def contents(store: Store, rows: Rows) -> None:
         "INSERT INTO load_quarantined SELECT source, path, line, code, reason, CAST(json_object('row', content) AS VARCHAR) "
         f"FROM load_rejects WHERE source = {source}"
     )
+
+
+def first_of_each(store: Store, sources: Sequence[str], most: int = 4) -> list[str]:
+    """The first faulty row of each reason with its place, the most frequent reasons first."""
+    inside = ", ".join(quoted(source) for source in sources)
+    rows = store.rows(
+        "SELECT path, line, reason, count(*) OVER (PARTITION BY source, code) AS n FROM load_quarantined "
+        f"WHERE source IN ({inside}) QUALIFY row_number() OVER (PARTITION BY source, code ORDER BY path, line) = 1 "
+        f"ORDER BY n DESC, path, line LIMIT {most}"
+    )
+    return [
+        f"{path}:{line}: {reason.rstrip('.')} ({n:,} {'row' if n == 1 else 'rows'})" for path, line, reason, n in rows
+    ]
 
 
 def unused(store: Store, rows: Rows) -> int:

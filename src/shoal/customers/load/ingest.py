@@ -18,6 +18,7 @@ from shoal.customers.load.events import Money
 from shoal.customers.load.prepare import Prepared, Setting
 from shoal.customers.load.report import LoadReport, SourceReport
 from shoal.customers.load.staging import Meter, NumberedFile, Progress
+from shoal.errors import QualityStop
 from shoal.lang import calendar
 from shoal.sql.encode import quoted
 from shoal.sql.registry import Registry
@@ -122,11 +123,28 @@ def _load(
         report.sources[name] = next((p.report for p in prepared if p.spec.name == name), SourceReport(name))
         report.sources[name].skipped = skipped[name]
     meter.at(due[-1], "writing")
-    judging.stop_or_warn(report.quality)
+    _stop_or_warn(store, report.quality)
     with store.transaction():
         _write(store, plan, prepared, report, setting)
         then(report)
     return report
+
+
+_OF_ROWS = ("quarantined", "loss", "score")
+"""The measures that rows which can't be used make worse."""
+
+
+def _stop_or_warn(store: Store, quality: judging.QualityReport) -> None:
+    """Let a threshold stop the load; since nothing will be in quarantine then, the rows at fault are named at once."""
+    try:
+        judging.stop_or_warn(quality)
+    except QualityStop as stop:
+        stopped = {m.source for m in quality.measures if m.verdict == "stop" and m.measure in _OF_ROWS}
+        shown = faults.first_of_each(store, sorted(stopped)) if stopped else []
+        if not shown:
+            raise
+        problem = f"{stop.problem} The first of each reason: {'; '.join(shown)}."
+        raise QualityStop(problem, place=stop.place, fix=stop.fix) from None
 
 
 def _silent(_: object) -> None:
