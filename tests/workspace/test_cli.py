@@ -242,14 +242,19 @@ def test_library_adds_a_template(root: Path, capsys: pytest.CaptureFixture[str])
 
 def test_quality_and_quarantine_speak_of_the_faulty_rows(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = json_of(capsys, "-w", str(root), "quarantine", "list")["rows"]
-    assert {(row["code"], row["line"]) for row in rows} == {("no-customer", 46), ("bad-time", 64)}
+    aside = {("no-customer", 46), ("bad-time", 64), ("no-number", 302), ("incomplete", 303)}
+    assert {(row["code"], row["line"]) for row in rows} == aside
     measures = {row["measure"] for row in json_of(capsys, "-w", str(root), "quality")}
     assert {"score", "rows", "duplicates", "freshness", "quarantined"} <= measures
     file = root.parent / "exports" / "order_lines.csv"
     file.write_text(file.read_text().replace("2025-02-30", "2025-02-28"))
     done = json_of(capsys, "-w", str(root), "quarantine", "retry")
     assert done["resolved"] == 1
-    assert {r["code"] for r in json_of(capsys, "-w", str(root), "quarantine", "list")["rows"]} == {"no-customer"}
+    assert {r["code"] for r in json_of(capsys, "-w", str(root), "quarantine", "list")["rows"]} == {
+        "no-customer",
+        "no-number",
+        "incomplete",
+    }
 
 
 def test_a_quarantined_row_is_found_from_where_the_reader_stands(
