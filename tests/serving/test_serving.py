@@ -225,3 +225,16 @@ def test_it_stops_on_both_signals(served: Served) -> None:
     assert served.stop(signal.SIGINT) == 0
     served.start()
     assert served.members("buyers") == {"ann"}
+
+
+def test_a_segment_may_ask_for_what_came_before_anybody_asked(served: Served) -> None:
+    """Breaks if what came live is read from the store for somebody else, or a property that no segment named is lost."""
+    for i in (5, 3, 9, 1, 7):
+        served.send("track", userId=f"c{i}", event="Coupon Used", properties={"worth": i, "code": f"k{i}"})
+    served.send("identify", userId="c3", anonymousId="v3", traits={"tier": "gold"})
+    write_segment(served.folder, "worthy", 'max(worth of "Coupon Used") >= 5')
+    served.wait_for("worthy", {"c5", "c7", "c9"})
+    write_segment(served.folder, "coded", 'last(code of "Coupon Used") in ("k3", "k9") and not tier = "silver"')
+    served.wait_for("coded", {"c3", "c9"})
+    found = served.http.post("/v1/preview", json={"where": 'tier = "gold"'}, headers=served.bearer).json()
+    assert (found["count"], found["sample"]) == (1, ["c3"])

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from shoal.lang.nodes import Definition
     from shoal.lang.schema import Schema
     from shoal.live.columns import Column
+    from shoal.live.people import People
     from shoal.live.table import Table
     from shoal.sql.registry import Field
     from shoal.sql.store import Store
@@ -81,7 +82,9 @@ class _Loading:
     def __init__(self, store: Store, engine: Engine) -> None:
         self.store, self.engine, self.state = store, engine, engine.state
         self.registry = Registry.load(store)
-        self._keys = _Keys(store.arrow("SELECT key FROM customers ORDER BY key").column(0).to_numpy())
+        found = store.arrow("SELECT key, id FROM customers ORDER BY key")
+        # Those who came live got their rows as they came, and their keys as they were written.
+        self._keys = _Keys(found, self.state.people) if len(self.state.people) else _Keys(found)
 
     def people(self) -> None:
         """Customers, accounts, and who stands for whom."""
@@ -145,7 +148,7 @@ class _Loading:
         found = self._read(trait.table, "owner", ["value"], True)
         keys = self._keys
         if scope == ACCOUNT:
-            keys = _Keys(self.store.arrow("SELECT key FROM accounts ORDER BY key").column(0).to_numpy())
+            keys = _Keys(self.store.arrow("SELECT key, id FROM accounts ORDER BY key"), self.state.accounts)
         self._fill(table, found, ["value"], True, keys, {})
         if name == ACCOUNT_ID:
             for row in np.flatnonzero(np.diff(table.start.astype(np.int64))).tolist():
@@ -187,6 +190,10 @@ class _Loading:
                 columns[name] = _stored(found.column(2 + list(names).index(name)), column, fields.get(name, {}))
             else:
                 columns[name] = np.full(len(ts), column.missing, np.int64)
+        if len(rows) and (np.diff(rows) < 0).any():
+            order = np.argsort(rows, kind="stable")
+            rows, ts, mids = rows[order], ts[order], _taken(mids, order)
+            columns = {name: _taken(column, order) for name, column in columns.items()}
         table.fill(rows, ts, mids, columns)
 
     # ------------------------------------------------------------ words, lists, history
@@ -217,14 +224,32 @@ class _Loading:
 
 
 class _Keys:
-    """Rows of the store's keys."""
+    """Rows of the store's keys.
 
-    def __init__(self, keys: npt.NDArray[Any]) -> None:
-        self._keys = keys
+    Args:
+        found: keys and ids, by key.
+        people: has the rows; None where they are the keys' order.
+    """
+
+    def __init__(self, found: pa.Table, people: People | None = None) -> None:
+        self._keys = found.column(0).to_numpy()
+        self._rows: npt.NDArray[np.int64] | None = None
+        if people is not None:
+            self._rows = np.fromiter((people.row(one) for one in found.column(1).to_pylist()), np.int64, len(found))
 
     def rows_of(self, keys: Any) -> npt.NDArray[np.int64]:
         """The row of each key."""
-        return np.searchsorted(self._keys, np.asarray(keys, np.int64)).astype(np.int64)
+        places = np.searchsorted(self._keys, np.asarray(keys, np.int64)).astype(np.int64)
+        return places if self._rows is None else self._rows[places]
+
+
+def _taken(values: Any, order: npt.NDArray[np.int64]) -> Any:
+    """The values in another order."""
+    if isinstance(values, np.ndarray):
+        return values[order]
+    if isinstance(values, Mids):
+        return Mids(None if values.numbers is None else values.numbers[order])
+    return [values[i] for i in order.tolist()] if len(values) else values
 
 
 def _stored(values: pa.ChunkedArray, column: Column, fields: Mapping[str, Field]) -> npt.NDArray[np.int64] | list[Any]:

@@ -211,6 +211,13 @@ class Engine:
         flips = [self._evaluate(np.array(rows, np.int64), slugs) for slugs, rows in groups.items()]
         return self.told(list(chain.from_iterable(flips)), because)
 
+    def warm(self) -> list[Change]:
+        """Ask once of a single customer, so that what answers is compiled before the first event waits for it."""
+        rows = self.standing()
+        if len(rows):
+            self.mark(int(rows[0]), self.plan.definitions)
+        return self.settle()
+
     def standing(self) -> npt.NDArray[np.int64]:
         """All customers who stand for themselves."""
         people = self.state.people

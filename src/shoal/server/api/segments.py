@@ -98,10 +98,8 @@ def preview(request: Request, draft: Draft) -> dict[str, Any]:
     live = live_of(request)
     definition = Definition("preview", "preview", _condition(draft.where))  # type: ignore[arg-type]
     _checked(live, definition)
-    with live.lock:
-        engine = live.core.engine
-        found = engine.preview(definition, sample=draft.sample)
-        customers = len(engine.state.people)
+    found = live.preview(definition, draft.sample)
+    customers = len(live.core.engine.standing())
     return {
         "count": found.count,
         "customers": customers,

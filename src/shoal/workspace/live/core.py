@@ -90,6 +90,7 @@ class Core:
         seen: the message ids that are known.
         schema: zone and purposes; its traits and events are those of ``types``.
         tombstones: who was erased; None where nobody ever was.
+        extend: brings in what definitions name and the engine doesn't hold yet.
     """
 
     def __init__(
@@ -100,7 +101,9 @@ class Core:
         seen: Seen,
         schema: Schema,
         tombstones: Tombstones | None = None,
+        extend: Callable[[Mapping[str, Definition]], None] = lambda definitions: None,
     ) -> None:
+        self.extend = extend
         self.tombstones = tombstones
         self.engine = engine
         self.identities = identities
@@ -265,11 +268,12 @@ class Core:
 
     def _start(self, command: Command, applied: Applied) -> list[Change]:
         """The server started: whatever time and files changed meanwhile is published now."""
-        return self.engine.build()
+        return [*self.engine.build(), *self.engine.warm()]
 
     def _define(self, command: Command, applied: Applied) -> list[Change]:
         """Other definitions are in force."""
         definitions = {d["slug"]: definition_from_document(d) for d in command.body["definitions"]}
+        self.extend(definitions)
         self.engine.define(definitions)
         return self.engine.settle("definition changed")
 

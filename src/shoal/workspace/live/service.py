@@ -19,7 +19,7 @@ from shoal.customers.learning import Types
 from shoal.customers.seen import Seen
 from shoal.errors import StoreError
 from shoal.insight.definitions import known_at, read_catalogue, record
-from shoal.insight.resident import load_engine
+from shoal.insight.resident import extend_engine, load_engine
 from shoal.lang.calendar import zone
 from shoal.lang.files import definition_document
 from shoal.live.engine import Change
@@ -35,12 +35,13 @@ from shoal.workspace.live.webhooks import Webhooks
 from shoal.workspace.privacy import cleaned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from shoal.customers.privacy import Erased
     from shoal.customers.tracking import Call
     from shoal.insight.definitions import Catalogue
     from shoal.lang.nodes import Definition
+    from shoal.live.preview import Preview
     from shoal.sql.store import Store
     from shoal.workspace.live.core import Applied
     from shoal.workspace.opening import Workspace
@@ -51,6 +52,8 @@ MOST_WAITING = 200_000
 """Calls that may wait for the apply loop before senders are asked to come again."""
 MOST_UNWRITTEN = 1_000_000
 """Records that may wait for the store before senders are asked to come again."""
+STARTING = 600.0
+"""Seconds that the first evaluation of everything may take."""
 LOOK = 2.0
 """Seconds between two looks at the definition files."""
 IDLE = 0.25
@@ -124,9 +127,9 @@ class Live:
         self.keeper.start()
         for entry in self.log.read(self._position):
             self._let(entry.position, entry.kind, entry.payload, None)
-        self._order("start")
-        self._look(always=True)
+        position = self._order("start")
         self._thread.start()
+        self._wait_for(position, STARTING)
         self.webhooks.start()
 
     def close(self) -> None:
@@ -161,7 +164,21 @@ class Live:
         seen = Seen(self._is_stored)
         seen.fill(stored_messages(self._reading))
         identities = read_identities(self._reading, ws.config.identity)
-        return Core(engine, identities, types, seen, full, ws.privacy.tombstones)
+        return Core(engine, identities, types, seen, full, ws.privacy.tombstones, self._extend)
+
+    def _extend(self, definitions: Mapping[str, Definition]) -> None:
+        """Bring in the columns that definitions name and the engine doesn't hold; the store must have all that came."""
+        engine = self.core.engine
+        if engine.missing(definitions):
+            self.keeper.flush()
+            extend_engine(engine, self._reading, definitions)
+
+    def preview(self, definition: Definition, sample: int) -> Preview:
+        """What a definition would give now: see ``live.preview``."""
+        with self.lock:
+            engine = self.core.engine
+            self._extend({**engine.plan.definitions, definition.slug: definition})
+            return engine.preview(definition, sample=sample)
 
     # ------------------------------------------------------------ the apply loop
 
@@ -254,12 +271,15 @@ class Live:
         """
         position = self._order(what, **body)
         self.log.wait(position)
+        self._wait_for(position, timeout)
+        return position
+
+    def _wait_for(self, position: int, timeout: float) -> None:
         begun = stopwatch()
         while self._applied < position:
             if self.failure is not None or stopwatch() - begun > timeout:
                 raise StoreError("The server has stopped taking entries.", fix="Look at its log, and start it anew.")
             self._stop.wait(0.002)
-        return position
 
     def look_now(self) -> None:
         """Take in changed definition files at once rather than at the next look."""
@@ -352,8 +372,7 @@ class Live:
         return bool(stored_messages(self._reading, message))
 
     def _older(self, seq: int, most: int) -> list[Numbered]:
-        with self.lock:
-            return stored_changes(self._reading, seq, most)
+        return self.read(lambda store: stored_changes(store, seq, most))
 
 
 def newest_change(store: Store) -> int:

@@ -57,16 +57,21 @@ class Stream:
         """The changes after a number, at most so many; empty where there are none yet."""
         with self._state:
             if seq >= self._dropped:
-                kept = self._kept
-                if not kept or kept[-1].seq <= seq:
-                    return []
-                return list(kept)[bisect_right(kept, seq, key=_seq) :][:most]
+                return self._held(seq, most)
             oldest = self._kept[0].seq if self._kept else None
         found = self._older(seq, most)
-        return found if oldest is None else [change for change in found if change.seq < oldest] or self._from(oldest)
+        if oldest is not None:
+            found = [change for change in found if change.seq < oldest]
+        if len(found) < most:
+            with self._state:
+                found += self._held(max(seq, self._dropped, found[-1].seq if found else 0), most - len(found))
+        return found
 
-    def _from(self, oldest: int) -> list[Numbered]:
-        return self.after(oldest - 1)
+    def _held(self, seq: int, most: int) -> list[Numbered]:
+        kept = self._kept
+        if not kept or kept[-1].seq <= seq:
+            return []
+        return list(kept)[bisect_right(kept, seq, key=_seq) :][:most]
 
     def wait(self, seq: int, timeout: float) -> bool:
         """Wait until there is a change after a number; False where none came in time, or at the end."""
