@@ -141,7 +141,7 @@ class _Writing:
         good: list[Record] = []
         rejections: list[Rejection] = []
         for record in records:
-            reason = _reason_against(record)
+            reason = reason_against(record)
             if reason is None:
                 good.append(record)
             else:
@@ -414,8 +414,8 @@ def _owners(record: Record) -> list[tuple[str, int | None, str]]:
             return [(record.kept, None, CUSTOMER), (record.gone, None, CUSTOMER)]
 
 
-def _reason_against(record: Record) -> str | None:
-    """Why a record can't be stored, or None."""
+def reason_against(record: Record) -> str | None:
+    """Why a record can't be stored (see ``write_records``), or None."""
     for owner, _, _ in _owners(record):
         if not owner:
             return "no customer is named"
