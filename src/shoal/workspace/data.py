@@ -202,7 +202,7 @@ class Data:
 
     def _told(self, report: LoadReport, done: _Followed | None) -> Loaded:
         if done is None:
-            return Loaded(self._ws.now(), report, self.faults(), 0, 0, ())
+            return Loaded(self._ws.now(), report, (*report.warnings, *self.faults()), 0, 0, ())
         changes = done.published.changes.values()
         entered, left = (sum(pair[i] for pair in changes) for i in (0, 1))
         quality = self.quality_table() if report.load is not None else ()

@@ -54,6 +54,8 @@ MOST_UNWRITTEN = 1_000_000
 """Records that may wait for the store before senders are asked to come again."""
 STARTING = 600.0
 """Seconds that the first evaluation of everything may take."""
+TAKING = 30.0
+"""Seconds that a command may take."""
 LOOK = 2.0
 """Seconds between two looks at the definition files."""
 IDLE = 0.25
@@ -85,6 +87,7 @@ class Live:
         self.own = Lock()
         """Held by whoever uses the workspace's own connection while it is live."""
         self._paused = Lock()
+        self._looking = Lock()
         self.clock = workspace.clock
         self.delays = Delays()
         self.failure: BaseException | None = None
@@ -242,20 +245,28 @@ class Live:
         if self.core.engine.next_due() <= now and not self._stop.is_set():
             self.log.wait(self.queue.append(TICK, encode_tick(now)))
 
-    def _look(self, always: bool = False) -> None:
-        """Take in definition files that have changed; one with a fault keeps its last good version."""
-        root = self.workspace.config.root
-        stats = {p.name: (s.st_mtime_ns, s.st_size) for p in (root / "segments").glob("*.yaml") for s in (p.stat(),)}
-        if stats == self._looked_at and not always:
-            return
-        self._looked_at = stats
-        with self.lock:
-            schema = replace(self.core.schema, lists=frozenset(self.core.engine.state.lists))
-        self.catalogue = read_catalogue(root, schema, known_at(self._files))
-        record(self._files, self.catalogue, self.clock.now())
-        found = {slug: definition_document(d) for slug, d in self.catalogue.definitions.items()}
-        if self.catalogue.definitions != self.core.engine.plan.definitions:
-            self._order("define", definitions=list(found.values()))
+    def _look(self, always: bool = False) -> int | None:
+        """Take in definition files that have changed; one with a fault keeps its last good version.
+
+        Returns:
+            The position of the command that puts them in force, None where there is nothing to do.
+        """
+        with self._looking:
+            root = self.workspace.config.root
+            found = {
+                p.name: (s.st_mtime_ns, s.st_size) for p in (root / "segments").glob("*.yaml") for s in (p.stat(),)
+            }
+            if found == self._looked_at and not always:
+                return None
+            self._looked_at = found
+            with self.lock:
+                schema = replace(self.core.schema, lists=frozenset(self.core.engine.state.lists))
+            self.catalogue = read_catalogue(root, schema, known_at(self._files))
+            record(self._files, self.catalogue, self.clock.now())
+            if self.catalogue.definitions == self.core.engine.plan.definitions:
+                return None
+            documents = [definition_document(d) for d in self.catalogue.definitions.values()]
+            return self._order("define", definitions=documents)
 
     def _order(self, what: str, **body: Any) -> int:
         """Append a command; returns its position."""
@@ -263,7 +274,7 @@ class Live:
         self._work.set()
         return position
 
-    def command(self, what: str, timeout: float = 30.0, **body: Any) -> int:
+    def command(self, what: str, timeout: float = TAKING, **body: Any) -> int:
         """Give a command and wait until it has taken effect; returns its position.
 
         Raises:
@@ -282,8 +293,11 @@ class Live:
             self._stop.wait(0.002)
 
     def look_now(self) -> None:
-        """Take in changed definition files at once rather than at the next look."""
-        self._look(always=True)
+        """Take in changed definition files at once rather than at the next look, and wait until they are in force."""
+        position = self._look(always=True)
+        if position is not None:
+            self.log.wait(position)
+            self._wait_for(position, TAKING)
 
     def exclusively(self, work: Callable[[], T]) -> T:
         """Do work that changes the store by itself, as a load of files, and read everything anew afterwards.
