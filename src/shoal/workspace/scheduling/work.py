@@ -28,9 +28,7 @@ def load(workspace: Workspace, job: Job, at: int) -> str:
 
 def recalibrate(workspace: Workspace, job: Job, at: int) -> str:
     """Work out the cut points of RFM and lifecycle anew."""
-    notes = workspace.data.compute_traits(recalibrate=True)
-    workspace.segments.publish(because="recalibrated")
-    return " ".join(notes) or "Worked out anew."
+    return " ".join(workspace.data.recalibrate()) or "Worked out anew."
 
 
 def publish(workspace: Workspace, job: Job, at: int) -> str:
