@@ -59,6 +59,53 @@ def _segments(found: dict[str, Any]) -> tuple[str, str]:
     return "Evaluating segments", _table(("", "CPU s", "ratio", "s", "peak MB"), rows) + f"\n\n{note}"
 
 
+def _live(found: dict[str, Any]) -> tuple[str, str]:
+    base, engine = found["baseline"], found["engine"]
+    both = {key: round(engine["load"][key] + engine["build"][key], 3) for key in ("cpu_s", "wall_s")}
+    rows = [
+        _costs("One query per segment, by hand (baseline)", base, base),
+        _costs("Resident engine: load and evaluate all", {**both, "peak_mb": engine["peak_mb"]}, base),
+        *(
+            _costs(name, {**cost, "peak_mb": engine["peak_mb"]}, base)
+            for name, cost in (
+                ("of these, to evaluate all", engine["build"]),
+                ("after an hour has passed", engine["refresh"]["hour"]),
+                ("after a day has passed", engine["refresh"]["day"]),
+            )
+        ),
+        _costs("start from a snapshot", {**found["snapshot"]["start"], "peak_mb": found["snapshot"]["peak_mb"]}, base),
+        _costs("a day of calendar windows of all, midnight among it", found["wave"], base),
+    ]
+    preview, idle = engine["preview_ms"], engine["idle_us"]
+    fed = [(many, each) for many, each in found["events"].items() if many.isdecimal()]
+    notes = [
+        f"Preview of a new definition: {preview['median']} ms CPU in the median, {preview['worst']} at worst.",
+        f"An idle tick: {idle['p50']} µs, p99 {idle['p99']} µs. Memory: {engine['bytes_per_customer']} bytes a customer.",
+        *(
+            f"Events {many} at a time: {each['events_per_cpu_s']:,} a CPU second, p50 {each['p50_us']} µs, "
+            f"p99 {each['p99_us']} µs, {each['changes_per_event']} changes of memberships an event."
+            for many, each in fed
+        ),
+    ]
+    return "The resident engine", _table(("", "CPU s", "ratio", "s", "peak MB"), rows) + "\n\n" + "\n".join(notes)
+
+
+def _serving(found: dict[str, Any]) -> tuple[str, str]:
+    rows = []
+    for pattern, base in found["baseline"].items():
+        for name, each in (("an app that does nothing (baseline)", base), ("`shoal serve`", found["served"][pattern])):
+            ratio = each["events_per_cpu_s"] / base["events_per_cpu_s"]
+            figures = (f"{each['events_per_s']:,}", f"{each['events_per_cpu_s']:,}", f"{ratio:.2f}")
+            rows.append((f"{pattern}: {name}", *figures, f"{each['p50_ms']}", f"{each['p99_ms']}"))
+    head = ("", "events/s", "events/CPU s", "ratio", "p50 ms", "p99 ms")
+    total = max(found["delay"].values(), default=0) or 1
+    within = ", ".join(
+        f"{share / total:.1%} within {bound} s" for bound, share in found["delay"].items() if bound != "+Inf"
+    )
+    note = f"From arrival until memberships can be read, under this load: {within}. Ready after {found['start_s']} s."
+    return f"Over HTTP, acknowledged after fsync, {found['segments']} segments", _table(head, rows) + f"\n\n{note}"
+
+
 def _start(found: dict[str, Any]) -> tuple[str, str]:
     base = found["python -c pass"]
     rows = [
@@ -68,7 +115,7 @@ def _start(found: dict[str, Any]) -> tuple[str, str]:
     return "Starting (medians; the first row is the baseline)", _table(("", "CPU s", "ratio", "s"), rows)
 
 
-_TABLES = {"load": _load, "segments": _segments, "start": _start}
+_TABLES = {"load": _load, "segments": _segments, "live": _live, "serving": _serving, "start": _start}
 
 
 def _costs(name: str, cost: dict[str, Any], base: dict[str, Any]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Runs the benchmarks: ``python -m benchmarks.run [--quick] [--only load,segments,start]``.
+"""Runs the benchmarks: ``python -m benchmarks.run [--quick] [--only load,segments,live,serving,start]``.
 
 Writes one JSON file a benchmark and a table of all into ``benchmarks/results``. The made data lies in the folder that the
 environment variable ``BENCH_DATA`` names, which is kept, or else in a temporary one.
@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import evaluating, loading, report
 from benchmarks.generate import FULL, QUICK, TINY, Size, generate
+from benchmarks.live import SEGMENTS, live
 from benchmarks.measure import apart, surroundings
+from benchmarks.serving import serving
 from benchmarks.starting import starting
 
 if TYPE_CHECKING:
@@ -60,12 +62,21 @@ def segments(data: Path, work: Path, size: Size, counts: Sequence[int]) -> dict[
     return {"counts": found, "why": apart(evaluating.why, store)}
 
 
+def served(data: Path, work: Path, size: Size, counts: Sequence[int]) -> dict[str, Any]:
+    """A served workspace under load; it works on a copy, since what is sent stays."""
+    with _emptied(work / "served") as scratch:
+        shutil.copytree(_loaded(data, work), scratch / "workspace")
+        return serving(scratch / "workspace", size.customers, SEGMENTS)
+
+
 def start(data: Path, work: Path, size: Size, counts: Sequence[int]) -> dict[str, Any]:
     """Starting a process."""
     return starting()
 
 
-BENCHMARKS: dict[str, Benchmark] = {"load": load, "segments": segments, "start": start}
+BENCHMARKS: dict[str, Benchmark] = {
+    "load": load, "segments": segments, "live": live, "serving": served, "start": start,
+}  # fmt: skip
 
 
 def run(size: str, only: Sequence[str], counts: Sequence[int], results: Path) -> str:
