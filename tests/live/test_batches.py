@@ -11,12 +11,17 @@ from shoal.live.batches import Events
 from .shop import DAY, NOW, SECOND, engine, event, filled, memberships
 
 
+@pytest.mark.parametrize("merged", [False, True])
 @pytest.mark.parametrize("size", [1, 7, 100])
-def test_a_batch_is_its_events(size: int) -> None:
+def test_a_batch_is_its_events(size: int, merged: bool) -> None:
     """Breaks if an event of a batch misses its table, a filter's bit, a segment that it touches or an instant that is due."""
     one, many = filled(engine(), 1), filled(engine(), 1)
-    one.build()
-    many.build()
+    for each in (one, many):
+        if merged:
+            ids = each.state.people.ids
+            each.merge(ids[0], ids[1])
+            each.merge(ids[2], ids[3])
+        each.build()
     random, now = Random(2), NOW
     for step in range(12):
         now += random.choice([1, SECOND, DAY // 3])

@@ -85,8 +85,8 @@ MUTANTS = (
         "who became known at K isn't there at K",
         "not|is missing|did",
         SUBJECTS,
-        "received <= {known_at} AND",
-        "received < {known_at} AND",
+        "received <= {known_at:d} AND",
+        "received < {known_at:d} AND",
     ),
     Mutant(
         "a threshold received at K isn't known at K",

@@ -8,7 +8,7 @@ BUCKET = "shoal.sql.emit.bucket"
 COMPARE = "shoal.sql.emit.compare"
 HISTORY = "shoal.sql.emit.history"
 PLACE = "shoal.sql.emit.place"
-LOOKUPS = "shoal.sql.lookups"
+MATCHING = "shoal.lang.matching"
 TERMS = "shoal.sql.terms"
 TIMELINES = "shoal.sql.timelines"
 TRAITS = "shoal.sql.traits"
@@ -68,7 +68,7 @@ MUTANTS = (
     Mutant(
         "contains in a list looks inside the elements",
         "match contains|where match contains",
-        LOOKUPS,
+        MATCHING,
         'op == "starts with" or whole',
         'op == "starts with"',
     ),

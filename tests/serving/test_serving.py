@@ -65,6 +65,7 @@ def test_a_definition_file_is_taken_in_and_a_faulty_one_keeps_the_last_good(serv
 
 def test_what_was_served_is_in_the_store_afterwards(served: Served) -> None:
     """Breaks if a graceful stop loses something, or live and SQL disagree."""
+    served.send("identify", userId="c0", traits={"plan": "pro"})
     for i in range(20):
         served.track(f"c{i % 7}", "Order Completed", revenue=10 * i)
     served.wait_for("buyers", {f"c{i}" for i in range(7)})

@@ -45,13 +45,16 @@ class Events:
 def apply(engine: Engine, events: Events, because: str) -> list[Change]:
     """Take events in and evaluate who is touched."""
     machine = engine.evaluator.machine
-    if machine is None or engine.state.people.merges or engine.evaluator.shares:
+    if machine is None or engine.evaluator.shares:
         return _one_by_one(engine, events, because)
     people = engine.state.people
     if isinstance(events.customers, np.ndarray):
         rows = events.customers
     else:
         rows = np.fromiter(map(people.row, events.customers), np.int64, len(events.customers))
+    if people.merges and any(map(people.gone, rows.tolist())):
+        # Whoever was merged away keeps their own entries, and who stands for them gets copies.
+        return _one_by_one(engine, events, because)
     for name in set(events.names):
         engine.state.event_table(name)
     engine.evaluator.ensure()

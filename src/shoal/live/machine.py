@@ -60,6 +60,7 @@ class Machine:
         self._alive: list[Any] = []
         self.tables: list[Table] = []
         self._stamp: tuple[Any, ...] = ()
+        self._bound: tuple[Any, ...] = (None,) * 5
         self._versions: list[int] = []
         self.lists_of_events: dict[str, tuple[int, frozenset[str]]] = {}
         self._truths_known = -1
@@ -94,19 +95,17 @@ class Machine:
             len(self.forms.atoms),
             sum([len(table.columns) for table in self.tables]),
             sum([len(table.filters) for table in self.tables]),
-            id(self.bits.words),
-            id(self.dues.at),
-            id(state.people.exists),
-            id(state.people.first),
-            id(frames),
         )
-        if stamp != self._stamp:
+        # Held, and not told by their ids: another array may get the id of one that is gone.
+        arrays = (self.bits.words, self.dues.at, state.people.exists, state.people.first, frames)
+        if stamp != self._stamp or any(ours is not theirs for ours, theirs in zip(self._bound, arrays, strict=True)):
+            self._bound = arrays
             self._choose_tables()
             self._bind_tables()
             self._bind_atoms()
             self._bind_rest(frames)
             columns, filters = (sum([len(part) for part in parts]) for parts in self._parts())
-            self._stamp = (*stamp[:2], columns, filters, *stamp[4:])
+            self._stamp = (*stamp[:2], columns, filters)
             return
         versions = [table.version for table in self.tables]
         if versions != self._versions:

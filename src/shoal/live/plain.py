@@ -65,7 +65,7 @@ class Plain:
 
     def __init__(self, state: State, zone: Zone) -> None:
         self.state, self.zone = state, zone
-        self._streams: dict[tuple[int, int, str | None, bool], tuple[tuple[int, int, int], Stream]] = {}
+        self._streams: dict[tuple[Table, int, str | None, bool], tuple[tuple[int, int, int], Stream]] = {}
 
     def forget(self) -> None:
         """Tables were replaced."""
@@ -122,7 +122,7 @@ class Plain:
 
     def _stream(self, table: Table, atom: Atom, based: bool) -> Stream:
         column = atom.column if atom.sort is Sort.TOTAL else None
-        key = (id(table), atom.flag, column, based)
+        key = (table, atom.flag, column, based)
         stamp = (table.version, table.used, int(table.run_count[: table.runs].sum()))
         known = self._streams.get(key)
         if based and known is not None and known[0][0] == stamp[0]:

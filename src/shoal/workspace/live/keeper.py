@@ -46,6 +46,7 @@ class Keeper:
         self._state = Condition()
         self._closing = False
         self._flushing = False
+        self._last = position
         self.stored = position
         """The position of the last entry that is in the store."""
         self._thread = Thread(target=self._run, name="keeper", daemon=True)
@@ -65,6 +66,7 @@ class Keeper:
             return
         with self._state:
             self._waiting.append(applied)
+            self._last = applied.position
             self._records += len(applied.records) + len(applied.changes) + 1
             if self._records >= FULL:
                 self._state.notify_all()
@@ -72,7 +74,7 @@ class Keeper:
     def flush(self, timeout: float = 60.0) -> bool:
         """Write all that waits now; says whether it was done in time."""
         with self._state:
-            target = self._waiting[-1].position if self._waiting else self.stored
+            target = self._last
             self._flushing = True
             self._state.notify_all()
             return self._state.wait_for(lambda: self.stored >= target or not self._thread.is_alive(), timeout)

@@ -27,7 +27,7 @@ from shoal.log import Log
 from shoal.sql.layout import meta
 from shoal.workspace.live.core import Core, Numbered
 from shoal.workspace.live.delays import Delays
-from shoal.workspace.live.entries import COMMAND, TICK, Command, encode_command, encode_tick
+from shoal.workspace.live.entries import COMMAND, TICK, Command, decode_command, encode_command, encode_tick
 from shoal.workspace.live.intake import Acknowledgements, LiveIntake, Queue
 from shoal.workspace.live.keeper import LIVE_NOW, LOG_POSITION, Keeper
 from shoal.workspace.live.stream import Stream
@@ -158,7 +158,7 @@ class Live:
         schema = ws.schema
         types = Types(schema.traits, schema.events)
         full = replace(schema, traits=types.traits, events=types.events)
-        at = self.clock.now() if now is None else now
+        at = self._begun() if now is None else now
         engine = load_engine(self._reading, full, ws.definitions, at)
         engine.assume(published_members(self._reading))
         if now is not None:
@@ -168,6 +168,13 @@ class Live:
         seen.fill(stored_messages(self._reading))
         identities = read_identities(self._reading, ws.config.identity)
         return Core(engine, identities, types, seen, full, ws.privacy.tombstones, self._extend)
+
+    def _begun(self) -> int:
+        """The instant at which a log that the store hasn't taken anything of begins: that of the first start."""
+        for entry in self.log.read(self._position):
+            if entry.kind == COMMAND:
+                return decode_command(entry.payload).at
+        return self.clock.now()
 
     def _extend(self, definitions: Mapping[str, Definition]) -> None:
         """Bring in the columns that definitions name and the engine doesn't hold; the store must have all that came."""
