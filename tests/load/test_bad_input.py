@@ -181,8 +181,8 @@ def test_ctrl_c_in_the_middle_of_writing_leaves_all_or_nothing(workshop: Path) -
 
 def test_a_full_disk_leaves_the_store_as_it_was(workshop: Path) -> None:
     before = _counts(workshop)
-    size = (workshop / "store.duckdb").stat().st_size
-    done = _run(workshop, limit=size + 100_000)
+    # Far less than the rows need, whatever of the file the engine could use again.
+    done = _run(workshop, limit=1_000_000)
     assert done.returncode == 5, done.stdout + done.stderr
     assert "disk is full" in done.stdout
     assert _counts(workshop) == before
