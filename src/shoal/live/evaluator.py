@@ -71,7 +71,6 @@ class Evaluator:
     ) -> None:
         self.state, self.zone, self.recording = state, zone, recording
         self.bits, self.dues = Bits(), Dues()
-        self._only = only
         self._wide = -1
         self.slots = {slug: slot for slot, slug in enumerate(plan.definitions) if only is None or slug in only}
         self.slots = {slug: slot for slot, slug in enumerate(self.slots)}

@@ -63,7 +63,6 @@ class Machine:
         self._bound: tuple[Any, ...] = (None,) * 5
         self._versions: list[int] = []
         self.lists_of_events: dict[str, tuple[int, frozenset[str]]] = {}
-        self._truths_known = -1
         self.context = np.zeros(at.CONTEXT_WIDTH, np.int64)
         self._out = np.empty((_MOST_FLIPS, 3), np.int64)
         self._filled = np.zeros(1, np.int64)

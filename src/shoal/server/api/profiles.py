@@ -63,12 +63,8 @@ def _customer(live: Live, identifier: str) -> str:
     """
     kind, colon, value = identifier.partition(":")
     with live.lock:
-        core = live.core
-        if colon and (found := core.identities.find(kind, value)) is not None:
-            return found
-        if core.engine.state.people.known(identifier) is not None:
-            return core.identities.current(identifier) or identifier
-        for kind in ("user_id", "email", "phone", "anonymous_id", "device_id"):
-            if (found := core.identities.find(kind, identifier)) is not None:
-                return found
-    raise UnknownName("customer", identifier)
+        identities = live.core.identities
+        found = (identities.find(kind, value) if colon else None) or identities.find_any(identifier)
+    if found is None:
+        raise UnknownName("customer", identifier)
+    return found

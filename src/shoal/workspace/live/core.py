@@ -63,8 +63,6 @@ class Applied:
     identity: list[IdentityChange] = field(default_factory=list)
     changes: list[Numbered] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
-    command: Command | None = None
-    calls: int = 0
 
 
 @dataclass(slots=True)
@@ -76,7 +74,6 @@ class Counts:
     unidentified: int = 0
     rejected: int = 0
     erased: int = 0
-    records: int = 0
     changes: int = 0
 
 
@@ -145,7 +142,7 @@ class Core:
         else:
             assert kind == COMMAND
             command = decode_command(payload)
-            applied = Applied(position, max(command.at, self.engine.now), command=command)
+            applied = Applied(position, max(command.at, self.engine.now))
             self._number(applied, self.engine.advance(applied.at))
             self._number(applied, self._commands[command.what](command, applied))
         self.counts.changes += len(applied.changes)
@@ -161,7 +158,7 @@ class Core:
 
     def _calls(self, position: int, calls: Sequence[Call]) -> Applied:
         at = max([self.engine.now, *(call.received for call in calls)])
-        applied = Applied(position, at, calls=len(calls))
+        applied = Applied(position, at)
         self._number(applied, self.engine.advance(at))
         changes: list[Change] = []
         for call in calls:
@@ -262,7 +259,6 @@ class Core:
         for record in records:
             feed(self.engine, record, self.types.traits, self.types.events)
         applied.records += records
-        self.counts.records += len(records)
 
     # ------------------------------------------------------------ commands
 
