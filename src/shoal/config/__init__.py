@@ -1,8 +1,9 @@
-"""``shoal.yaml``: typed records, and readers whose every fault names the file, the line and the fix."""
+"""``shoal.yaml`` and ``tracking-plan.yaml``: typed records, and readers whose every fault names file, line and fix."""
 
 from __future__ import annotations
 
 from shoal.config.jobs import Job
+from shoal.config.plan import PLAN_NAME, PlannedEvent, TrackingPlan, parse_plan, read_plan, write_plan
 from shoal.config.record import (
     DEFAULT_MEMORY,
     FILE_NAME,
@@ -21,13 +22,19 @@ __all__ = [
     "DEFAULT_MEMORY",
     "FILE_NAME",
     "FORMAT",
+    "PLAN_NAME",
     "Config",
     "Job",
+    "PlannedEvent",
     "ServerSettings",
     "StoreSettings",
+    "TrackingPlan",
     "located",
     "named_events",
     "parse_config",
+    "parse_plan",
     "read_config",
+    "read_plan",
     "read_yaml",
+    "write_plan",
 ]

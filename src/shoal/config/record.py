@@ -119,7 +119,7 @@ def parse_config(text: str, *, root: Path, place: str = FILE_NAME) -> Config:
     try:
         return _config(document, root)
     except ConfigError as error:
-        raise _at_line(error, lines, place) from None
+        raise at_line(error, lines, place) from None
 
 
 def located(error: ConfigError, root: Path) -> ConfigError:
@@ -130,10 +130,10 @@ def located(error: ConfigError, root: Path) -> ConfigError:
     except (OSError, ConfigError):
         return error
     first = (error.place or "").split(".")[0]
-    return _at_line(error, lines, str(path)) if isinstance(document, dict) and first in document else error
+    return at_line(error, lines, str(path)) if isinstance(document, dict) and first in document else error
 
 
-def _at_line(error: ConfigError, lines: Mapping[str, int], place: str) -> ConfigError:
+def at_line(error: ConfigError, lines: Mapping[str, int], place: str) -> ConfigError:
     """The same error with the path of its key turned into file and line."""
     path = error.place or ""
     known = path

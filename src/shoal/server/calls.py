@@ -24,7 +24,7 @@ from shoal.customers.tracking import (
     Call,
     flat,
 )
-from shoal.server.faults import Refused, bad, undecodable
+from shoal.server.faults import bad, undecodable
 from shoal.server.when import happened, instant_of
 from shoal.shapes import ACCOUNT_PREFIX
 
@@ -416,18 +416,5 @@ def _hold_to_plan(
 ) -> None:
     found = plan.event(name, values) if name else plan.traits(values, account=group is not None)
     if found and strict:
-        raise _against_plan(name, found)
+        raise plan.refusal(name, found)
     marks += found
-
-
-def _against_plan(name: str, marks: list[str]) -> Refused:
-    if marks == ["unknown-event"]:
-        return bad(
-            "unknown-event", f"The tracking plan has no event {name!r}.", "event",
-            "Correct the name, or send it once with the strict mode off, so that it becomes known.",
-        )  # fmt: skip
-    wrong = [mark.partition(":")[2] for mark in marks]
-    return bad(
-        "wrong-type", f"Not of the type that the tracking plan says: {', '.join(wrong)}.",
-        f"properties.{wrong[0]}" if name else f"traits.{wrong[0]}", "Send a value of the declared type.",
-    )  # fmt: skip
