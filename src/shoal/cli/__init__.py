@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "recalibrate": ("shoal.cli.project", "recalibrate", "Work out the cut points of RFM and lifecycle anew."),
     "serve": ("shoal.cli.live", "serve", "Take events live, and keep memberships of this moment."),
     "keys": ("shoal.cli.live", "keys", "Manage keys for the HTTP interface."),
+    "plan": ("shoal.cli.plan", "plan", "Propose and check a tracking plan; list what calls showed against it."),
     "jobs": ("shoal.cli.jobs", "jobs", "List what is done by itself; run a job now; show its history."),
     "run-due": ("shoal.cli.jobs", "run_due", "Run all jobs that are due, for cron."),
     "mail": ("shoal.cli.jobs", "mail", "Try the mail settings."),

@@ -221,7 +221,7 @@ class Data:
                 yield f"{part}, most of them for this: {worst['example']}"
 
     def faults(self) -> tuple[str, ...]:
-        """What isn't in force as it was written: definitions that can't be accepted, revenue of events that aren't there."""
+        """What isn't in force as it was written: definitions and a tracking plan that can't be accepted, lost revenue."""
         known = self._ws.schema.events
         lost = [
             str(self._lost(place, name, known))
@@ -234,7 +234,7 @@ class Data:
             f"Not accepted: {_with(fault, stays[slug in catalogue.definitions])}"
             for slug, fault in catalogue.faults.items()
         ]
-        return (*lost, *broken)
+        return (*lost, *map(str, self._ws.plan.faults), *broken)
 
     def _lost(self, place: str, name: str, known: Iterable[str]) -> ConfigError:
         fix = did_you_mean(nearest(name, known)) or f"There are: {', '.join(sorted(known))}."

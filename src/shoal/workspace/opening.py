@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from shoal.sql.store import Store
     from shoal.workspace.customers import Customers, Lists
     from shoal.workspace.data import Data
+    from shoal.workspace.planning import Plans
     from shoal.workspace.privacy import Privacy
     from shoal.workspace.reports import Reports
     from shoal.workspace.segments import Segments
@@ -322,6 +323,15 @@ class Workspace:
         from shoal.workspace.customers import Lists
 
         return Lists(self)
+
+    @cached_property
+    def plan(self) -> Plans:
+        """The tracking plan: what calls are held against, a first one, and what didn't fit."""
+        from shoal.workspace.planning import Plans
+
+        plans = Plans(self)
+        plans.look()
+        return plans
 
     @cached_property
     def privacy(self) -> Privacy:
