@@ -3,64 +3,124 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from shoal.lang.schema import Kind
+from shoal.live.history import Happened
 from shoal.live.ids import Ids
 from shoal.live.mids import Mids
 from shoal.live.table import Table
 from shoal.live.values import Day, Micro, Moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
-    from shoal.live.columns import Column
     from shoal.live.engine import Engine
     from shoal.live.state import State
 
     Arrays = dict[str, npt.NDArray[Any]]
 
-FORMAT = 1
-_TAILS = ("run_row", "run_at", "run_count", "run_room", "run_base", "tail_ts", "tail_origin", "tail_mid", "sizes")
+FORMAT = 2
+_RUNS = ("run_row", "run_at", "run_count", "run_room", "run_base")
+_TAILS = ("tail_ts", "tail_origin", "tail_mid")
 _TYPES: dict[str, Any] = {"Micro": Micro, "Day": Day, "Moment": Moment}
 _GROUPS = ("events", "traits", "account_traits", "consents", "lists")
 
 
-def frozen(engine: Engine) -> tuple[dict[str, Any], Arrays]:
-    """The head and the arrays; the arrays are views that mustn't change while they are written."""
+@dataclass(slots=True)
+class Captured:
+    """What an engine held at one instant. What changes in place is copied; the rest is only ever replaced by another.
+
+    Args:
+        head: as far as it is known.
+        arrays: those that are ready.
+        texts: what is still to be packed, by the arrays' prefix; values of columns in JSON.
+        late: of published history what stood loose, by the arrays' prefix.
+        belonging: the rows of each account.
+    """
+
+    head: dict[str, Any]
+    arrays: Arrays = field(default_factory=dict)
+    texts: dict[str, Sequence[Any]] = field(default_factory=dict)
+    late: dict[str, Mapping[int, tuple[int, ...]]] = field(default_factory=dict)
+    belonging: Sequence[tuple[int, ...]] = ()
+
+    def finished(self) -> tuple[dict[str, Any], Arrays]:
+        """The head and the arrays; the engine may have gone on meanwhile."""
+        for prefix, texts in self.texts.items():
+            if prefix.endswith(".words"):
+                texts = [json.dumps(_plain(value), ensure_ascii=False) for value in texts]
+            self.arrays[f"{prefix}.bytes"], self.arrays[f"{prefix}.ends"] = Ids.packed(texts)
+        for prefix, late in self.late.items():
+            found = Happened(prefix)
+            found.rows, found.ts = self.arrays[f"{prefix}.rows"], self.arrays[f"{prefix}.ts"]
+            rows = np.array([row for row, instants in late.items() for _ in instants], np.int32)
+            found.extend(rows, np.array([ts for instants in late.values() for ts in instants], np.int64))
+            self.arrays[f"{prefix}.rows"], self.arrays[f"{prefix}.ts"] = found.arrays()
+        members = np.array([row for rows in self.belonging for row in rows], np.int32)
+        self.arrays["belonging.ends"] = np.cumsum(np.fromiter(map(len, self.belonging), np.int64, len(self.belonging)))
+        self.arrays["belonging.rows"] = members
+        return self.head, self.arrays
+
+
+def copied(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A copy of an array."""
+    return array.copy()
+
+
+def captured(engine: Engine, copy: Callable[[npt.NDArray[Any]], npt.NDArray[Any]] = copied) -> Captured:
+    """All that an engine holds; settle first. It takes as long as copying some hundred bytes a customer.
+
+    Args:
+        engine: nothing may change it while this runs.
+        copy: how arrays are copied.
+    """
     state, evaluator = engine.state, engine.evaluator
     people = len(state.people)
-    arrays: Arrays = {
-        **_under("people", state.people.ids.arrays()),
-        "first": state.people.first[:people],
-        **_under("accounts", state.accounts.ids.arrays()),
-        "bits": evaluator.bits.words,
-        "dues": evaluator.dues.at[:people],
+    found = Captured(
+        {
+            "format": FORMAT,
+            "now": engine.now,
+            "slots": dict(evaluator.slots),
+            "thresholds": [
+                [value, rank, [[r.ts, str(r.number)] for r in refreshes]]
+                for (value, rank), refreshes in state.thresholds.items()
+            ],
+            "published": [list(key) for key in state.published],
+        }
+    )
+    merges = state.people.merges
+    found.arrays = {
+        "merges.gone": np.fromiter(merges, np.int32, len(merges)),
+        "merges.kept": np.fromiter(merges.values(), np.int32, len(merges)),
+        **_under("people", state.people.ids.arrays(copy)),
+        "first": copy(state.people.first[:people]),
+        **_under("accounts", state.accounts.ids.arrays(copy)),
+        "bits": copy(evaluator.bits.words),
+        "dues": copy(evaluator.dues.at[:people]),
     }
-    head: dict[str, Any] = {
-        "format": FORMAT,
-        "now": engine.now,
-        "slots": evaluator.slots,
-        "merges": list(state.people.merges.items()),
-        "belonging": {account: sorted(rows) for account, rows in state.belonging.items()},
-        "thresholds": [
-            [value, rank, [[r.ts, str(r.number)] for r in refreshes]]
-            for (value, rank), refreshes in state.thresholds.items()
-        ],
-        "tables": [],
-        "published": [],
-    }
-    for number, (group, name, table) in enumerate(_tables(state)):
-        head["tables"].append([group, name, _freeze_table(table, f"t{number}", arrays)])
-    for number, ((segment, change), happened) in enumerate(state.published.items()):
-        head["published"].append([segment, change])
-        arrays[f"h{number}.rows"], arrays[f"h{number}.ts"] = happened.arrays()
-    return head, arrays
+    found.texts["belonging.of"] = list(state.belonging)
+    found.belonging = [tuple(rows) for rows in state.belonging.values()]
+    found.head["tables"] = [
+        [group, name, _capture_table(table, f"t{number}", found, copy)]
+        for number, (group, name, table) in enumerate(_tables(state))
+    ]
+    for number, happened in enumerate(state.published.values()):
+        found.arrays[f"h{number}.rows"], found.arrays[f"h{number}.ts"] = happened.rows, happened.ts
+        if late := happened.late():
+            found.late[f"h{number}"] = late
+    return found
+
+
+def frozen(engine: Engine) -> tuple[dict[str, Any], Arrays]:
+    """The head and the arrays of an engine; settle first."""
+    return captured(engine).finished()
 
 
 def thaw(engine: Engine, head: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -74,17 +134,20 @@ def thaw(engine: Engine, head: Mapping[str, Any], arrays: Mapping[str, npt.NDArr
     state = engine.state
     engine.now = int(head["now"])
     state.people.fill(Ids.from_arrays(_below("people", arrays)), arrays["first"].astype(np.int64))
-    state.people.join_all({int(gone): int(kept) for gone, kept in head["merges"]})
+    state.people.join_all(dict(zip(arrays["merges.gone"].tolist(), arrays["merges.kept"].tolist(), strict=True)))
     state.accounts.fill(Ids.from_arrays(_below("accounts", arrays)), np.empty(0, np.int64))
-    for account, rows in head["belonging"].items():
-        state.belonging[account] = set(rows)
+    accounts, begin = Ids.unpacked(arrays["belonging.of.bytes"], arrays["belonging.of.ends"]), 0
+    for account, end in zip(accounts, arrays["belonging.ends"].tolist(), strict=True):
+        state.belonging[account] = set(arrays["belonging.rows"][begin:end].tolist())
+        begin = end
     for value, rank, refreshes in head["thresholds"]:
         for ts, number in refreshes:
             state.refresh(value, rank, ts, Fraction(number))
     for number, (group, name, described) in enumerate(head["tables"]):
         getattr(state, group)[name] = _thawed_table(name, described, f"t{number}", arrays)
     for number, (segment, change) in enumerate(head["published"]):
-        state.published_table(segment, change).extend(arrays[f"h{number}.rows"], arrays[f"h{number}.ts"])
+        happened = state.published_table(segment, change)
+        happened.rows, happened.ts = np.array(arrays[f"h{number}.rows"]), np.array(arrays[f"h{number}.ts"])
 
 
 def thaw_memberships(engine: Engine, head: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -106,10 +169,14 @@ def _tables(state: State) -> Iterator[tuple[str, str, Table]]:
             yield group, name, table
 
 
-def _freeze_table(table: Table, prefix: str, arrays: Arrays) -> dict[str, Any]:
-    arrays |= {f"{prefix}.{part}": getattr(table, part) for part in ("start", "ts", *_TAILS)}
-    said = Ids.packed(table.said)
-    arrays[f"{prefix}.said.bytes"], arrays[f"{prefix}.said.ends"] = said
+def _capture_table(
+    table: Table, prefix: str, found: Captured, copy: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
+) -> dict[str, Any]:
+    arrays = found.arrays
+    arrays |= {f"{prefix}.ts": table.ts, f"{prefix}.start": copy(table.start), f"{prefix}.sizes": table.sizes.copy()}
+    arrays |= {f"{prefix}.{part}": copy(getattr(table, part)[: table.runs]) for part in _RUNS}
+    arrays |= {f"{prefix}.{part}": copy(getattr(table, part)[: table.used]) for part in _TAILS}
+    found.texts[f"{prefix}.said"] = list(table.said)
     if table.mids.numbers is not None:
         arrays[f"{prefix}.mids"] = table.mids.numbers
     elif len(table.mids):
@@ -118,24 +185,19 @@ def _freeze_table(table: Table, prefix: str, arrays: Arrays) -> dict[str, Any]:
         arrays[f"{prefix}.mids.ends"] = table.mids.ends
     columns = []
     for number, (name, column) in enumerate(table.columns.items()):
-        arrays[f"{prefix}.c{number}"], arrays[f"{prefix}.c{number}.tail"] = column.base, column.tail
-        words = None if column.words is None else _freeze_words(column, f"{prefix}.c{number}", arrays)
-        columns.append([name, column.kind.value, column.unit, int(column.sign[0]), words])
+        place = f"{prefix}.c{number}"
+        arrays[place], arrays[f"{place}.tail"] = column.base, copy(column.tail[: table.used])
+        if column.words is not None:
+            found.texts[f"{place}.words"] = list(column.words.values)
+        columns.append([name, column.kind.value, column.unit, int(column.sign[0]), column.words is not None])
     return {"unit": table.unit, "zero": table.zero, "ordered": table.ordered, "columns": columns}
-
-
-def _freeze_words(column: Column, prefix: str, arrays: Arrays) -> str:
-    assert column.words is not None
-    texts = [json.dumps(_plain(value), ensure_ascii=False) for value in column.words.values]
-    arrays[f"{prefix}.words.bytes"], arrays[f"{prefix}.words.ends"] = Ids.packed(texts)
-    return "json"
 
 
 def _thawed_table(name: str, described: Mapping[str, Any], prefix: str, arrays: Mapping[str, Any]) -> Table:
     kinds = {column: Kind(kind) for column, kind, *_ in described["columns"]}
     table = Table(name, kinds, ordered=described["ordered"])
     table.unit, table.zero = described["unit"], described["zero"]
-    for part in ("start", "ts", *_TAILS):
+    for part in ("start", "ts", "sizes", *_RUNS, *_TAILS):
         setattr(table, part, np.array(arrays[f"{prefix}.{part}"]))
     table.flags = np.zeros(len(table.ts), np.uint8)
     table.tail_flags = np.zeros(len(table.tail_ts), np.uint64)
@@ -149,7 +211,7 @@ def _thawed_table(name: str, described: Mapping[str, Any], prefix: str, arrays: 
         column, place = table.columns[column_name], f"{prefix}.c{number}"
         column.base, column.tail = np.array(arrays[place]), np.array(arrays[f"{place}.tail"])
         column.unit, column.sign[0] = unit, sign
-        if words is not None:
+        if words:
             assert column.words is not None
             for text in Ids.unpacked(arrays[f"{place}.words.bytes"], arrays[f"{place}.words.ends"]):
                 column.words.number(_typed(json.loads(text)))

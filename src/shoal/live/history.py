@@ -22,7 +22,7 @@ class Happened:
         self.columns: dict[str, Any] = {}
         self.rows: npt.NDArray[np.int32] = np.empty(0, np.int32)
         self.ts: npt.NDArray[np.int64] = np.empty(0, np.int64)
-        self._late: dict[int, list[int]] = {}
+        self._late: dict[int, tuple[int, ...]] = {}
         self._many = 0
 
     def extend(self, rows: npt.NDArray[Any], ts: npt.NDArray[Any]) -> None:
@@ -35,7 +35,7 @@ class Happened:
 
     def insert(self, row: int, ts: int, mid: str = "", values: Any = None) -> None:
         """Add an instant."""
-        self._late.setdefault(row, []).append(ts)
+        self._late[row] = (*self._late.get(row, ()), ts)
         self._many += 1
         if self._many > _MOST_LOOSE:
             self.extend(np.empty(0, np.int32), np.empty(0, np.int64))
@@ -69,6 +69,10 @@ class Happened:
         self._pack()
         keep = self.rows != row
         self.rows, self.ts = self.rows[keep], self.ts[keep]
+
+    def late(self) -> dict[int, tuple[int, ...]]:
+        """What stands loose beside ``rows`` and ``ts``, which are only ever replaced by others."""
+        return self._late.copy()
 
     def arrays(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Customers and instants, in order."""

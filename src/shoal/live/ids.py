@@ -11,7 +11,7 @@ import numpy as np
 from shoal.live.columns import grown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -107,10 +107,10 @@ class Ids:
 
     # ------------------------------------------------------------ as arrays
 
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """The ids as arrays."""
-        ends = self._ends[: self._count]
-        return {"bytes": np.frombuffer(bytes(self._bytes), np.uint8), "ends": ends.copy(), "slots": self._slots.copy()}
+    def arrays(self, copy: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        """The ids as arrays, copied."""
+        raw = np.frombuffer(self._bytes, np.uint8)
+        return {"bytes": copy(raw), "ends": copy(self._ends[: self._count]), "slots": copy(self._slots)}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, npt.NDArray[Any]]) -> Ids:
