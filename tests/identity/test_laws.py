@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from itertools import pairwise
+from operator import methodcaller
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shoal.customers.identity.changes import Change, Merged, Repointed
+from shoal.customers.identity.columns import captured, restored
 from shoal.customers.identity.graph import Identities
 from shoal.customers.identity.reading import read
 from shoal.customers.identity.rules import IdentityRules, KindRule
@@ -28,6 +32,7 @@ FREE = IdentityRules(kinds=tuple(KindRule(kind, 1000) for kind in ("user_id", "e
 KINDS = ("user_id", "email", "anonymous_id", "device_id", "card")
 
 Call = tuple[str, dict[str, object], int]
+COPY: Callable[[Any], Any] = methodcaller("copy")
 
 
 def values(kind: str) -> st.SearchStrategy[str]:
@@ -207,6 +212,26 @@ def test_a_graph_read_from_the_store_goes_on_as_the_one_that_wrote(
         assert goes == went
         ids |= ids_of(went)
         assert picture(again, ids) == picture(graph, ids)
+
+
+@given(MIXED, MIXED, st.sampled_from([None, "a", "é"]))
+def test_a_graph_restored_from_columns_goes_on_as_the_one_that_was_captured(
+    calls: list[Call], more: list[Call], gone: str | None
+) -> None:
+    """Breaks if anything that later answers depend on isn't in the columns, or they see what came after them."""
+    graph = Identities(TIGHT)
+    graph.resolve({"user_id": "é", "email": "é@x.org"}, 0, 0)
+    ids = ids_of(play(graph, calls))
+    if gone is not None and graph.current(gone) is not None:
+        graph.forget(gone)
+    kinds, arrays = captured(graph, COPY)
+    before = picture(graph, ids)
+    changes = play(graph, more, 100)
+    other = restored(TIGHT, kinds, arrays)
+    assert picture(other, ids) == before
+    assert play(other, more, 100) == changes
+    assert picture(other, ids | ids_of(changes)) == picture(graph, ids | ids_of(changes))
+    assert len(other) == len(graph)
 
 
 @settings(max_examples=20)

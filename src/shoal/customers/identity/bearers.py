@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from shoal.customers.identity.packed import BLANK, PackedTexts
@@ -290,5 +291,7 @@ class GraphState:
 
 
 def conflict_mark(kind: str, value: str, customer: str, other: str | None) -> int:
-    """What is kept of a conflict that was told: a number, which needs little memory and holds no personal data."""
-    return hash((kind, value, customer, other))
+    """What is kept of a conflict that was told: a number, which needs little memory; the same in every process."""
+    said = "\0".join((kind, value, customer, "" if other is None else f"\0{other}"))
+    digest = blake2b(said.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)

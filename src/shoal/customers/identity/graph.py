@@ -90,6 +90,11 @@ class Identities:
         self._state = state or GraphState(Bearers(self._rank))
         self._bearers = self._state.bearers
 
+    @property
+    def state(self) -> GraphState:
+        """All that it remembers."""
+        return self._state
+
     # ------------------------------------------------------------ asking
 
     def resolve(self, identifiers: Mapping[str, object], ts: int, received: int) -> Resolution:

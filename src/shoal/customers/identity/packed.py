@@ -7,10 +7,11 @@ process lives; rows are not removed, only blanked.
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -35,6 +36,41 @@ class PackedTexts:
         self._slots = array("i", [-1]) * _FIRST_SLOTS
         self._mask = _FIRST_SLOTS - 1
         self._forget_near()
+
+    @classmethod
+    def of(cls, raw: npt.NDArray[np.uint8], ends: npt.NDArray[np.uint64], kinds: npt.NDArray[np.uint8]) -> PackedTexts:
+        """The texts of ``columns``. Their places are worked out anew: they differ from process to process."""
+        import numpy as np
+
+        found = cls()
+        found._bytes += raw.tobytes()
+        found._starts.frombytes(ends.astype(np.uint64).tobytes())
+        found._kinds.frombytes(kinds.astype(np.uint8).tobytes())
+        hashes = np.fromiter(map(hash, found._texts()), np.int64, len(kinds))
+        tags = ((hashes ^ (kinds.astype(np.int64) * _SPREAD)) & _LOW).astype(np.uint32)
+        blank = np.flatnonzero(kinds == BLANK)
+        tags[blank] = blank
+        found._tags.frombytes(tags.tobytes())
+        found._slots = array("i")
+        found.reserve(0)
+        return found
+
+    def columns(self, copy: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        """All texts in UTF-8, where each ends, and their kinds: copies."""
+        import numpy as np
+
+        return {
+            "bytes": copy(np.frombuffer(self._bytes, np.uint8)),
+            "ends": copy(np.frombuffer(self._starts, np.uint64)[1:]),
+            "kinds": copy(np.frombuffer(self._kinds, np.uint8)),
+        }
+
+    def _texts(self) -> Iterator[str]:
+        """All texts; the blanked ones are of zeros."""
+        raw, starts = bytes(self._bytes), self._starts.tolist()
+        if raw.isascii():
+            return map(raw.decode().__getitem__, map(slice, starts, starts[1:]))
+        return (raw[begin:end].decode() for begin, end in pairwise(starts))
 
     def __len__(self) -> int:
         return len(self._kinds)
@@ -117,7 +153,7 @@ class PackedTexts:
 
     def reserve(self, more: int) -> None:
         """Make room for so many more rows, so that they come without a pause."""
-        slots = len(self._slots)
+        slots = max(len(self._slots), _FIRST_SLOTS)
         while 3 * (len(self) + more) >= 2 * slots:
             slots *= 2
         if slots != len(self._slots):
