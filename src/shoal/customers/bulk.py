@@ -280,7 +280,7 @@ def insert_events(
     offset: str,
     received: str,
     load: int,
-    keys: str = KEYS,
+    keys: str | None = KEYS,
     named: bool = True,
 ) -> int:
     """Insert a source's rows into an event's table, sorted by (customer, ts).
@@ -294,7 +294,7 @@ def insert_events(
         received: the time of receipt: a number, or a column of the source.
         load: the load.
         named: whether any row has a message id.
-        keys: what to join for ``key_``; whole numbers as ids join faster than their texts.
+        keys: what to join for ``key_``; whole numbers as ids join faster than their texts; None where the source has it.
 
     Returns:
         How many rows there were.
@@ -303,12 +303,13 @@ def insert_events(
     expressions = "".join(f", {expression} AS {column}" for column, expression in values.items())
     own = "".join(f", {column}" for column in (offset, received) if column.isidentifier())
     message = "message_id" if named else "NULL"
+    joined = f"{source} JOIN {keys}" if keys else source
     # What is the same in all rows, or follows from the time, isn't carried through the sort.
     return _count(
         store,
         f"INSERT INTO {event.table} (customer, ts, offset_s, message_id, origin, received, load{names}) "
         f"SELECT key_, ts, {offset}, {message}, origin, {received}, {load}{names} FROM (SELECT key_, ts, origin"
-        f"{', message_id' if named else ''}{own}{expressions} FROM {source} JOIN {keys} ORDER BY key_, ts)",
+        f"{', message_id' if named else ''}{own}{expressions} FROM {joined} ORDER BY key_, ts)",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shoal.customers.values import kind_of
+from shoal.customers.values import LIMIT, kind_of, storable
 from shoal.lang.schema import Kind, PropertyType
 from shoal.shapes import ACCOUNT_PREFIX, Event, TraitChange
 
@@ -39,6 +39,32 @@ class Types:
                     self.traits[name] = kind
                     found = True
         return found
+
+    def fits(self, name: str, properties: Mapping[str, Any]) -> bool:
+        """Whether an event is known with all its properties, and each value as it came is of its type and can be stored.
+
+        True is certain. What is typed, learned or refused first, and what is rare, is False.
+        """
+        known = self.events.get(name)
+        if known is None:
+            return False
+        for prop, value in properties.items():
+            there = known.get(prop)
+            if there is None:
+                return False
+            shape = type(value)
+            if shape is str:
+                if there.kind is not Kind.TEXT or not storable(value):
+                    return False
+            elif shape is float or shape is int:
+                if there.kind is not Kind.NUMBER or not -LIMIT <= value <= LIMIT:
+                    return False
+            elif shape is bool:
+                if there.kind is not Kind.YESNO:
+                    return False
+            elif value is not None:
+                return False
+        return True
 
     def _event(self, record: Event) -> bool:
         known = self.events.get(record.name)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -41,20 +41,26 @@ class Seen:
 
     def add(self, message: str) -> bool:
         """Note an id; False where it was known already."""
-        if message in self._fresh or message in self._rolled or self._in_runs(message):
-            return False
-        self._fresh[message] = None
-        return True
+        return self.add_all((message,))[0]
 
-    def _in_runs(self, message: str) -> bool:
-        if not self._runs:
-            return False
-        wanted = np.uint64(_hash(message))
-        for run in self._runs:
-            index = int(np.searchsorted(run, wanted))
-            if index < len(run) and run[index] == wanted:
-                return self._stored(message)
-        return False
+    def add_all(self, messages: Sequence[str]) -> list[bool]:
+        """Note ids; of each whether it is new. Of copies among them the first is."""
+        fresh, rolled = self._fresh, self._rolled
+        found = []
+        for message in messages:
+            new = message not in fresh and message not in rolled
+            if new:
+                fresh[message] = None
+            found.append(new)
+        if self._runs:
+            wanted = np.fromiter(map(_hash, messages), np.uint64, len(messages))
+            for run in self._runs:
+                places = np.minimum(np.searchsorted(run, wanted), len(run) - 1)
+                for i in np.flatnonzero(run[places] == wanted).tolist():
+                    if found[i] and self._stored(messages[i]):
+                        found[i] = False
+                        del fresh[messages[i]]
+        return found
 
     def roll(self) -> bool:
         """Set aside the ids so far, where they are many: once all of them are in the store, ``seal``."""

@@ -27,12 +27,13 @@ from shoal.customers.bulk import (
     write_traits,
 )
 from shoal.customers.corrections import erase_customer, retire_files, retire_origins
-from shoal.customers.values import MistypedError, Physical, beyond, encode, kind_of, storable
+from shoal.customers.physical import arrow_kind, arrow_type, encoded
+from shoal.customers.values import beyond, kind_of, storable
 from shoal.lang import calendar
 from shoal.lang.schema import Kind, PropertyType
 from shoal.shapes import ConsentChange, Event, ListChange, Merge, TraitChange
 from shoal.sql.layout import meta, set_meta
-from shoal.sql.registry import CUSTOMER, EventType, Property, Registry, Trait
+from shoal.sql.registry import CUSTOMER, EventType, Field, Registry, Trait
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -257,41 +258,21 @@ class _Writing:
         for record, origin in group:
             rows.add(customer_id=record.customer, **self._common(record, origin), offset_s=self._zone.offset(record.ts))
             for column in event.properties.values():
-                value = self._property(event, column, record.properties.get(column.name))
+                key = "event", event.name, column.name
+                value = self._encoded(key, column.kind, record.properties.get(column.name), column.fields)
                 rows.add(**{column.col: value})
-        types = {column.col: _arrow_type(column) for column in event.properties.values()}
+        types = {column.col: arrow_type(column) for column in event.properties.values()}
         with self._relation(rows.columns, types) as relation:
             self._written += insert_events(
                 self._store, event, relation, {col: col for col in types},
                 offset="offset_s", received="received", load=self._load,
             )  # fmt: skip
 
-    def _property(self, event: EventType, column: Property, value: object) -> object:
-        key = "event", event.name, column.name
-        if column.kind is Kind.OBJECTS:
-            return self._objects(key, column, value)
-        return self._encoded(key, column.kind, value)
-
-    def _objects(self, key: tuple[str, str, str], column: Property, value: object) -> list[dict[str, Physical]] | None:
-        if value is None:
-            return None
-        if not isinstance(value, list | tuple) or (value and kind_of(list(value)) is not Kind.OBJECTS):
-            self._count_mistyped(key)
-            return None
-        if not all(hasattr(item, "items") for item in value):
-            self._count_mistyped(key)
-            return None
-        return [{f.col: self._encoded(key, f.kind, item.get(f.name)) for f in column.fields.values()} for item in value]
-
-    def _encoded(self, key: tuple[str, str, str], kind: Kind, value: object) -> Physical:
-        try:
-            return encode(value, kind)
-        except MistypedError:
-            self._count_mistyped(key)
-            return None
-
-    def _count_mistyped(self, key: tuple[str, str, str]) -> None:
-        self._mistyped[key] = self._mistyped.get(key, 0) + 1
+    def _encoded(self, key: tuple[str, str, str], kind: Kind, value: object, fields: Mapping[str, Field]) -> Any:
+        found, mistyped = encoded(kind, fields, value)
+        if mistyped:
+            self._mistyped[key] = self._mistyped.get(key, 0) + mistyped
+        return found
 
     def _note_mistyped(self) -> None:
         for (what, owner, name), many in self._mistyped.items():
@@ -316,9 +297,9 @@ class _Writing:
     def _write_trait(self, trait: Trait, group: list[tuple[TraitChange, int]]) -> None:
         rows = _Rows()
         for record, origin in group:
-            value = self._encoded(("trait", trait.scope, trait.name), trait.kind, record.value)
+            value = self._encoded(("trait", trait.scope, trait.name), trait.kind, record.value, {})
             rows.add(owner_id=record.owner, **self._common(record, origin), value=value)
-        with self._relation(rows.columns, {"value": _arrow_kind(trait.kind)}) as relation:
+        with self._relation(rows.columns, {"value": arrow_kind(trait.kind)}) as relation:
             self._written += insert_trait(
                 self._store, trait, relation, value="value", received="received", load=self._load
             )
@@ -460,28 +441,3 @@ def _plain_types() -> dict[str, pa.DataType]:
         **dict.fromkeys(("granted", "added"), pa.bool_()),
         "offset_s": pa.int32(),
     }
-
-
-def _arrow_type(column: Property) -> pa.DataType:
-    import pyarrow as pa
-
-    if column.kind is not Kind.OBJECTS:
-        return _arrow_kind(column.kind)
-    fields = [(f.col, _arrow_kind(f.kind)) for f in column.fields.values()]
-    # Arrow has structs without a field, DuckDB hasn't: f0 stands in (see the registry).
-    return pa.list_(pa.struct(fields or [("f0", pa.bool_())]))
-
-
-def _arrow_kind(kind: Kind) -> pa.DataType:
-    import pyarrow as pa
-
-    number, text = pa.int64(), pa.string()
-    return {
-        Kind.TEXT: text,
-        Kind.NUMBER: number,
-        Kind.YESNO: pa.bool_(),
-        Kind.DATE: pa.int32(),
-        Kind.INSTANT: number,
-        Kind.TEXTS: pa.list_(text),
-        Kind.POINT: pa.struct([("x", number), ("y", number), ("z", number)]),
-    }[kind]

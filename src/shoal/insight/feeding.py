@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from shoal.customers.values import MistypedError, encode, point
 from shoal.lang.schema import Kind
+from shoal.live.batches import Events
 from shoal.live.values import Day, Micro, Moment
 from shoal.shapes import ACCOUNT_PREFIX, ConsentChange, Event, ListChange, Point, TraitChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from shoal.customers.rows import EventRows
     from shoal.lang.schema import PropertyType
     from shoal.live.engine import Engine
 
@@ -45,6 +47,31 @@ def feed(
             engine.add_consent(customer, purpose, granted, ts, message_id or "")
         case ListChange(name, customer, added, ts):
             engine.add_listed(name, customer, added, ts)
+
+
+def together(engine: Engine, rows: Mapping[str, EventRows], types: Mapping[str, Mapping[str, PropertyType]]) -> Events:
+    """Events by name as columns for ``Engine.apply_events``: the properties that the engine holds."""
+    customers: list[str] = []
+    names: list[str] = []
+    ts: list[int] = []
+    mids: list[str] = []
+    values: dict[str, list[Any]] = {}
+    many = sum(map(len, rows.values()))
+    for name, group in rows.items():
+        begin, end = len(ts), len(ts) + len(group)
+        customers += group.customers
+        names += [name] * len(group)
+        ts += group.ts
+        mids += group.messages
+        for prop in engine.state.event_table(name).columns:
+            column = values.get(prop)
+            if column is None:
+                column = values[prop] = [None] * many
+            known = types[name].get(prop)
+            if known is not None:
+                told = (bearer.get(prop) for bearer in group.properties)
+                column[begin:end] = [None if v is None else resident(v, known.kind, known.fields) for v in told]
+    return Events(customers, names, ts, mids, values)
 
 
 def resident(value: Any, kind: Kind, fields: Mapping[str, Kind] | None = None) -> Any:

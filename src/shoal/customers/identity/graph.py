@@ -105,7 +105,14 @@ class Identities:
             ts: when the call was so, microseconds.
             received: when it became known.
         """
-        # Whoever is known is found by the raw values: those that are in their form already, as nearly all are.
+        customer = self.known(identifiers)
+        return self._settle(identifiers, _Call(ts, received)) if customer is None else Resolution(customer)
+
+    def known(self, identifiers: Mapping[str, object]) -> str | None:
+        """Whose call it is, where all its identifiers are one customer's already, in their form, as nearly all are.
+
+        None where ``resolve`` has to look closer.
+        """
         bearers = self._bearers
         codes, owner, into, find = bearers.codes, bearers.owner, bearers.into, bearers.texts.find
         who = NOBODY
@@ -113,17 +120,17 @@ class Identities:
             if value is None:
                 continue
             if type(value) is not str or kind not in codes:
-                return self._settle(identifiers, _Call(ts, received))
+                return None
             row = find(codes[kind], value)
             here = owner[row] if row >= 0 else NOBODY
             if here < 0 or row in bearers.earlier:
-                return self._settle(identifiers, _Call(ts, received))
+                return None
             while into[here] >= 0:
                 here = into[here]
             if who != here and who >= 0:
-                return self._settle(identifiers, _Call(ts, received))
+                return None
             who = here
-        return Resolution(bearers.id_of(who)) if who >= 0 else Resolution(None)
+        return bearers.id_of(who) if who >= 0 else None
 
     def normalised(self, kind: str, value: object) -> str | None:
         """An identifier in its form; None for one that says nothing of anybody."""

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shoal.customers import tracking
+from shoal.customers.bulk import EARLIEST, LATEST
 from shoal.customers.identity.changes import Merged, Separated
+from shoal.customers.rows import EventRows
 from shoal.customers.writer import reason_against
-from shoal.insight.feeding import feed
+from shoal.insight.feeding import feed, together
 from shoal.lang.files import definition_from_document
 from shoal.shapes import ConsentChange, Event, ListChange
+from shoal.workspace.live.causes import because_of
 from shoal.workspace.live.entries import CALLS, COMMAND, TICK, Command, decode_command, decode_tick
 
 if TYPE_CHECKING:
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 
 MOST_NAMES, MOST_PROPERTIES = 2_000, 1_000
 """So many names of events, and of properties of each, are learned from calls; what bears more is rejected and counted."""
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 SHIFT = 24
 """A change's number is its entry's position shifted by so many bits, plus its place among the entry's changes."""
 
@@ -59,10 +64,25 @@ class Applied:
 
     position: int
     at: int
+    events: dict[str, EventRows] = field(default_factory=dict)
+    """Events by name."""
     records: list[Any] = field(default_factory=list)
+    """What else is for the store."""
     identity: list[IdentityChange] = field(default_factory=list)
     changes: list[Numbered] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """How much there is to write."""
+        return 1 + sum(map(len, self.events.values())) + len(self.records) + len(self.changes)
+
+    def rows(self, name: str) -> EventRows:
+        """The events of a name."""
+        found = self.events.get(name)
+        if found is None:
+            found = self.events[name] = EventRows()
+        return found
 
 
 @dataclass(slots=True)
@@ -160,17 +180,38 @@ class Core:
         at = max([self.engine.now, *(call.received for call in calls)])
         applied = Applied(position, at)
         self._number(applied, self.engine.advance(at))
+        self.counts.calls += len(calls)
+        if self.tombstones is not None:
+            kept = [call for call in calls if not self.is_erased(call)]
+            self.counts.erased += len(calls) - len(kept)
+            calls = kept
         changes: list[Change] = []
-        for call in calls:
-            self.counts.calls += 1
-            if self.is_erased(call):
-                self.counts.erased += 1
-            elif self.seen.add(call.message_id):
-                changes += self._call(call, applied)
-            else:
+        for call, new in zip(calls, self.seen.add_all([call.message_id for call in calls]), strict=True):
+            if not new:
                 self.counts.duplicates += 1
-        self._number(applied, [*changes, *self.engine.settle()])
+            elif not self._plain(call, applied):
+                changes += self._call(call, applied)
+        found = self._settled(applied)
+        self._number(applied, [*changes, *because_of(applied, found, self.engine.plan)])
         return applied
+
+    def _settled(self, applied: Applied) -> list[Change]:
+        if not applied.events:
+            return self.engine.settle()
+        return self.engine.apply_events(together(self.engine, applied.events, self.types.events))
+
+    def _plain(self, call: Call, applied: Applied) -> bool:
+        """Take an event as nearly all are: of somebody known, of known types, and nothing else in the call."""
+        properties = call.properties or _NOTHING
+        if not call.name or call.consents or not EARLIEST <= call.ts < LATEST:
+            return False
+        if not self.types.fits(call.name, properties):
+            return False
+        customer = self.identities.known(call.identifiers)
+        if customer is None:
+            return False
+        applied.rows(call.name).add(customer, call.ts, call.message_id, call.received, properties)
+        return True
 
     def is_erased(self, call: Call) -> bool:
         """Whether it is an old call of somebody who was erased since: a retry, or one that waited."""
@@ -257,8 +298,13 @@ class Core:
             self.grown += 1
             self.engine.learn(self.schema)
         for record in records:
-            feed(self.engine, record, self.types.traits, self.types.events)
-        applied.records += records
+            if isinstance(record, Event):
+                rows = applied.rows(record.name)
+                message, received = record.message_id or "", record.received or applied.at
+                rows.add(record.customer, record.ts, message, received, record.properties)
+            else:
+                feed(self.engine, record, self.types.traits, self.types.events)
+                applied.records.append(record)
 
     # ------------------------------------------------------------ commands
 

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from shoal.customers.identity.tables import merges_of
 from shoal.customers.identity.tables import write as write_identity
+from shoal.customers.rows import EventRows, write_rows
 from shoal.customers.writer import write_records
 from shoal.sql.layout import set_meta
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from shoal.lang.calendar import Zone
+    from shoal.lang.schema import PropertyType
     from shoal.sql.store import Store
     from shoal.workspace.live.core import Applied
 
@@ -35,12 +37,20 @@ class Keeper:
     Args:
         store: its connection; nobody else uses it.
         zone: the workspace's.
+        types: of the properties of each event; they grow while it works.
         position: up to which the store has the log's entries.
         failed: told once of an error that stopped the writing.
     """
 
-    def __init__(self, store: Store, zone: Zone, position: int, failed: Callable[[BaseException], None]) -> None:
-        self._store, self._zone, self._failed = store, zone, failed
+    def __init__(
+        self,
+        store: Store,
+        zone: Zone,
+        types: Mapping[str, Mapping[str, PropertyType]],
+        position: int,
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self._store, self._zone, self.types, self._failed = store, zone, types, failed
         self._waiting: list[Applied] = []
         self._records = 0
         self._state = Condition()
@@ -67,7 +77,7 @@ class Keeper:
         with self._state:
             self._waiting.append(applied)
             self._last = applied.position
-            self._records += len(applied.records) + len(applied.changes) + 1
+            self._records += applied.size
             if self._records >= FULL:
                 self._state.notify_all()
 
@@ -112,8 +122,13 @@ class Keeper:
         last = batch[-1]
         identity = [change for applied in batch for change in applied.identity]
         records: list[Any] = [*merges_of(identity), *(record for applied in batch for record in applied.records)]
+        events: dict[str, EventRows] = {}
+        for applied in batch:
+            for name, rows in applied.events.items():
+                events.setdefault(name, EventRows()).extend(rows)
         with store.transaction():
             write_identity(store, identity)
+            write_rows(store, events, {name: dict(self.types[name]) for name in events}, zone=self._zone)
             if records:
                 write_records(store, records, zone=self._zone, received=last.at)
             self._write_changes(batch)

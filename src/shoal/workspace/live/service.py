@@ -32,12 +32,11 @@ from shoal.workspace.live.intake import Acknowledgements, LiveIntake, Queue
 from shoal.workspace.live.keeper import LIVE_NOW, LOG_POSITION, Keeper
 from shoal.workspace.live.stream import Stream
 from shoal.workspace.live.webhooks import Webhooks
-from shoal.workspace.privacy import cleaned
+from shoal.workspace.privacy import Forgotten, cleaned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from shoal.customers.privacy import Erased
     from shoal.customers.tracking import Call
     from shoal.insight.definitions import Catalogue
     from shoal.lang.nodes import Definition
@@ -58,6 +57,8 @@ TAKING = 30.0
 """Seconds that a command may take."""
 LOOK = 2.0
 """Seconds between two looks at the definition files."""
+_MOMENT = 0.05
+"""Seconds in which calls take effect, unless something that changes the store by itself is under way."""
 IDLE = 0.25
 """Seconds that the apply loop sleeps at most."""
 _logger = logging.getLogger("shoal.live")
@@ -117,7 +118,9 @@ class Live:
         self._asked = Lock()
         self.webhooks = Webhooks(self._hooks, self.stream, self.clock)
         self.core = self._core(int(said[LIVE_NOW]) if LIVE_NOW in said else None)
-        self.keeper = Keeper(workspace.store.cursor(), zone(workspace.config.zone), self._position, self._failed)
+        self.keeper = Keeper(
+            workspace.store.cursor(), zone(workspace.config.zone), self.core.types.events, self._position, self._failed
+        )
         self._applied = self._position
         self._rolled_at: int | None = None
         self._thread = Thread(target=self._run, name="apply", daemon=True)
@@ -323,12 +326,12 @@ class Live:
                 core = self._core(now)
                 with self.lock:
                     core.counts, core.grown = self.core.counts, self.core.grown + 1
-                    self.core = core
+                    self.core, self.keeper.types = core, core.types.events
                 self.catalogue = self.workspace.catalogue
                 self._looked_at = None
                 self._order("start")
 
-    def forget(self, identifier: str) -> Erased:
+    def forget(self, identifier: str) -> Forgotten:
         """Erase a person from log, snapshots, store and memory; what they send again under an old call is dropped.
 
         The bytes leave the store's file when the server stops, which writes it anew.
@@ -338,13 +341,13 @@ class Live:
         """
         privacy = self.workspace.privacy
 
-        def work() -> Erased:
+        def work() -> Forgotten:
             person = privacy.find(identifier)
-            self.log.rewrite(cleaned(privacy.traces(person)))
-            privacy.drop_snapshots()
+            segments = self.log.rewrite(cleaned(privacy.traces(person)))
+            snapshots = privacy.drop_snapshots()
             erased = privacy.erase(self.workspace.store, person)
             self.stream.forget(frozenset(person.ids))
-            return erased
+            return Forgotten(erased, segments, snapshots, privacy.copies())
 
         return self.exclusively(work)
 
@@ -360,6 +363,26 @@ class Live:
         self.keeper.flush()
         with self._asked:
             return work(self._asking)
+
+    def settle(self, seconds: float | None = 1.0) -> None:
+        """Let what is acknowledged by now take effect and reach the store.
+
+        Args:
+            seconds: so long is waited at most, and not at all while files are loaded: calls have no effect then. None waits
+                for it, however long it takes.
+
+        Raises:
+            StoreError: the store doesn't take it.
+        """
+        begun, position = stopwatch(), self.log.committed
+        most = STARTING if seconds is None else seconds
+        while self._applied < position and self.failure is None and stopwatch() - begun < most:
+            if seconds is not None and self.own.locked() and stopwatch() - begun > _MOMENT:
+                break
+            self._stop.wait(0.001)
+        done = self.keeper.flush(most)
+        if seconds is None and (self.failure is not None or not done or self.keeper.stored < position):
+            raise StoreError("The store doesn't take what was acknowledged.", fix="Look at the server's log.")
 
     @property
     def backlog(self) -> Backlog:

@@ -1,0 +1,138 @@
+"""Events on their way from the live server to the store, as columns: by name, without an object for each.
+
+Whoever fills them has checked them already: customers and instants can be stored, each message comes once, and the types
+of all properties are known.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shoal.customers.bulk import admit, insert_events
+from shoal.customers.physical import column_of
+from shoal.sql.encode import offset_case
+from shoal.sql.layout import meta, set_meta
+from shoal.sql.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import pyarrow as pa
+
+    from shoal.lang.calendar import Zone
+    from shoal.lang.schema import PropertyType
+    from shoal.sql.registry import EventType
+    from shoal.sql.store import Store
+
+
+class EventRows:
+    """Events of one name, a place in each list an event."""
+
+    __slots__ = ("customers", "messages", "properties", "received", "ts")
+
+    def __init__(self) -> None:
+        self.customers: list[str] = []
+        self.ts: list[int] = []
+        self.messages: list[str] = []
+        self.received: list[int] = []
+        self.properties: list[Mapping[str, Any]] = []
+
+    def add(self, customer: str, ts: int, message: str, received: int, properties: Mapping[str, Any]) -> None:
+        """Add an event."""
+        self.customers.append(customer)
+        self.ts.append(ts)
+        self.messages.append(message)
+        self.received.append(received)
+        self.properties.append(properties)
+
+    def extend(self, more: EventRows) -> None:
+        """Add the events of others."""
+        for name in self.__slots__:
+            getattr(self, name).extend(getattr(more, name))
+
+    def __len__(self) -> int:
+        return len(self.ts)
+
+
+def write_rows(
+    store: Store,
+    rows: Mapping[str, EventRows],
+    types: Mapping[str, Mapping[str, PropertyType]],
+    *,
+    zone: Zone,
+) -> None:
+    """Write events, in one transaction.
+
+    Args:
+        store: the store.
+        rows: the events by name.
+        types: of the properties of each name.
+        zone: the workspace's time zone.
+    """
+    if not rows:
+        return
+    with store.transaction():
+        registry = Registry.load(store)
+        keys = _keys(store, rows)
+        line, begin = int(meta(store)["api_line"]), 0
+        for name, group in rows.items():
+            event = registry.ensure_event(name, types[name])
+            _insert(store, registry, event, group, keys[begin : begin + len(group)], line + 1, zone)
+            begin += len(group)
+            line += len(group)
+        set_meta(store, "api_line", str(line))
+
+
+def _keys(store: Store, rows: Mapping[str, EventRows]) -> pa.Array:
+    """The key of each event's customer, in order; who is new gets one."""
+    import pyarrow as pa
+
+    groups = rows.values()
+    every = {
+        "place": pa.array(range(sum(map(len, groups))), pa.int64()),
+        "customer_id": _joined((group.customers for group in groups), pa.string()),
+        "ts": _joined((group.ts for group in groups), pa.int64()),
+        "received": _joined((group.received for group in groups), pa.int64()),
+    }
+    store.register("incoming_rows", pa.table(every))
+    try:
+        admit(store, "incoming_rows", "customer_id", "received")
+        return store.arrow(
+            "SELECT c.key AS key_ FROM incoming_rows AS i JOIN customers AS c ON c.id = i.customer_id ORDER BY i.place"
+        )["key_"].combine_chunks()
+    finally:
+        store.unregister("incoming_rows")
+
+
+def _joined(lists: Iterable[Sequence[Any]], kind: pa.DataType) -> pa.ChunkedArray:
+    import pyarrow as pa
+
+    return pa.chunked_array([pa.array(each, kind) for each in lists], kind)
+
+
+def _insert(
+    store: Store, registry: Registry, event: EventType, group: EventRows, keys: pa.Array, line: int, zone: Zone
+) -> None:
+    import pyarrow as pa
+
+    columns = {
+        "key_": keys,
+        "ts": pa.array(group.ts, pa.int64()),
+        "message_id": pa.array(group.messages, pa.string()),
+        "origin": pa.array(range(line, line + len(group)), pa.int64()),
+        "received": pa.array(group.received, pa.int64()),
+    }
+    values = {}
+    for name, column in event.properties.items():
+        found, mistyped = column_of(column, [bearer.get(name) for bearer in group.properties])
+        registry.count_mistyped(event, name, mistyped)
+        columns[column.col] = found
+        values[column.col] = column.col
+    store.register("incoming_rows", pa.table(columns))
+    try:
+        insert_events(
+            store, event, "incoming_rows", values, received="received", load=0, keys=None,
+            offset=offset_case(zone, "ts", min(group.ts), max(group.ts)),
+        )  # fmt: skip
+    finally:
+        store.unregister("incoming_rows")
