@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
     from shoal.live.engine import Change, Engine
     from shoal.live.machine import Machine
-    from shoal.live.table import Table
+    from shoal.live.room import Room
 
     Ints = npt.NDArray[np.int64]
+
+_FEW = 8
+"""So few values are set one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,82 +35,117 @@ class Events:
         names: of the events.
         ts: when each happened.
         mids: message ids; empty where none is needed.
-        values: by property, a value or None for each event, as ``live.values`` has them; integers as plain integers.
+        values: by property, a value or None for each event, as ``live.values`` has them, integers as plain integers; or an array
+            of int64 in which ``columns.MISSING`` is missing.
     """
 
     customers: Sequence[str] | npt.NDArray[np.int64]
     names: Sequence[str]
     ts: Sequence[int] | npt.NDArray[np.int64]
     mids: Sequence[str] = ()
-    values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    values: Mapping[str, Sequence[Any] | npt.NDArray[np.int64]] = field(default_factory=dict)
+
+    def value(self, name: str, i: int) -> Any:
+        """The value of a property of one event; None is missing."""
+        column = self.values[name]
+        if not isinstance(column, np.ndarray):
+            return column[i]
+        found = int(column[i])
+        return None if found == MISSING else found
+
+    def values_of(self, i: int) -> dict[str, Any]:
+        """The values of one event that aren't missing."""
+        return {name: value for name in self.values if (value := self.value(name, i)) is not None}
 
 
 def apply(engine: Engine, events: Events, because: str) -> list[Change]:
     """Take events in and evaluate who is touched."""
-    machine = engine.evaluator.machine
-    if machine is None or engine.evaluator.shares:
+    evaluator, people = engine.evaluator, engine.state.people
+    machine = evaluator.machine
+    if machine is None or evaluator.shares:
         return _one_by_one(engine, events, because)
-    people = engine.state.people
-    if isinstance(events.customers, np.ndarray):
-        rows = events.customers
-    else:
-        rows = np.fromiter(map(people.row, events.customers), np.int64, len(events.customers))
+    rows = events.customers if isinstance(events.customers, np.ndarray) else people.rows(events.customers)
     if people.merges and any(map(people.gone, rows.tolist())):
         # Whoever was merged away keeps their own entries, and who stands for them gets copies.
         return _one_by_one(engine, events, because)
-    for name in set(events.names):
-        engine.state.event_table(name)
-    engine.evaluator.ensure()
-    machine.bind(engine.evaluator.frames(engine.now))
-    ts = np.asarray(events.ts, np.int64)
-    which = np.fromiter(map(machine.place_of_event.__getitem__, events.names), np.int64, len(events.names))
-    new = _insert(engine, machine, events, rows, which, ts)
-    return _judge(engine, machine, events.names, rows, new, because)
+    caught = engine.catch_up(rows)
+    room = _filled(engine, machine, events, rows)
+    flips = _taken(engine, machine, events, room, len(rows))
+    return [*caught, *_told(engine, machine, events, room, flips, because)]
 
 
 def _one_by_one(engine: Engine, events: Events, because: str) -> list[Change]:
     ids = engine.state.people.ids
     for i, name in enumerate(events.names):
         who = events.customers[i]
-        values = {p: column[i] for p, column in events.values.items() if column[i] is not None}
         mid = events.mids[i] if len(events.mids) else ""
-        engine.add_event(who if isinstance(who, str) else ids[int(who)], name, int(events.ts[i]), mid, values)
+        customer = who if isinstance(who, str) else ids[int(who)]
+        engine.add_event(customer, name, int(events.ts[i]), mid, events.values_of(i))
     return engine.settle(because)
 
 
-def _insert(
-    engine: Engine, machine: Machine, events: Events, rows: Ints, which: Ints, ts: Ints
-) -> npt.NDArray[np.bool_]:
-    """Add events to their tables; says of which a customer is there from an earlier instant on."""
-    tables = machine.tables
-    values = _values(machine, events, which)
-    mids = np.full(len(rows), UNSAID, np.int32)
-    flags = np.zeros(len(rows), np.uint64)
-    if len(events.mids) or machine.asked_filters:
-        _words(machine, events, which, ts, mids, flags)
-    new = np.zeros(len(rows), np.bool_)
-    done = 0
-    while True:
-        done = machine.loops.insert(machine.context, done, rows, which, ts, mids, flags, values, new)
-        if done >= len(rows):
-            return new
-        new[done] = _by_hand(engine, tables[which[done]], events, done, int(rows[done]), int(ts[done]))
-        done += 1
-        machine.bind(engine.evaluator.frames(engine.now))
-        if done >= len(rows):
-            return new
+# ------------------------------------------------------------ what loops read
 
 
-def _words(machine: Machine, events: Events, which: Ints, ts: Ints, mids: npt.NDArray[Any], flags: Any) -> None:
-    """Hold message ids, and ask filters that aren't ranges of one number."""
-    for i, place in enumerate(which.tolist()):
-        table = machine.tables[place]
-        if table.ordered and len(events.mids):
-            mids[i] = table.say(events.mids[i])
-        for bit in machine.asked_filters.get(place, ()):
-            held = {p: column[i] for p, column in events.values.items()}
-            if machine.forms.filter_of(table, bit).holds(_Coming(int(ts[i]), held)):
-                flags[i] |= np.uint64(1 << bit)
+def _filled(engine: Engine, machine: Machine, events: Events, rows: Ints) -> Room:
+    """The events as loops read them."""
+    many = len(rows)
+    _bind(engine, machine)
+    places = machine.place_of_event
+    try:
+        which = [places[name] for name in events.names]
+    except KeyError:
+        for name in set(events.names):
+            engine.state.event_table(name)
+        _bind(engine, machine)
+        which = [machine.place_of_event[name] for name in events.names]
+    room = machine.room_for(many)
+    room.clear(many)
+    room.rows[:many], room.which[:many], room.ts[:many] = rows, which, events.ts
+    if events.values:
+        _set_values(machine, events, which, room)
+    if len(events.mids):
+        tables, ordered = machine.tables, machine.ordered
+        for i, place in enumerate(which):
+            if place in ordered:
+                room.mids[i] = tables[place].say(events.mids[i])
+    if machine.asked_filters:
+        _ask_filters(machine, events, which, room)
+    return room
+
+
+def _bind(engine: Engine, machine: Machine) -> None:
+    engine.evaluator.ensure()
+    machine.bind(engine.evaluator.frames(engine.now))
+
+
+def _set_values(machine: Machine, events: Events, which: list[int], room: Room) -> None:
+    """The values as they stand in the tail, by the place of the property in its table."""
+    for name, column in events.values.items():
+        orders = machine.orders_of(name)
+        if not orders.known:
+            continue
+        if len(which) > _FEW and not orders.words:
+            if not isinstance(column, np.ndarray):
+                column = np.array([MISSING if value is None else value for value in column], np.int64)
+            order = orders.places[which]
+            there = np.flatnonzero(order >= 0)
+            room.values[there, order[there]] = column[there]
+            continue
+        values: Any = column.tolist() if isinstance(column, np.ndarray) else column
+        for i, value in enumerate(values):
+            found = orders.known.get(which[i])
+            if found is not None and value is not None and value != MISSING:
+                room.values[i, found] = machine.tables[which[i]].columns[name].encode(value)
+
+
+def _ask_filters(machine: Machine, events: Events, which: list[int], room: Room) -> None:
+    """Ask filters that aren't ranges of one number."""
+    for i, place in enumerate(which):
+        for bit, filter_ in machine.asked_filters.get(place, ()):
+            coming = _Coming(int(room.ts[i]), {name: events.value(name, i) for name in events.values})
+            if filter_.holds(coming):  # type: ignore[arg-type]
+                room.flags[i] |= np.uint64(1 << bit)
 
 
 class _Coming:
@@ -121,74 +159,67 @@ class _Coming:
         return self._values.get(name)
 
 
-def _values(machine: Machine, events: Events, which: Ints) -> npt.NDArray[np.int64]:
-    """The values as they stand in the tail, by the place of the property in its table."""
-    tables = machine.tables
-    found = np.full((len(which), machine.widest), MISSING, np.int64)
-    if events.values:
-        places = which.tolist()
-        for name, column in events.values.items():
-            for i, value in enumerate(column):
-                order = machine.orders[places[i]]
-                if value is not None and name in order:
-                    found[i, order[name]] = tables[places[i]].columns[name].encode(value)
-    return found
+# ------------------------------------------------------------ taking in
 
 
-def _by_hand(engine: Engine, table: Table, events: Events, i: int, row: int, ts: int) -> bool:
-    """An event that needs more room, or whose message id has to be compared."""
-    values = {p: column[i] for p, column in events.values.items() if column[i] is not None}
-    earlier = ts < engine.state.people.exists_from(row)
+def _taken(engine: Engine, machine: Machine, events: Events, room: Room, many: int) -> Ints:
+    """Add events to their tables and judge whom they touch; returns what changed."""
+    found, state = [], room.state
+    while not machine.take(room, many, engine.now):
+        if state[0] < many:
+            _by_hand(engine, machine, events, room, int(state[0]))
+            state[0] += 1
+            machine.bind(engine.evaluator.frames(engine.now))
+        else:
+            found.append(room.out[: state[2]].copy())
+            state[2] = 0
+    last = room.out[: state[2]]
+    return np.concatenate([*found, last]) if found else last
+
+
+def _by_hand(engine: Engine, machine: Machine, events: Events, room: Room, i: int) -> None:
+    """An event that needs more room, or whose message id has to be compared; all segments are judged."""
+    table, row, ts = machine.tables[room.which[i]], int(room.rows[i]), int(room.ts[i])
     table.lengthen(table.used + 1024 + table.used // 2)
     table.more_runs(table.runs + 256 + table.runs // 2)
     table.widen(len(engine.state.people.exists))
-    table.insert(row, ts, events.mids[i] if len(events.mids) else "", values)
+    if room.mids[i] != UNSAID:
+        # It was said already, and insert says it again.
+        table.said.pop() if room.mids[i] == len(table.said) - 1 else None
+    table.insert(row, ts, events.mids[i] if len(events.mids) else "", events.values_of(i))
+    room.seen[i] = ts < engine.state.people.exists_from(row)
+    room.dirty[i] = ~np.uint64(0)
     engine.state.people.seen(row, ts)
-    return earlier
 
 
-def _judge(
-    engine: Engine,
-    machine: Machine,
-    names: Sequence[str],
-    rows: Ints,
-    new: npt.NDArray[np.bool_],
-    because: str,
-) -> list[Change]:
-    evaluator = engine.evaluator
-    lists, rests = _lists(engine, machine, names, new)
-    slow = [(int(rows[i]), rest) for i, rest in rests]
-    flips, odd = machine.judge_each(rows, lists, engine.now)
-    found = evaluator.flips_of(flips)
-    slow += [(row, engine.plan.everything) for row in odd.tolist()]
-    for each in found:
-        evaluator.record(each)
-        if more := evaluator.slow_dependents(each.slug):
-            slow += [(row, more) for row in each.rows.tolist()]
-    if odd.size:
+def _told(engine: Engine, machine: Machine, events: Events, room: Room, flips: Ints, because: str) -> list[Change]:
+    """The changes, and those of whom the interpreter has to be asked."""
+    evaluator, many = engine.evaluator, len(events.names)
+    slow: list[tuple[int, frozenset[str]]] = []
+    if machine.has_slow:
+        slow = _left_out(engine, machine, events.names, room)
+    if room.odd[:many].any():
+        slow += [(row, engine.plan.everything) for row in room.rows[:many][room.odd[:many]].tolist()]
         machine.forget_truths()
+    if len(flips) and (evaluator.recording or machine.has_slow):
+        for each in evaluator.flips_of(flips):
+            evaluator.record(each)
+            if more := evaluator.slow_dependents(each.slug):
+                slow += [(row, more) for row in each.rows.tolist()]
+    changes = engine.changed(flips, because)
     for row, slugs in slow:
         engine.mark(row, slugs)
-    changes = engine.told(found, because)
     return [*changes, *engine.settle(because)] if slow or engine.has_touched else changes
 
 
-def _lists(
-    engine: Engine, machine: Machine, names: Sequence[str], new: npt.NDArray[np.bool_]
-) -> tuple[Ints, list[tuple[int, frozenset[str]]]]:
-    """Of each event the list of segments that loops judge, and where there are any, the others."""
-    known = machine.lists_of_events
+def _left_out(engine: Engine, machine: Machine, names: Sequence[str], room: Room) -> list[tuple[int, frozenset[str]]]:
+    """Of each customer the segments that loops don't judge."""
+    known, plan, many = machine.slow_of_events, engine.plan, len(names)
     for name in names:
         if name not in known:
-            fast, rest = engine.evaluator.divided(engine.plan.touched_by(Touch("event", name)))
-            known[name] = machine.list_of(fast), rest
-    lists = np.fromiter((known[name][0] for name in names), np.int64, len(names))
-    if any(rest for _, rest in known.values()):
-        rests = [(i, known[name][1]) for i, name in enumerate(names) if known[name][1]]
-    else:
-        rests = []
-    if new.any():
-        fast, rest = engine.evaluator.divided(engine.plan.everything)
-        lists[new] = machine.list_of(fast)
-        rests += [(i, rest) for i in np.flatnonzero(new).tolist() if rest]
-    return lists, rests
+            known[name] = engine.evaluator.divided(plan.touched_by(Touch("event", name)))[1]
+    rows = room.rows[:many].tolist()
+    found = [(row, known[name]) for row, name in zip(rows, names, strict=True) if known[name]]
+    if room.seen[:many].any() and (rest := engine.evaluator.divided(plan.everything)[1]):
+        found += [(row, rest) for row in room.rows[:many][room.seen[:many]].tolist()]
+    return found

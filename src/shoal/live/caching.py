@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,8 +18,20 @@ def cached(loop: Callable[..., Any]) -> Callable[..., Any]:
     import numba
 
     try:
-        compiled: Callable[..., Any] = numba.njit(cache=True, nogil=True)(loop)
+        compiled: Any = numba.njit(cache=True, nogil=True)(loop)
     except RuntimeError:
         # There is no place: it is compiled anew in each process.
-        compiled = numba.njit(nogil=True)(loop)
-    return compiled
+        return numba.njit(nogil=True)(loop)  # type: ignore[no-any-return]
+    kept = getattr(compiled._cache, "_cache_file", None)
+    if kept is not None:
+        # numba looks at the loop's own file only, and not at those whose loops it calls.
+        kept._source_stamp = (*kept._source_stamp, *_stamp())
+    return compiled  # type: ignore[no-any-return]
+
+
+@cache
+def _stamp() -> tuple[tuple[str, int, int], ...]:
+    """Of each file that loops are made of, its name, when it was written last, and its size."""
+    place = Path(__file__).parent
+    files = [*sorted((place / "loops").glob("*.py")), place / "layout.py", place / "forms.py"]
+    return tuple((file.name, stat.st_mtime_ns, stat.st_size) for file in files for stat in [file.stat()])

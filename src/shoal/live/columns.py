@@ -31,8 +31,12 @@ def grown(array: npt.NDArray[Any], size: int, fill: int = 0) -> npt.NDArray[Any]
     """The array with room for ``size`` items at least, half as much again as it had where it must grow."""
     if size <= len(array):
         return array
-    bigger = np.full(max(size, len(array) * 3 // 2, 16), fill, dtype=array.dtype)
+    many = max(size, len(array) * 3 // 2, 16)
+    # Zeros that nobody has written to take no memory yet.
+    bigger = np.zeros(many, array.dtype) if fill == 0 else np.empty(many, array.dtype)
     bigger[: len(array)] = array
+    if fill:
+        bigger[len(array) :] = fill
     return bigger
 
 

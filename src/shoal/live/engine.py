@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import chain
-from operator import itemgetter
+from functools import partial
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -37,9 +37,6 @@ _LOOSE = 1 << 16
 """So many entries may stand loose in any table."""
 
 
-_row = itemgetter(0)
-
-
 class Change(NamedTuple):
     """A membership that changed, once, in order per customer.
 
@@ -52,6 +49,10 @@ class Change(NamedTuple):
     what: str
     at: int
     because: str
+
+
+_change = partial(tuple.__new__, Change)
+_WHATS = ("left", "entered")
 
 
 class Engine:
@@ -76,6 +77,10 @@ class Engine:
         self.evaluator = Evaluator(self.state, self.zone, self.plan, recording)
         self._touched: dict[int, frozenset[str]] = {}
         self._touched_all: set[str] = set()
+        self.behind = False
+        """Whether customers are due still who weren't among those that ``advance`` let in."""
+        self._caught: list[Change] = []
+        """Changes by time of customers who couldn't wait for their turn."""
 
     # ------------------------------------------------------------ asking
 
@@ -158,10 +163,11 @@ class Engine:
             self._touched_all |= set(self.plan.definitions)
             return self.settle()
         self._touched_all, self._touched = set(), {}
+        self.behind = False
         self.evaluator.ensure()
         rows = self.standing()
         self.evaluator.evaluate(rows, np.full(len(rows), self.now), self.plan.everything, whole=True, quiet=True)
-        return []
+        return self._let_go()
 
     def assume(self, members: Mapping[str, Iterable[str]]) -> None:
         """Take memberships as they were published last; ``build`` tells what differs by now."""
@@ -179,21 +185,76 @@ class Engine:
         self.evaluator.ensure()
         self.evaluator.expect(self.standing(), self.now)
 
-    def advance(self, t: int) -> list[Change]:
-        """Let time pass; each change is of the very instant at which it was due."""
-        if t <= self.now:
-            return []
-        if self.evaluator.dues.next() > t:
-            self.now = t
-            return []
+    def advance(self, t: int, most: int | None = None) -> list[Change]:
+        """Let time pass; each change is of the very instant at which it was due.
+
+        Where very many are due at once, as when a calendar day ends, ``most`` makes pieces: so many customers at most are judged,
+        those first who are due first. ``now`` is ``t`` at once; while ``behind``, others wait for the next call, with the same
+        instant or a later one. Whoever is touched meanwhile is brought up to date before that, so that each customer's changes
+        are those of one call, in the same order.
+
+        Args:
+            t: until when.
+            most: how many customers are judged at most; None for all.
+        """
+        if t <= self.now and not self.behind:
+            return self._let_go()
+        self.now = max(t, self.now)
         self.evaluator.ensure()
-        dues, flips = self.evaluator.dues, []
-        while len(rows := dues.by(t)):
+        flips = self._pass(self.evaluator.dues.by(self.now), most)
+        self.behind = self.evaluator.dues.next() <= self.now
+        return [*self._let_go(), *self.told(flips, BY_TIME, by_time=True)]
+
+    def _pass(self, due: npt.NDArray[np.int64], most: int | None = None) -> list[Flips]:
+        """Judge who is due, each at the instant at which they are, and again until nobody of them is."""
+        dues = self.evaluator.dues
+        flips: list[Flips] = []
+        left = len(self.state.people) if most is None else most
+        while len(due) and left > 0:
+            rows = due if most is None or len(due) <= left else self._earliest(due, left)
             flips += self.evaluator.evaluate(rows, dues.at[rows].copy(), self.plan.definitions, whole=True)
-        self.now = t
-        changes = self.told(flips, BY_TIME)
-        changes.sort(key=lambda change: change.at)
-        return changes
+            left -= 0 if most is None else len(rows)
+            due = due[dues.at[due] <= self.now]
+        return flips
+
+    def _earliest(self, due: npt.NDArray[np.int64], many: int) -> npt.NDArray[np.int64]:
+        """So many of who is due first; of one instant, in an order that doesn't hang on where customers stand in memory."""
+        at, ids = self.evaluator.dues.at[due], self.state.people.ids
+        last = np.partition(at, many - 1)[many - 1]
+        before, equal = due[at < last], due[at == last]
+        if len(before) + len(equal) == many:
+            return np.sort(np.concatenate((before, equal)))
+        hashes = ids.hashes()[equal]
+        left = many - len(before)
+        edge = np.partition(hashes, left - 1)[left - 1]
+        sure, tied = equal[hashes < edge], equal[hashes == edge]
+        names = ids.texts(tied)
+        chosen = tied[sorted(range(len(tied)), key=names.__getitem__)[: left - len(sure)]]
+        return np.sort(np.concatenate((before, sure, chosen)))
+
+    def catch_up(self, rows: npt.NDArray[np.int64]) -> list[Change]:
+        """Bring customers up to date who wait for their turn (see ``advance``); returns what changed."""
+        if not self.behind:
+            return self._let_go()
+        dues = self.evaluator.dues.at
+        due = np.unique(rows[rows < len(dues)])
+        if self.evaluator.shares:
+            due = self.evaluator.dues.by(self.now)
+        return [*self._let_go(), *self.told(self._pass(due[dues[due] <= self.now]), BY_TIME, by_time=True)]
+
+    def _current(self, *rows: int) -> None:
+        """Bring customers up to date before anything of theirs changes."""
+        if self.behind:
+            self._caught = self.catch_up(np.array([self.state.people.survivor(row) for row in rows], np.int64))
+
+    def _all_current(self) -> None:
+        if self.behind:
+            self._caught = self.advance(self.now)
+
+    def _let_go(self) -> list[Change]:
+        """What changed of those who couldn't wait."""
+        caught, self._caught = self._caught, []
+        return caught
 
     def settle(self, because: str = "") -> list[Change]:
         """Evaluate what was touched since the last time, at ``now``."""
@@ -201,15 +262,16 @@ class Engine:
         touched, self._touched = self._touched, {}
         self.evaluator.ensure()
         if everywhere:
+            self._all_current()
             # The rest of what was touched is a part of these customers' segments.
             wanted = everywhere.union(*touched.values())
-            return self.told(self._evaluate(self.standing(), wanted), because)
+            return [*self._let_go(), *self.told(self._evaluate(self.standing(), wanted), because)]
         groups: dict[frozenset[str], list[int]] = {}
         for row in sorted(touched):
             if not self.state.people.gone(row):
                 groups.setdefault(touched[row], []).append(row)
         flips = [self._evaluate(np.array(rows, np.int64), slugs) for slugs, rows in groups.items()]
-        return self.told(list(chain.from_iterable(flips)), because)
+        return [*self._let_go(), *self.told(chain.from_iterable(flips), because)]
 
     def warm(self) -> list[Change]:
         """Ask once of a single customer, so that what answers is compiled before the first event waits for it."""
@@ -227,17 +289,42 @@ class Engine:
     def _evaluate(self, rows: npt.NDArray[np.int64], wanted: Collection[str]) -> list[Flips]:
         return self.evaluator.evaluate(rows, np.full(len(rows), self.now), wanted)
 
-    def told(self, flips: Iterable[Flips], because: str) -> list[Change]:
-        """What changed, in order per customer."""
-        ids, names = self.state.people.ids, dict[int, str]()
-        found = []
-        for each in flips:
-            for row, truth, at in zip(each.rows.tolist(), each.truth.tolist(), each.at.tolist(), strict=True):
-                if row not in names:
-                    names[row] = ids[row]
-                found.append((row, Change(names[row], each.slug, "entered" if truth else "left", at, because)))
-        found.sort(key=_row)
-        return [change for _, change in found]
+    def told(self, flips: Iterable[Flips], because: str, *, by_time: bool = False) -> list[Change]:
+        """What changed, in order per customer; or in order of time, and then per customer."""
+        found = list(flips)
+        if not found:
+            return []
+        rows, truth, at = (
+            np.concatenate(parts) for parts in zip(*((f.rows, f.truth, f.at) for f in found), strict=True)
+        )
+        places = np.repeat(np.arange(len(found)), [len(each.rows) for each in found])
+        order = np.lexsort((rows, at)) if by_time else np.argsort(rows, kind="stable")
+        slugs = [found[place].slug for place in places[order].tolist()]
+        return self._changes(rows[order], slugs, truth[order], at[order], because)
+
+    def changed(self, found: npt.NDArray[np.int64], because: str) -> list[Change]:
+        """What loops found (rows of customer, 2 · segment + truth, instant), as changes."""
+        machine = self.evaluator.machine
+        if not len(found) or machine is None:
+            return []
+        slugs = [machine.slugs[code >> 1] for code in found[:, 1].tolist()]
+        return self._changes(found[:, 0], slugs, found[:, 1] & 1, found[:, 2], because)
+
+    def _changes(
+        self,
+        rows: npt.NDArray[np.int64],
+        slugs: list[str],
+        truth: npt.NDArray[Any],
+        at: npt.NDArray[np.int64],
+        because: str,
+    ) -> list[Change]:
+        # Changes of one customer stand side by side mostly.
+        firsts = np.flatnonzero(np.diff(rows, prepend=-1))
+        once = self.state.people.ids.texts(rows[firsts])
+        counts = np.diff(firsts, append=len(rows)).tolist()
+        names = chain.from_iterable(map(repeat, once, counts))
+        whats = [_WHATS[one] for one in truth.tolist()]
+        return list(map(_change, zip(names, slugs, whats, at.tolist(), repeat(because), strict=False)))
 
     # ------------------------------------------------------------ touching
 
@@ -270,6 +357,7 @@ class Engine:
     def add_event(self, customer: str, name: str, ts: int, mid: str, properties: Mapping[str, Any]) -> None:
         """Take in an event; ``settle`` evaluates."""
         row = self.state.people.row(customer)
+        self._current(row)
         self._seen(row, ts)
         self.state.add(self.state.event_table(name), row, ts, mid, properties)
         self._touch(row, Touch("event", name))
@@ -287,11 +375,13 @@ class Engine:
         """Take in a change of a trait; a name with the prefix ``account.`` is one of the account ``owner``."""
         if name.startswith(ACCOUNT_PREFIX):
             row = self.state.accounts.row(owner)
+            self._all_current()
             self.state.trait_table(name).insert(row, ts, mid, {"value": value})
             for other in self.state.belonging.get(owner, ()):
                 self._touch(other, Touch("trait", name))
             return
         row = self.state.people.row(owner)
+        self._current(row)
         self._seen(row, ts)
         self.state.add(self.state.trait_table(name), row, ts, mid, {"value": value})
         if name == ACCOUNT_ID:
@@ -301,24 +391,28 @@ class Engine:
     def add_consent(self, customer: str, purpose: str, granted: bool, ts: int, mid: str) -> None:
         """Take in a word of consent."""
         row = self.state.people.row(customer)
+        self._current(row)
         self.state.consent_table(purpose).insert(row, ts, mid, {"granted": granted})
         self._touch(row, Touch("consent", purpose))
 
     def add_listed(self, name: str, customer: str, added: bool, ts: int) -> None:
         """Put a customer on a list, or take them off."""
         row = self.state.people.row(customer)
+        self._current(row)
         self.state.list_table(name).insert(row, ts, "", {"added": added})
         self._touch(row, Touch("list", name))
 
     def add_published(self, segment: str, customer: str, what: str, ts: int) -> None:
         """Take in recorded history of a segment."""
         row = self.state.people.row(customer)
+        self._current(row)
         self.state.published_table(segment, what).insert(row, ts, "", {})
         standing = self.state.people.survivor(row)
         self.mark(standing, self.plan.dependents.get(segment, ()))
 
     def refresh(self, value: str, rank: str, ts: int, number: Fraction) -> None:
         """Take in a refreshed threshold."""
+        self._all_current()
         self.state.refresh(value, rank, ts, number)
         self._touched_all |= self.plan.touched_by(Touch("threshold", ""))
 
@@ -326,10 +420,12 @@ class Engine:
         """``gone`` joins ``kept``; returns the memberships that went over. ``settle`` evaluates who is kept."""
         people = self.state.people
         one, other = people.row(kept), people.row(gone)
+        self._current(one, other)
+        caught = self._let_go()
         self._touch_colleagues(other, self.plan.shared)
         self.state.join(one, other)
         self.evaluator.ensure()
-        changes = self._cleared(other, "merged")
+        changes = [*caught, *self._cleared(other, "merged")]
         standing = people.survivor(one)
         self._touched.pop(other, None)
         self.mark(standing, self.plan.everything)
@@ -350,12 +446,14 @@ class Engine:
         """Take a merge back; returns the memberships that came back. ``settle`` evaluates who stood for them."""
         people = self.state.people
         row = people.row(gone)
+        self._current(row)
+        caught = self._let_go()
         standing = self.state.separate(row)
         self._touch_colleagues(standing, self.plan.shared)
         self._touch_colleagues(row, self.plan.shared)
         self.mark(standing, self.plan.everything)
         self.evaluator.ensure()
-        changes = []
+        changes = caught
         judge = self._judge(row, self.now)
         due = FAR
         for slug, slot in self.evaluator.slots.items():

@@ -21,6 +21,16 @@ _BLANK = b"\xff"
 """Stands where a text was erased; it occurs in no UTF-8."""
 
 
+def _crc_table() -> npt.NDArray[np.uint32]:
+    found = np.arange(256, dtype=np.uint32)
+    for _ in range(8):
+        found = np.where(found & 1, (found >> 1) ^ np.uint32(0xEDB88320), found >> 1).astype(np.uint32)
+    return found
+
+
+_CRC = _crc_table()
+
+
 class Ids:
     """A list of distinct texts that also finds the place of each."""
 
@@ -41,6 +51,16 @@ class Ids:
         raw = self._raw(row)
         return "" if raw.startswith(_BLANK) else raw.decode()
 
+    def texts(self, rows: npt.NDArray[np.int64]) -> list[str]:
+        """The texts at some places."""
+        ends = self._ends[rows].tolist()
+        begins = np.where(rows > 0, self._ends[rows - 1], 0).tolist()
+        raw = self._bytes
+        try:
+            return [raw[begin:end].decode() for begin, end in zip(begins, ends, strict=True)]
+        except UnicodeDecodeError:
+            return [self[row] for row in rows.tolist()]
+
     def _raw(self, row: int) -> bytes:
         begin = int(self._ends[row - 1]) if row else 0
         return bytes(self._bytes[begin : int(self._ends[row])])
@@ -60,14 +80,28 @@ class Ids:
             size *= 2
         self._slots = np.full(size, _EMPTY, np.int32)
         rows = np.arange(self._count, dtype=np.int32)
-        raw, ends = bytes(self._bytes), [0, *self._ends[: self._count].tolist()]
-        hashes = (crc32(raw[ends[row] : ends[row + 1]]) for row in range(self._count))
-        slots = np.fromiter(hashes, np.int64, self._count) & (size - 1)
+        slots = self.hashes().astype(np.int64) & (size - 1)
         while len(rows):
             free = self._slots[slots] == _EMPTY
             self._slots[slots[free]] = rows[free]
             waiting = self._slots[slots] != rows
             rows, slots = rows[waiting], (slots[waiting] + 1) & (size - 1)
+
+    def hashes(self) -> npt.NDArray[np.uint32]:
+        """The CRC-32 of each text, worked out side by side: a byte of all of one length at a time."""
+        ends = self._ends[: self._count]
+        begins = np.concatenate((ends[:0], [0], ends[:-1]))[: self._count]
+        lengths, raw = ends - begins, np.frombuffer(self._bytes, np.uint8)
+        found = np.full(self._count, 0xFFFFFFFF, np.uint32)
+        order = np.argsort(lengths, kind="stable")
+        longest = int(lengths.max()) if self._count else 0
+        firsts = np.searchsorted(lengths[order], np.arange(1, longest + 1))
+        at, crc = begins[order], found[order]
+        for place, first in enumerate(firsts.tolist()):
+            part = crc[first:]
+            crc[first:] = (part >> np.uint32(8)) ^ _CRC[(part ^ raw[at[first:] + place]) & np.uint32(0xFF)]
+        found[order] = crc ^ np.uint32(0xFFFFFFFF)
+        return found
 
     def find(self, text: str) -> int:
         """The place of a text, −1 where it isn't there."""

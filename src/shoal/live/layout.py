@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from shoal.live.forms import Sort
+from shoal.live.values import FAR as FAR
 
 MISSING = -(2**63)
+LANES = 64
+"""Customers that are judged together."""
 
 # ------------------------------------------------------------ a table
 (START, ROWS, TS, TS_SIZE, UNIT, FLAGS, FLAG_SIZE, RUN_ROW, RUN_AT, RUN_COUNT, RUN_ROOM, RUN_BASE) = range(12)
@@ -17,9 +20,10 @@ BASE, SIZE, COLUMN_UNIT, BASE_MISSING, TAIL, TAIL_MISSING, SIGNED = range(7)
 COLUMN_WIDTH = 7
 
 # ------------------------------------------------------------ an atom
-SORT, TABLE, FLAG, COLUMN, WINDOW, K, WORDS, TRUTH, MANY, OF_MISSING, MAY_ASK = range(11)
-"""Of a date, ``TRUTH`` names the first instants of ``MANY`` dates from ``OF_MISSING`` on."""
-ATOM_WIDTH = 11
+SORT, TABLE, FLAG, COLUMN, WINDOW, K, WORDS, TRUTH, MANY, OF_MISSING, MAY_ASK, BACKWARD = range(12)
+"""Of a date, ``TRUTH`` names the first instants of ``MANY`` dates from ``OF_MISSING`` on. ``BACKWARD``: whether the k-th newest
+match, or total, up to the instant itself decides."""
+ATOM_WIDTH = 12
 ALWAYS, KTH, TOTAL, DAYS, FIRST = (int(s) for s in (Sort.ALWAYS, Sort.KTH, Sort.TOTAL, Sort.DAYS, Sort.FIRST))
 AGE_LAST, TRAIT, WHEN = int(Sort.AGE_LAST), int(Sort.TRAIT), int(Sort.WHEN)
 
@@ -32,5 +36,7 @@ PUSH, AND, OR, NOT, UNLESS_FALSE, UNLESS_TRUE = range(6)
 # ------------------------------------------------------------ the context
 (X_TABLES, X_COLUMNS, X_ATOMS, X_FRAMES, X_ZONE, X_CODE, X_STARTS, X_SLOTS, X_BITS, N_SLOTS) = range(10)
 (X_DUES, X_LEAST, X_EXISTS, X_FIRST, X_FILTERS) = range(10, 15)
-CONTEXT_WIDTH = 15
+(N_ATOMS, N_SEGMENTS, X_ATOM_STARTS, X_TABLE_ATOMS, X_MASKS, N_MASKS, N_TABLES) = range(15, 22)
+"""The atoms of each table, and of each atom the segments that hang on it, as words of bits."""
+CONTEXT_WIDTH = 22
 """The zone's changes of offset: first how many, then of each the instant and microseconds ahead, and where they end."""

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from operator import is_
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from shoal.live import layout as at
 from shoal.live.forms import Sort, atoms_of
 from shoal.live.program import Program
+from shoal.live.room import Room
+from shoal.live.work import Work, is_backward, work_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from shoal.lang.calendar import Zone
     from shoal.live.bits import Bits
     from shoal.live.columns import Column
     from shoal.live.dues import Dues
+    from shoal.live.filters import Filter
     from shoal.live.forms import Atom, Form, Forms
     from shoal.live.frames import Stretch
     from shoal.live.state import State
@@ -25,12 +31,34 @@ if TYPE_CHECKING:
 
     Ints: TypeAlias = npt.NDArray[np.int64]
 
-LANES = 64
+LANES = at.LANES
 _MOST_FLIPS = 1 << 16
 _DATES = (-40_000, 80_000)
 """From 1860 to 2189; others are left to the interpreter."""
 _YEARS = (315_532_800_000_000, 2_840_140_800_000_000)
 """From 1980 to 2060."""
+
+
+class Orders(NamedTuple):
+    """Where a property stands among the columns of each table.
+
+    Args:
+        places: −1 where a table doesn't have it.
+        known: the same, only of those that have it.
+        words: whether some table holds it by the number of its word.
+    """
+
+    places: Ints
+    known: dict[int, int]
+    words: bool
+
+    @classmethod
+    def of(cls, name: str, tables: Sequence[Table]) -> Orders:
+        """Of some tables."""
+        orders = [list(table.columns).index(name) if name in table.columns else -1 for table in tables]
+        known = {place: order for place, order in enumerate(orders) if order >= 0}
+        words = any(tables[place].columns[name].words is not None for place in known)
+        return cls(np.array(orders, np.int64), known, words)
 
 
 class Machine:
@@ -48,9 +76,9 @@ class Machine:
     def __init__(
         self, state: State, forms: Forms, segments: dict[str, Form], bits: Bits, dues: Dues, slots: dict[str, int]
     ) -> None:
-        from shoal.live import compiled
+        from shoal.live import loops
 
-        self.loops = compiled
+        self.loops = loops
         self.state, self.forms, self.bits, self.dues, self.slots = state, forms, bits, dues, slots
         self.slugs = [slug for slug, form in segments.items() if self._is_fast(form)]
         self.places = {slug: place for place, slug in enumerate(self.slugs)}
@@ -59,17 +87,21 @@ class Machine:
         self._program()
         self._alive: list[Any] = []
         self.tables: list[Table] = []
-        self._stamp: tuple[Any, ...] = ()
+        self._sizes: tuple[int, int] = (-1, -1)
         self._bound: tuple[Any, ...] = (None,) * 5
         self._versions: list[int] = []
-        self.lists_of_events: dict[str, tuple[int, frozenset[str]]] = {}
+        self._known_parts: list[tuple[int, int]] = []
+        self.slow_of_events: dict[str, frozenset[str]] = {}
+        """Of each event the segments that it touches and that loops don't judge."""
+        self.has_slow = len(self.slugs) < len(segments)
+        self._room: Room | None = None
         self.context = np.zeros(at.CONTEXT_WIDTH, np.int64)
         self._out = np.empty((_MOST_FLIPS, 3), np.int64)
         self._filled = np.zeros(1, np.int64)
         self._values = np.zeros(len(forms.atoms) + 1, np.int64)
         self._stamps = np.zeros(len(forms.atoms) + 1, np.int64)
         self._lists: dict[frozenset[str], int] = {}
-        self._atom_lists: dict[int, Ints] = {}
+        self._works: dict[int, Work] = {}
         self._list = np.zeros(0, np.int64)
         self._bounds = np.zeros(1, np.int64)
 
@@ -80,41 +112,38 @@ class Machine:
         program = Program(self.forms.atoms)
         self._begins = np.array([program.add(form)[0] for form in self._forms] + [len(program.steps)], np.int64)
         self._code = np.array(program.steps, np.int32).reshape(-1, 2)
-        self._lanes = np.zeros((len(self.forms.atoms) + 1, LANES), np.int64)
-        self._stack = np.zeros((program.depth + 1, LANES), np.int64)
-        self._thin = np.zeros(program.depth + 1, np.int64)
+        self._depth = program.depth + 1
+        self._thin = np.zeros(self._depth, np.int64)
 
     # ------------------------------------------------------------ what loops read
 
     def bind(self, frames: Stretch) -> None:
         """Take up where arrays stand now, if any has moved."""
         state = self.state
-        stamp = (
-            len(state.events),
-            len(self.forms.atoms),
-            sum([len(table.columns) for table in self.tables]),
-            sum([len(table.filters) for table in self.tables]),
-        )
         # Held, and not told by their ids: another array may get the id of one that is gone.
         arrays = (self.bits.words, self.dues.at, state.people.exists, state.people.first, frames)
-        if stamp != self._stamp or any(ours is not theirs for ours, theirs in zip(self._bound, arrays, strict=True)):
-            self._bound = arrays
-            self._choose_tables()
-            self._bind_tables()
-            self._bind_atoms()
-            self._bind_rest(frames)
-            columns, filters = (sum([len(part) for part in parts]) for parts in self._parts())
-            self._stamp = (*stamp[:2], columns, filters)
-            return
         versions = [table.version for table in self.tables]
-        if versions != self._versions:
-            for place, table in enumerate(self.tables):
-                if versions[place] != self._versions[place]:
-                    self._describe_again(place, table)
-            self._versions = versions
+        sizes = len(state.events), len(self.forms.atoms)
+        if self._sizes == sizes and all(map(is_, self._bound, arrays)):
+            if versions == self._versions:
+                return
+            if self._parts() == self._known_parts:
+                for place, table in enumerate(self.tables):
+                    if versions[place] != self._versions[place]:
+                        self._describe_again(place, table)
+                self._versions = versions
+                return
+        self._bound, self._sizes = arrays, sizes
+        self._frames = frames.frames if len(frames.frames) else np.zeros((1, 9), np.int64)
+        self._choose_tables()
+        self._bind_tables()
+        self._bind_atoms()
+        self._bind_masks()
+        self._bind_rest()
+        self._known_parts, self._room = self._parts(), None
 
-    def _parts(self) -> tuple[list[Any], list[Any]]:
-        return [table.columns for table in self.tables], [table.filters for table in self.tables]
+    def _parts(self) -> list[tuple[int, int]]:
+        return [(len(table.columns), len(table.filters)) for table in self.tables]
 
     def _describe_again(self, place: int, table: Table) -> None:
         """A table's arrays have moved."""
@@ -134,7 +163,7 @@ class Machine:
         self._columns: list[Column] = []
         self._column_place: dict[tuple[int, str], int] = {}
         filters: list[tuple[int, int, int, int]] = []
-        self.asked_filters: dict[int, list[int]] = {}
+        self.asked_filters: dict[int, list[tuple[int, Filter]]] = {}
         self._tables = np.zeros((max(1, len(self.tables)), at.TABLE_WIDTH), np.int64)
         for place, table in enumerate(self.tables):
             row, first = self._tables[place], len(self._columns)
@@ -151,16 +180,32 @@ class Machine:
             _describe_column(column, self._column_rows[number])
         self._filters = np.array(filters or [(0, 0, 1, 0)], np.int64)
         self._versions = [table.version for table in self.tables]
-        self.orders = [{name: i for i, name in enumerate(table.columns)} for table in self.tables]
-        self.widest = max([1, *(len(order) for order in self.orders)])
+        self.ordered = {place for place, table in enumerate(self.tables) if table.ordered}
+        self._orders: dict[str, Orders] = {}
+
+    def orders_of(self, name: str) -> Orders:
+        """Where a property stands in each table."""
+        found = self._orders.get(name)
+        if found is None:
+            found = self._orders[name] = Orders.of(name, self.tables)
+        return found
+
+    def room_for(self, many: int) -> Room:
+        """Room for a batch of events."""
+        if self._room is None or len(self._room.rows) < many:
+            wide = max([1, *(len(table.columns) for table in self.tables)])
+            masks, atoms = self.masks.shape[1], len(self.forms.atoms)
+            self._room = Room(max(1024, many), wide, masks, atoms, self._depth)
+        return self._room
 
     def _simple_filters(self, place: int, table: Table) -> list[tuple[int, int, int, int]]:
         """Those that are ranges of one number, as (bit, column, low, high); the rest is asked of each event."""
         found, order = [], list(table.columns)
         for bit in range(len(table.filters)):
-            simple = self.forms.filter_of(table, bit).simple()
+            made = self.forms.filter_of(table, bit)
+            simple = made.simple()
             if simple is None:
-                self.asked_filters.setdefault(place, []).append(bit)
+                self.asked_filters.setdefault(place, []).append((bit, made))
             else:
                 found += [(bit, order.index(simple[0]), low, high) for low, high in simple[1]]
         return found
@@ -170,6 +215,8 @@ class Machine:
         self._rows_of_atoms = np.zeros((max(1, len(self.forms.atoms)), at.ATOM_WIDTH), np.int64)
         for place, atom in enumerate(self.forms.atoms):
             self._describe_atom(atom, self._rows_of_atoms[place])
+            self._rows_of_atoms[place, at.BACKWARD] = is_backward(self._rows_of_atoms[place], self._frames)
+        self._works.clear()
 
     def _describe_atom(self, atom: Atom, row: Ints) -> None:
         row[at.SORT], row[at.FLAG], row[at.WINDOW], row[at.K] = atom.sort, atom.flag, max(0, atom.window), atom.k
@@ -203,9 +250,20 @@ class Machine:
         self._alive.append(words)
         row[at.TRUTH], row[at.MANY] = words.ctypes.data, len(words)
 
-    def _bind_rest(self, frames: Stretch) -> None:
+    def _bind_masks(self) -> None:
+        """The atoms of each table, and of each atom the segments that hang on it."""
+        tables = self._rows_of_atoms[:, at.TABLE]
+        with_table = [a for a, atom in enumerate(self.forms.atoms) if atom.table is not None]
+        order = sorted(with_table, key=lambda a: int(tables[a]))
+        self._table_atoms = np.array(order or [0], np.int64)
+        self._atom_starts = np.searchsorted(tables[order], np.arange(len(self.tables) + 1)).astype(np.int64)
+        self.masks = np.zeros((len(self._rows_of_atoms), len(self.slugs) // 64 + 1), np.uint64)
+        for s, form in enumerate(self._forms):
+            for a in atoms_of(form):
+                self.masks[a, s >> 6] |= np.uint64(1 << (s & 63))
+
+    def _bind_rest(self) -> None:
         x = self.context
-        self._frames = frames.frames if len(frames.frames) else np.zeros((1, 9), np.int64)
         people = self.state.people
         self._slot_row = np.array([self.slots[slug] for slug in self.slugs] or [0], np.int64)
         self._zone = self._turns() if any(atom.sort is Sort.DAYS for atom in self.forms.atoms) else _NO_ZONE
@@ -216,6 +274,9 @@ class Machine:
             (at.X_FRAMES, self._frames),
             (at.X_ZONE, self._zone),
             (at.X_CODE, self._code),
+            (at.X_ATOM_STARTS, self._atom_starts),
+            (at.X_TABLE_ATOMS, self._table_atoms),
+            (at.X_MASKS, self.masks),
         ):
             x[pointer] = array.ctypes.data
         x[at.X_STARTS], x[at.X_SLOTS] = self._begins.ctypes.data, self._slot_row.ctypes.data
@@ -223,6 +284,8 @@ class Machine:
         x[at.X_DUES], x[at.X_LEAST] = self.dues.at.ctypes.data, self.dues.least.ctypes.data
         x[at.X_EXISTS], x[at.X_FIRST] = people.exists.ctypes.data, people.first.ctypes.data
         x[at.X_FILTERS] = self._filters.ctypes.data
+        x[at.N_TABLES] = len(self.tables)
+        x[at.N_ATOMS], x[at.N_SEGMENTS], x[at.N_MASKS] = len(self.forms.atoms), len(self.slugs), self.masks.shape[1]
 
     def _turns(self) -> Ints:
         turns = self.forms.zone.transitions(*_YEARS)
@@ -231,9 +294,18 @@ class Machine:
 
     def forget_truths(self) -> None:
         """Ask anew which words make which condition true: there may be new ones."""
-        self._stamp = ()
+        self._sizes = (-1, -1)
 
     # ------------------------------------------------------------ running
+
+    def take(self, room: Room, many: int, now: int) -> bool:
+        """Take in a batch of events; see ``loops.take``."""
+        r = room
+        done: bool = self.loops.take(
+            self.context, many, now, r.state, r.rows, r.which, r.ts, r.mids, r.flags, r.values, r.dirty, r.seen, r.odd,
+            r.judged, r.stack, r.out,
+        )  # fmt: skip
+        return done
 
     def list_of(self, slugs: frozenset[str]) -> int:
         """The number of a list of segments."""
@@ -245,13 +317,18 @@ class Machine:
             self._bounds = np.append(self._bounds, len(self._list))
         return found
 
-    def _atoms_in(self, number: int, segments: Ints) -> Ints:
-        """The atoms of a list of segments."""
-        found = self._atom_lists.get(number)
+    def _work_of(self, number: int, segments: Ints) -> Work:
+        """What a list of segments asks for."""
+        found = self._works.get(number)
         if found is None:
             places = {a for s in segments.tolist() for a in atoms_of(self._forms[s])}
-            found = self._atom_lists[number] = np.array(sorted(places), np.int64)
+            found = self._works[number] = work_of(sorted(places), self._rows_of_atoms, self._frames)
         return found
+
+    def _lanes(self, work: Work) -> tuple[Ints, Ints]:
+        """Room for the lanes of atoms, marks and the stack, and for where those of the stack stand."""
+        many = len(self.forms.atoms) + len(work.wanted) + 1 + self._depth
+        return np.zeros(many * LANES, np.int64), np.zeros(self._depth, np.int64)
 
     def judge(self, rows: Ints, t: Ints, wanted: frozenset[str], frames: Stretch, quiet: bool) -> tuple[Ints, Ints]:
         """Judge segments of customers.
@@ -267,15 +344,16 @@ class Machine:
         segments = self._list[self._bounds[number] : self._bounds[number + 1]]
         wide = len(rows) >= LANES
         if wide:
-            atoms = self._atoms_in(number, segments)
+            work = self._work_of(number, segments)
+            lanes, tops = self._lanes(work)
         else:
             which = np.full(len(rows), number, np.int64)
         while begin < len(rows):
             self._filled[0] = 0
             if wide:
                 done = self.loops.block(
-                    self.context, segments, atoms, rows[begin:], t[begin:], self._lanes, self._stack, odd[begin:],
-                    self._out, self._filled, quiet,
+                    self.context, segments, *work, lanes, tops, rows[begin:], t[begin:], odd[begin:], self._out,
+                    self._filled, quiet,
                 )  # fmt: skip
             else:
                 done = self.loops.single(
@@ -287,21 +365,6 @@ class Machine:
                 found.append(self._out[: self._filled[0]].copy())
         flips = np.concatenate(found) if found else self._out[:0]
         return flips, rows[odd]
-
-    def judge_each(self, rows: Ints, lists: Ints, t: int) -> tuple[Ints, Ints]:
-        """Judge a list of segments of each customer, at one instant; returns what ``judge`` does."""
-        odd = np.zeros(len(rows), np.bool_)
-        now = np.array([t], np.int64)
-        found, begin = [], 0
-        while begin < len(rows):
-            self._filled[0] = 0
-            begin += self.loops.single(
-                self.context, self._list, self._bounds, rows[begin:], lists[begin:], now, self._values,
-                self._stamps, self._thin, self._out, self._filled, odd[begin:],
-            )  # fmt: skip
-            if self._filled[0]:
-                found.append(self._out[: self._filled[0]].copy())
-        return (np.concatenate(found) if found else self._out[:0]), rows[odd]
 
 
 @lru_cache(maxsize=8)

@@ -11,7 +11,7 @@ from shoal.live.ids import Ids
 from shoal.live.values import FAR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -48,6 +48,10 @@ class People:
             self.exists = self.first if shared else grown(self.exists, found + 1, FAR)
             self.exists[found] = FAR
         return found
+
+    def rows(self, customers: Sequence[str]) -> npt.NDArray[np.int64]:
+        """The rows of ids; new ones get the next."""
+        return np.fromiter(map(self.row, customers), np.int64, len(customers))
 
     def known(self, customer: str) -> int | None:
         """The row of an id, None where there is none."""

@@ -1,0 +1,259 @@
+"""Events taken in: each into its table, and at once to the memberships of which it changes an answer.
+
+An event leaves most answers as they are, and none certain for shorter: then no segment has to be judged. Where a number of
+matches reaches exactly k by it, or a total the amount that is wanted, the segments that ask so are judged once all events of the
+batch stand in their tables.
+"""
+# mypy: ignore-errors
+# ruff: noqa: C901
+
+from __future__ import annotations
+
+import numpy as np
+from numba import carray, njit
+
+from shoal.live import layout as at
+from shoal.live.caching import cached
+from shoal.live.loops.insert import add
+from shoal.live.loops.memory import (
+    MOVED,
+    i64,
+    instant,
+    matches,
+    of_atom,
+    of_column,
+    of_table,
+    parts,
+    pointer,
+    prefetch,
+    put_i64,
+    rel,
+    span,
+    u32,
+    value,
+)
+from shoal.live.loops.single import judge
+from shoal.live.values import FAR
+
+SOON, NEXT = 12, 6
+"""So many events ahead memory is asked for: the customer's places in tables, then what stands there."""
+
+
+@njit
+def reaches(tables, k, flag, begin, end, low, n):
+    """Whether exactly n matches of the tail stand between ``low`` and ``end``."""
+    i = end
+    while i > begin:
+        i -= 1
+        if instant(tables, k, i, False) < low:
+            break
+        if matches(tables, k, i, False, flag):
+            n -= 1
+            if n < 0:
+                return False
+    return n == 0
+
+
+@njit
+def completes(tables, columns, k, flag, c, begin, end, low, wanted, place):
+    """Whether amounts between ``low`` and ``end`` come to what is wanted by the one at ``place`` only."""
+    own, known = value(columns, c, place, False)
+    if not known:
+        return False
+    left, i = wanted, end
+    while i > begin:
+        i -= 1
+        if instant(tables, k, i, False) < low:
+            break
+        if i != place and matches(tables, k, i, False, flag):
+            amount, there = value(columns, c, i, False)
+            if there:
+                if amount >= left:
+                    return False
+                left -= amount
+    return own >= left
+
+
+@njit
+def changes(atoms, a, tables, columns, frames, k, place, begin, end, x, t):
+    """Whether an event may have changed an atom's answer, or made it certain for shorter."""
+    flag = of_atom(atoms, a, at.FLAG)
+    sort, w = of_atom(atoms, a, at.SORT), of_atom(atoms, a, at.WINDOW)
+    if sort == at.TOTAL and i64(of_column(columns, of_atom(atoms, a, at.COLUMN), at.SIGNED), 0) != 0:
+        return True
+    if not matches(tables, k, place, False, flag):
+        return False
+    if x > t or of_atom(atoms, a, at.BACKWARD) == 0:
+        return True
+    low = i64(frames, w * 9 + at.LOW_MUL) * t + i64(frames, w * 9 + at.LOW_ADD)
+    if x < low:
+        return False
+    n = of_atom(atoms, a, at.K)
+    if sort == at.TOTAL:
+        return completes(tables, columns, k, flag, of_atom(atoms, a, at.COLUMN), begin, end, low, n, place)
+    if flag >= 0:
+        return reaches(tables, k, flag, begin, end, low, n)
+    if end - begin < n or instant(tables, k, end - n, False) < low:
+        return False
+    return end - begin == n or instant(tables, k, end - n - 1, False) < low
+
+
+@njit
+def touch(context, tables, columns, atoms, frames, k, row, place, x, t, dirty, i):
+    """Note the segments of which an event may change the answer."""
+    begin, end, _ = span(tables, k, row)
+    while end > begin and instant(tables, k, end - 1, False) > t:
+        end -= 1
+    wide, masks = context[at.N_MASKS], carray(pointer(context[at.X_MASKS]), (1 << 30,), np.uint64)
+    for p in range(i64(context[at.X_ATOM_STARTS], k), i64(context[at.X_ATOM_STARTS], k + 1)):
+        a = i64(context[at.X_TABLE_ATOMS], p)
+        if changes(atoms, a, tables, columns, frames, k, place, begin, end, x, t):
+            for m in range(wide):
+                dirty[i, m] |= masks[a * wide + m]
+
+
+@njit
+def lowest_bit(word):
+    """The place of the lowest bit that is set."""
+    place, rest = np.int64(0), word
+    for step in (32, 16, 8, 4, 2, 1):
+        if rest & ((np.uint64(1) << np.uint64(step)) - np.uint64(1)) == 0:
+            rest >>= np.uint64(step)
+            place += step
+    return place
+
+
+@njit
+def ask_starts(context, tables, row):
+    """Have where a customer's entries begin brought into the cache, of all tables."""
+    for k in range(context[at.N_TABLES]):
+        if row < of_table(tables, k, at.ROWS):
+            prefetch(of_table(tables, k, at.START) + 4 * row)
+
+
+@njit
+def ask_newest(context, tables, columns, row):
+    """And a customer's newest entries."""
+    prefetch(context[at.X_BITS] + (row >> 6) * context[at.N_SLOTS] * 8)
+    for k in range(context[at.N_TABLES]):
+        if row >= of_table(tables, k, at.ROWS):
+            continue
+        start = of_table(tables, k, at.START)
+        begin, end = np.int64(u32(start, row)), np.int64(u32(start, row + 1))
+        if begin >= MOVED:
+            prefetch(of_table(tables, k, at.RUN_AT) + 8 * (begin - MOVED))
+            prefetch(of_table(tables, k, at.RUN_COUNT) + 8 * (begin - MOVED))
+            continue
+        if end == begin or end >= MOVED:
+            continue
+        last = end - 1
+        prefetch(of_table(tables, k, at.TS) + last * of_table(tables, k, at.TS_SIZE))
+        if of_table(tables, k, at.LAST_FILTER) > of_table(tables, k, at.FIRST_FILTER):
+            prefetch(of_table(tables, k, at.FLAGS) + last * of_table(tables, k, at.FLAG_SIZE))
+        first = of_table(tables, k, at.FIRST_COLUMN)
+        for c in range(first, first + of_table(tables, k, at.MANY_COLUMNS)):
+            prefetch(of_column(columns, c, at.BASE) + last * of_column(columns, c, at.SIZE))
+
+
+@cached
+def take(context, many, now, state, rows, which, ts, mids, flags, values, dirty, seen, odd, judged, stack, out):
+    """Take in events, then judge who is touched.
+
+    Args:
+        context: addresses (``layout``).
+        many: how many events there are.
+        now: the instant at which they are judged.
+        state: how many are added, how many judged, how much of ``out`` is filled.
+        rows, which, ts, mids, flags, values: of each event the customer, table, instant, message id, filters that hold, values.
+        dirty: room for the segments that each touches.
+        seen: set where a customer is there from an earlier instant on: all segments are judged.
+        odd: set where the interpreter has to be asked.
+        judged, stack: room.
+        out: what changed.
+
+    Returns:
+        Whether all is done; else an event takes more than this loop can do (the next one to be added), or ``out`` is full.
+    """
+    tables, columns, atoms, frames, turns, code = parts(context)
+    simple = carray(pointer(context[at.X_FILTERS]), (1 << 40, 4), np.int64)
+    while state[0] < many:
+        i = state[0]
+        if i + SOON < many and rows[i + SOON] < of_table(tables, which[i + SOON], at.ROWS):
+            prefetch(of_table(tables, which[i + SOON], at.START) + 4 * rows[i + SOON])
+        row, x = rows[i], ts[i]
+        place = add(tables, columns, simple, which[i], row, x, mids[i], flags, values, i)
+        if place < 0:
+            return False
+        if x < i64(context[at.X_FIRST], row):
+            put_i64(context[at.X_FIRST], row, x)
+        if x < i64(context[at.X_EXISTS], row):
+            put_i64(context[at.X_EXISTS], row, x)
+            seen[i] = True
+            for m in range(context[at.N_MASKS]):
+                dirty[i, m] = ~np.uint64(0)
+        else:
+            touch(context, tables, columns, atoms, frames, which[i], row, place, x, now, dirty, i)
+        state[0] = i + 1
+    words = carray(pointer(context[at.X_BITS]), (1 << 50, context[at.N_SLOTS]), np.uint64)
+    segments = context[at.N_SEGMENTS]
+    for i in range(state[1], min(many, state[1] + SOON) if many > 1 else 0):
+        ask_starts(context, tables, rows[i])
+    for i in range(state[1], min(many, state[1] + NEXT) if many > 1 else 0):
+        ask_newest(context, tables, columns, rows[i])
+    while state[1] < many:
+        i = state[1]
+        if i + SOON < many:
+            ask_starts(context, tables, rows[i + SOON])
+        if i + NEXT < many:
+            ask_newest(context, tables, columns, rows[i + NEXT])
+        if out.shape[0] - state[2] < segments:
+            return False
+        row = rows[i]
+        judged[1, judged.shape[1] - 1] += 1
+        stamp = judged[1, judged.shape[1] - 1]
+        e = i64(context[at.X_EXISTS], row)
+        exists = np.int64(FAR) if e <= now else -rel(e, now)
+        shortest, bit, place = np.int64(FAR), np.uint64(1) << np.uint64(row & 63), row >> 6
+        for m in range(context[at.N_MASKS]):
+            word = dirty[i, m]
+            while word != 0:
+                s = m * 64 + lowest_bit(word)
+                word &= word - np.uint64(1)
+                if s >= segments:
+                    break
+                begin, end = i64(context[at.X_STARTS], s), i64(context[at.X_STARTS], s + 1)
+                found = judge(
+                    atoms,
+                    tables,
+                    columns,
+                    frames,
+                    turns,
+                    code,
+                    begin,
+                    end,
+                    row,
+                    now,
+                    judged[0],
+                    judged[1],
+                    stamp,
+                    stack,
+                )
+                if found == 0:
+                    odd[i] = True
+                    continue
+                found = min(found, exists)
+                shortest = min(shortest, abs(found))
+                slot, truth = i64(context[at.X_SLOTS], s), found > 0
+                if truth != (words[place, slot] & bit != 0):
+                    words[place, slot] ^= bit
+                    o = state[2]
+                    out[o, 0], out[o, 1], out[o, 2] = row, 2 * s + truth, now
+                    state[2] = o + 1
+        if shortest < FAR:
+            due = now + shortest
+            if due < i64(context[at.X_DUES], row):
+                put_i64(context[at.X_DUES], row, due)
+                if due < i64(context[at.X_LEAST], row >> 10):
+                    put_i64(context[at.X_LEAST], row >> 10, due)
+        state[1] = i + 1
+    return True
