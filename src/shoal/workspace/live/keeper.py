@@ -27,7 +27,7 @@ LOG_POSITION = "log_position"
 LIVE_NOW = "live_now"
 PAUSE = 1.0
 """Seconds between batches, unless one is full before."""
-FULL = 20_000
+FULL = 50_000
 """Records that make a batch full."""
 
 
@@ -139,12 +139,14 @@ class Keeper:
     def _write_changes(self, batch: Sequence[Applied]) -> None:
         import pyarrow as pa
 
-        rows = [(n.seq, *n.change, applied.at) for applied in batch for n in applied.changes]
-        if not rows:
+        numbered = [n for applied in batch for n in applied.changes]
+        if not numbered:
             return
-        names = ("seq", "id", "segment", "what", "ts", "because", "received")
-        columns = dict(zip(names, zip(*rows, strict=True), strict=True))
-        self._store.register("incoming_changes", pa.table({name: list(columns[name]) for name in names}))
+        columns = zip(*[n.change for n in numbered], strict=True)
+        rows = dict(zip(("id", "segment", "what", "ts", "because"), map(list, columns), strict=True))
+        rows["seq"] = [n.seq for n in numbered]
+        rows["received"] = [applied.at for applied in batch for _ in applied.changes]
+        self._store.register("incoming_changes", pa.table(rows))
         try:
             # Who has a consent or a place on a list and nothing else yet isn't a customer, and in no segment.
             self._store.execute(
