@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shoal.lang.schema import Kind
-from shoal.live.columns import MISSING
+from shoal.live.columns import BLOCK, MISSING
 from shoal.live.engine import Engine
+from shoal.live.ids import Ids
 from shoal.live.mids import Mids
 from shoal.live.needs import Needs, needs
 from shoal.live.state import ACCOUNT_ID
@@ -54,7 +55,7 @@ def load_engine(
         wanted: what to hold; None for what the definitions need.
     """
     loading = _Loading(store, Engine(schema, {}, now, recording=recording))
-    loading.people()
+    loading.accounts()
     loading.hold(needs(definitions, schema) if wanted is None else wanted)
     loading.the_rest()
     loading.engine.define(definitions)
@@ -82,15 +83,18 @@ class _Loading:
     def __init__(self, store: Store, engine: Engine) -> None:
         self.store, self.engine, self.state = store, engine, engine.state
         self.registry = Registry.load(store)
-        found = store.arrow("SELECT key, id FROM customers ORDER BY key")
-        # Those who came live got their rows as they came, and their keys as they were written.
-        self._keys = _Keys(found, self.state.people) if len(self.state.people) else _Keys(found)
+        found = store.arrow("SELECT key, id, first_ts FROM customers ORDER BY key")
+        keys, ids = _keys(found.column(0)), _texts(found.column(1))
+        if not len(self.state.people):
+            first: npt.NDArray[np.int64] = found.column(2).cast("int64").fill_null(FAR).to_numpy()
+            self.state.people.fill(Ids.of_bytes(*ids), first.astype(np.int64))
+            self._keys = _Keys(keys)
+        else:
+            # Those who came live got their rows as they came, and their keys as they were written.
+            self._keys = _Keys(keys, _rows_of(found.column(1), ids, self.state.people))
 
-    def people(self) -> None:
-        """Customers, accounts, and who stands for whom."""
-        table = self.store.arrow("SELECT id, first_ts FROM customers ORDER BY key")
-        first = table.column(1).fill_null(FAR).to_numpy().astype(np.int64)
-        self.state.people.fill(table.column(0).to_pylist(), first)
+    def accounts(self) -> None:
+        """The accounts."""
         for (account,) in self.store.rows("SELECT id FROM accounts ORDER BY key"):
             self.state.accounts.row(account)
 
@@ -148,7 +152,8 @@ class _Loading:
         found = self._read(trait.table, "owner", ["value"], True)
         keys = self._keys
         if scope == ACCOUNT:
-            keys = _Keys(self.store.arrow("SELECT key, id FROM accounts ORDER BY key"), self.state.accounts)
+            accounts = self.store.arrow("SELECT key, id FROM accounts ORDER BY key")
+            keys = _Keys(_keys(accounts.column(0)), self.state.accounts.rows(accounts.column(1).to_pylist()))
         self._fill(table, found, ["value"], True, keys, {})
         if name == ACCOUNT_ID:
             for row in np.flatnonzero(np.diff(table.start.astype(np.int64))).tolist():
@@ -156,12 +161,13 @@ class _Loading:
                     self.state.belongs(row, entry.get("value"))
 
     def _read(self, table: str, owner: str, columns: Sequence[str], ordered: bool) -> pa.Table:
-        mid = f", {MESSAGE_ID} AS mid" if ordered else ""
-        order = f"{owner}, ts{', mid' if ordered else ''}"
-        what = ", ".join([owner, "ts", *columns])
+        """The rows in force: as they stand in the store, or by message id too where there are such."""
+        what, order = ", ".join([owner, "ts", *columns]), ""
         if ordered and self._all_by_origin(table):
-            mid, order = ", origin AS mid", f"{owner}, ts, origin"
-        return self.store.arrow(f"SELECT {what}{mid} FROM {table} WHERE retired IS NULL ORDER BY {order}")
+            what += ", origin AS mid"
+        elif ordered:
+            what, order = f"{what}, {MESSAGE_ID} AS mid", f" ORDER BY {owner}, ts, mid"
+        return self.store.arrow(f"SELECT {what} FROM {table} WHERE retired IS NULL{order}")
 
     def _all_by_origin(self, table: str) -> bool:
         """Whether no row has a message id of its own, so that ids are numbers of sixteen hex digits."""
@@ -190,8 +196,8 @@ class _Loading:
                 columns[name] = _stored(found.column(2 + list(names).index(name)), column, fields.get(name, {}))
             else:
                 columns[name] = np.full(len(ts), column.missing, np.int64)
-        if len(rows) and (np.diff(rows) < 0).any():
-            order = np.argsort(rows, kind="stable")
+        order = _order(rows, ts, mids)
+        if order is not None:
             rows, ts, mids = rows[order], ts[order], _taken(mids, order)
             columns = {name: _taken(column, order) for name, column in columns.items()}
         table.fill(rows, ts, mids, columns)
@@ -227,20 +233,70 @@ class _Keys:
     """Rows of the store's keys.
 
     Args:
-        found: keys and ids, by key.
-        people: has the rows; None where they are the keys' order.
+        keys: in ascending order.
+        rows: the row of each; None where they are the keys' order.
     """
 
-    def __init__(self, found: pa.Table, people: People | None = None) -> None:
-        self._keys = found.column(0).to_numpy()
-        self._rows: npt.NDArray[np.int64] | None = None
-        if people is not None:
-            self._rows = np.fromiter((people.row(one) for one in found.column(1).to_pylist()), np.int64, len(found))
+    def __init__(self, keys: npt.NDArray[np.int64], rows: npt.NDArray[np.int64] | None = None) -> None:
+        self._keys, self._rows = keys, rows
+        self._first = int(keys[0]) if len(keys) else 0
+        self._gapless = len(keys) > 0 and int(keys[-1]) - self._first == len(keys) - 1
 
-    def rows_of(self, keys: Any) -> npt.NDArray[np.int64]:
+    def rows_of(self, keys: Any) -> npt.NDArray[Any]:
         """The row of each key."""
-        places = np.searchsorted(self._keys, np.asarray(keys, np.int64)).astype(np.int64)
+        asked = np.asarray(keys)
+        places = asked - self._first if self._gapless else np.searchsorted(self._keys, asked.astype(np.int64))
         return places if self._rows is None else self._rows[places]
+
+
+def _keys(values: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    found: npt.NDArray[np.int64] = values.to_numpy().astype(np.int64)
+    return found
+
+
+def _texts(values: pa.ChunkedArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Texts as one block of bytes, and where each ends."""
+    import pyarrow as pa
+
+    raw, ends, begin = [np.zeros(0, np.uint8)], [np.zeros(0, np.int64)], 0
+    for chunk in values.cast(pa.large_string()).chunks:
+        _, offsets, content = chunk.buffers()
+        places = np.frombuffer(offsets, np.int64)[chunk.offset : chunk.offset + len(chunk) + 1]
+        if content is not None and len(chunk):
+            raw.append(np.frombuffer(content, np.uint8)[places[0] : places[-1]])
+        ends.append(places[1:] - places[0] + begin)
+        begin += int(places[-1] - places[0])
+    return np.concatenate(raw), np.concatenate(ends)
+
+
+def _rows_of(
+    texts: pa.ChunkedArray, ids: tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]], people: People
+) -> npt.NDArray[np.int64]:
+    """The rows of ids; most stand where they stand among the people."""
+    alike = people.ids.alike(*ids)
+    return np.concatenate((np.arange(alike), people.rows(texts.slice(alike).to_pylist())))
+
+
+def _order(rows: npt.NDArray[Any], ts: npt.NDArray[np.int64], mids: Mids | list[str]) -> npt.NDArray[np.int64] | None:
+    """By customer, instant and message id; None where they stand so. Texts of message ids stand so already."""
+    numbers = mids.numbers if isinstance(mids, Mids) else None
+    if _stand_in_order(rows, ts, numbers):
+        return None
+    return np.lexsort((ts, rows) if numbers is None else (numbers, ts, rows))
+
+
+def _stand_in_order(rows: npt.NDArray[Any], ts: npt.NDArray[np.int64], numbers: npt.NDArray[np.uint64] | None) -> bool:
+    for begin in range(0, len(rows), BLOCK):
+        here, there = slice(begin, begin + BLOCK), slice(begin + 1, begin + BLOCK + 1)
+        r, s, t, u = rows[here][: len(rows[there])], rows[there], ts[here][: len(rows[there])], ts[there]
+        before = (r < s) | ((r == s) & (t <= u))
+        if not before.all():
+            return False
+        if numbers is not None:
+            m, n = numbers[here][: len(rows[there])], numbers[there]
+            if ((r == s) & (t == u) & (m > n)).any():
+                return False
+    return True
 
 
 def _taken(values: Any, order: npt.NDArray[np.int64]) -> Any:
@@ -257,7 +313,8 @@ def _stored(values: pa.ChunkedArray, column: Column, fields: Mapping[str, Field]
     import pyarrow as pa
 
     if column.kind in _INTEGERS:
-        found: npt.NDArray[np.int64] = values.cast(pa.int64()).fill_null(MISSING).to_numpy().astype(np.int64)
+        whole = values.cast(pa.int64())
+        found: npt.NDArray[np.int64] = (whole.fill_null(MISSING) if whole.null_count else whole).to_numpy()
         return found
     if column.kind is not Kind.TEXT:
         return [_value(value, column.kind, fields) for value in values.to_pylist()]

@@ -10,7 +10,7 @@ from shoal.lang.schema import Kind
 from shoal.live.values import Day, Micro, Moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -25,6 +25,9 @@ _TYPES: dict[Kind, Callable[[int], Any]] = {
 _UNITS = (1_000_000, 10_000, 1_000, 1)
 """What numbers and instants are divided by, where all of a base's can be."""
 _NARROW: tuple[Any, ...] = (np.int8, np.int32, np.int64)
+
+
+BLOCK = 1 << 16
 
 
 def grown(array: npt.NDArray[Any], size: int, fill: int = 0) -> npt.NDArray[Any]:
@@ -45,18 +48,51 @@ def narrowed(values: npt.NDArray[np.int64], units: Sequence[int] = _UNITS) -> tu
 
     ``MISSING`` becomes the least number of the type.
     """
-    known = values != MISSING
-    if not known.any():
+    low, high, some_missing = _bounds(values)
+    if high < low:
         return np.full(len(values), np.iinfo(np.int8).min, np.int8), 1
-    # A few tell mostly which unit it is.
-    sample = values[known][:1000]
     for unit in units:
-        if unit == 1 or (not (sample % unit).any() and not (values[known] % unit).any()):
-            break
-    divided = np.where(known, values, 0) // unit
-    low, high = int(divided.min()), int(divided.max())
-    kind = next(t for t in _NARROW if np.iinfo(t).min < low and high <= np.iinfo(t).max)
-    return np.where(known, divided, np.iinfo(kind).min).astype(kind), unit
+        # What can't be divided is mostly seen at once, in the first block.
+        kind = next(t for t in _NARROW if np.iinfo(t).min < low // unit and -(-high // unit) <= np.iinfo(t).max)
+        found = _divided(values, unit, kind, some_missing)
+        if found is not None:
+            return found, unit
+    raise AssertionError("1 divides everything")
+
+
+def _bounds(values: npt.NDArray[np.int64]) -> tuple[int, int, bool]:
+    """The least and the greatest that aren't missing (1, 0 where all are), and whether some are missing."""
+    low, high, some_missing = MISSING, MISSING, False
+    for block in blocks(values):
+        if (least := int(block.min())) == MISSING:
+            some_missing, block = True, block[block != MISSING]
+            if not len(block):
+                continue
+            least = int(block.min())
+        low = least if low == MISSING else min(low, least)
+        high = max(high, int(block.max()))
+    return (1, 0, some_missing) if low == MISSING else (low, high, some_missing)
+
+
+def _divided(values: npt.NDArray[np.int64], unit: int, kind: Any, some_missing: bool) -> npt.NDArray[Any] | None:
+    """The integers divided by a unit; None where it doesn't divide all."""
+    found = np.empty(len(values), kind)
+    for begin, block in zip(range(0, len(values), BLOCK), blocks(values), strict=True):
+        parts = block // unit
+        exact = parts * unit == block
+        if some_missing:
+            missing = block == MISSING
+            exact |= missing
+            parts[missing] = np.iinfo(kind).min
+        if not exact.all():
+            return None
+        found[begin : begin + BLOCK] = parts
+    return found
+
+
+def blocks(values: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+    """An array in pieces that stay in the cache."""
+    return (values[begin : begin + BLOCK] for begin in range(0, len(values), BLOCK))
 
 
 class Words:
@@ -140,9 +176,9 @@ class Column:
             kind = np.int8 if len(self.words.values) < 127 else np.int32
             self.base, self.unit = values.astype(kind), 1
             return
-        if ((values < 0) & (values != MISSING)).any():
-            self.sign[0] = 1
         self.base, self.unit = narrowed(values.astype(np.int64, copy=False))
+        if any(((b < 0) & (b != self.base_missing)).any() for b in blocks(self.base)):
+            self.sign[0] = 1
 
     def blank(self, size: int) -> None:
         """Set the base to missing."""

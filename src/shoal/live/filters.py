@@ -14,7 +14,7 @@ from shoal.clock import DAY, SECOND
 from shoal.lang import nodes as n
 from shoal.lang.tree import walk
 from shoal.live.columns import MISSING
-from shoal.live.intervals import INTEGERS, inside, ranges
+from shoal.live.intervals import INTEGERS, Range, inside, ranges
 from shoal.live.registry import answer
 from shoal.live.scope import Scope
 from shoal.live.table import Entry
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from shoal.lang.calendar import Zone
+    from shoal.live.columns import Column
     from shoal.live.state import State
     from shoal.live.table import Table
 
@@ -72,6 +73,13 @@ class Filter:
         """Whether it holds of each of the events that stand there (see ``Column.at``)."""
         return self._of(self.where, refs)
 
+    def of_base(self) -> Truths:
+        """Whether it holds of each event of the base."""
+        simple = self.simple()
+        if simple is not None:
+            return inside_base(self.table.columns[simple[0]], simple[1])
+        return self.truths(np.arange(len(self.table.ts)))
+
     def simple(self) -> tuple[str, list[tuple[int, int]]] | None:
         """The property and the ranges in which it must be, where that is all the filter says."""
         properties = {node.name for node in walk(self.where) if isinstance(node, n.Property)}
@@ -105,12 +113,13 @@ class Filter:
         column = self.table.columns.get(subject.name)
         if column is None:
             return np.full(len(refs), self._judged(node, Pretended()))
-        stored = column.stored(refs)
         if column.kind in INTEGERS:
             found = ranges(node, subject, column.kind, self.zone)
             if found is not None:
+                stored = column.stored(refs)
                 truths: Truths = inside(stored, found) & (stored != MISSING)
                 return truths
+        stored = column.stored(refs)
         distinct, places = np.unique(stored, return_inverse=True)
         judged = [self._judged(node, Pretended(0, {subject.name: column.decode(int(one))})) for one in distinct]
         return _spread(judged, places)
@@ -132,6 +141,19 @@ class Filter:
 
     def _judged(self, node: n.Node, event: Any) -> bool:
         return answer(node, self._scope.of_event(event)).truth
+
+
+def inside_base(column: Column, found: list[Range]) -> Truths:
+    """Which of a column's base stand in one of the ranges; compared as narrow as they stand."""
+    base, missing = column.base, column.base_missing
+    truth = np.zeros(len(base), np.bool_)
+    most = int(np.iinfo(base.dtype).max)
+    for low, high in found:
+        # The least number of the type is what is missing.
+        least, greatest = max(-(-low // column.unit), missing + 1), min(high // column.unit, most)
+        if least <= greatest:
+            truth |= (base >= base.dtype.type(least)) & (base <= base.dtype.type(greatest))
+    return truth
 
 
 def _all(join: np.ufunc, parts: list[Truths]) -> Truths:
@@ -182,9 +204,8 @@ def number_of(table: Table, where: n.Node, state: State, zone: Zone, known: dict
     key = (table.name, where)
     if key not in known:
         made = Filter(where, table, state, zone)
-        base, tail = np.arange(len(table.ts)), -1 - np.arange(table.used)
         holds: Callable[[Entry], bool] = made.holds
-        number = table.add_filter(holds, made.truths(base), made.truths(tail))
+        number = table.add_filter(holds, made.of_base(), made.truths(-1 - np.arange(table.used)))
         known[key] = (number, made)
     found: int | None = known[key][0]
     return found

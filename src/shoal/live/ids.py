@@ -93,7 +93,9 @@ class Ids:
         begins = np.concatenate((ends[:0], [0], ends[:-1]))[: self._count]
         lengths, raw = ends - begins, np.frombuffer(self._bytes, np.uint8)
         found = np.full(self._count, 0xFFFFFFFF, np.uint32)
-        order = np.argsort(lengths, kind="stable")
+        # Sixteen bits are sorted by their digits.
+        short = np.minimum(lengths, 0xFFFF).astype(np.uint16)
+        order = np.argsort(short if len(short) and int(short.max()) < 0xFFFF else lengths, kind="stable")
         longest = int(lengths.max()) if self._count else 0
         firsts = np.searchsorted(lengths[order], np.arange(1, longest + 1))
         at, crc = begins[order], found[order]
@@ -138,6 +140,23 @@ class Ids:
         size = int(self._ends[row]) - begin
         self._bytes[begin : begin + size] = _BLANK * size
         return old
+
+    @classmethod
+    def of_bytes(cls, raw: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]) -> Ids:
+        """The distinct texts that stand in one block of bytes, and where each ends."""
+        found = cls()
+        found._bytes, found._ends, found._count = bytearray(raw.tobytes()), ends.astype(np.int64), len(ends)
+        found._index()
+        return found
+
+    def alike(self, raw: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]) -> int:
+        """How many texts, from the first on, are those of a block of bytes."""
+        many = min(len(ends), self._count)
+        others = np.flatnonzero(self._ends[:many] != ends[:many])
+        many = int(others[0]) if len(others) else many
+        size = int(ends[many - 1]) if many else 0
+        others = np.flatnonzero(np.frombuffer(bytes(self._bytes[:size]), np.uint8) != raw[:size])
+        return int(np.searchsorted(ends, others[0], "right")) if len(others) else many
 
     # ------------------------------------------------------------ as arrays
 

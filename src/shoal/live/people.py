@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+_MOST_NEAR = 1 << 16
+
 
 class People:
     """Rows by id. A merged-away id keeps its row; who stands for it answers for both."""
 
     def __init__(self) -> None:
         self.ids = Ids()
+        self._near: dict[str, int] = {}
+        """Rows that were asked for lately."""
         self.first: npt.NDArray[np.int64] = np.empty(0, np.int64)
         """The earliest instant of anything of a row's own (``FAR``: nothing yet)."""
         self.exists: npt.NDArray[np.int64] = self.first
@@ -35,10 +39,14 @@ class People:
         """Set all rows: their ids, and the earliest instant of anything of theirs (``FAR``: nothing yet)."""
         self.ids = ids if isinstance(ids, Ids) else Ids(ids)
         self.first = first
+        self._near.clear()
         self._regroup()
 
     def row(self, customer: str) -> int:
         """The row of an id; a new one gets the next."""
+        found = self._near.get(customer, -1)
+        if found >= 0:
+            return found
         found = self.ids.find(customer)
         if found < 0:
             found = self.ids.add(customer)
@@ -47,6 +55,9 @@ class People:
             self.first[found] = FAR
             self.exists = self.first if shared else grown(self.exists, found + 1, FAR)
             self.exists[found] = FAR
+        if len(self._near) >= _MOST_NEAR:
+            self._near.clear()
+        self._near[customer] = found
         return found
 
     def rows(self, customers: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -137,6 +148,7 @@ class People:
     def forget(self, row: int) -> str:
         """Erase an id; the row stays empty. Returns the id."""
         old = self.ids.blank(row)
+        self._near.pop(old, None)
         self.first[row] = FAR
         self._kept.pop(row, None)
         self._regroup()

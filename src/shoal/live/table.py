@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from shoal.clock import SECOND
-from shoal.live.columns import Column, grown
+from shoal.live.columns import BLOCK, Column, blocks, grown
 from shoal.live.mids import Mids
 
 if TYPE_CHECKING:
@@ -52,6 +52,20 @@ class Spans(NamedTuple):
     based: npt.NDArray[np.bool_]
     begin: npt.NDArray[np.int64]
     end: npt.NDArray[np.int64]
+
+
+def _starts(rows: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
+    """Where each customer's entries begin, from the customers of all, in ascending order."""
+    size = int(rows[-1]) + 1 if len(rows) else 0
+    found = np.zeros(size + 1, np.uint32)
+    places = [
+        begin + 1 + np.flatnonzero(block[1:] != block[:-1])
+        for begin in range(0, len(rows), BLOCK)
+        for block in [rows[begin : begin + BLOCK + 1]]
+    ]
+    firsts = np.concatenate([np.zeros(1, np.int64), *places]) if size else np.zeros(0, np.int64)
+    found[rows[firsts] + 1] = np.diff(firsts, append=len(rows))
+    return np.cumsum(found, out=found, dtype=np.uint32)
 
 
 class Table:
@@ -131,9 +145,7 @@ class Table:
             mids: the message ids, in ascending order within an instant.
             columns: the values (see ``Column.fill``).
         """
-        size = int(rows[-1]) + 1 if len(rows) else 0
-        counts = np.bincount(rows, minlength=size) if size else np.zeros(0, np.int64)
-        self.start = np.concatenate(([0], np.cumsum(counts))).astype(np.uint32)
+        self.start = _starts(rows)
         self._set_ts(ts)
         self.mids = Mids.of(mids) if self.ordered else Mids()
         self.flags = np.zeros(len(ts), self.flags.dtype)
@@ -146,14 +158,23 @@ class Table:
         """Keep instants in 32 bits where that loses nothing: as seconds, or near each other as they are."""
         self.unit, self.zero = 1, int(ts.min()) if len(ts) else 0
         apart = int(ts.max()) - self.zero if len(ts) else 0
-        if apart >= 2**31:
-            past = ts - self.zero
-            if not (past[:1000] % SECOND).any() and not (past % SECOND).any():
-                self.unit = SECOND
-        if apart // self.unit < 2**31:
-            self.ts = ((ts - self.zero) // self.unit).astype(np.int32)
+        if apart < 2**31:
+            self.ts = (ts - self.zero).astype(np.int32)
+        elif apart // SECOND < 2**31 and (found := self._seconds(ts)) is not None:
+            self.ts, self.unit = found, SECOND
         else:
             self.ts, self.unit, self.zero = ts.astype(np.int64), 1, 0
+
+    def _seconds(self, ts: npt.NDArray[np.int64]) -> npt.NDArray[np.int32] | None:
+        """The instants as seconds after zero; None where that loses something."""
+        found = np.empty(len(ts), np.int32)
+        for begin, block in zip(range(0, len(ts), BLOCK), blocks(ts), strict=True):
+            past = block - self.zero
+            seconds = past // SECOND
+            if (seconds * SECOND != past).any():
+                return None
+            found[begin : begin + BLOCK] = seconds
+        return found
 
     def instants(self, places: Any) -> npt.NDArray[np.int64]:
         """The instants of entries of the base."""
