@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shoal.customers.values import MistypedError, encode, point
+from shoal.customers.values import MistypedError, encode, millionths, point
 from shoal.lang.schema import Kind
 from shoal.live.batches import Events
 from shoal.live.values import Day, Micro, Moment
@@ -69,9 +69,17 @@ def together(engine: Engine, rows: Mapping[str, EventRows], types: Mapping[str, 
                 column = values[prop] = [None] * many
             known = types[name].get(prop)
             if known is not None:
-                told = (bearer.get(prop) for bearer in group.properties)
-                column[begin:end] = [None if v is None else resident(v, known.kind, known.fields) for v in told]
+                column[begin:end] = _column([bearer.get(prop) for bearer in group.properties], known)
     return Events(customers, names, ts, mids, values)
+
+
+def _column(values: list[Any], known: PropertyType) -> list[Any]:
+    if known.kind is Kind.NUMBER:
+        try:
+            return [None if v is None else millionths(v) for v in values]
+        except (MistypedError, OverflowError):
+            pass
+    return [None if v is None else resident(v, known.kind, known.fields) for v in values]
 
 
 def resident(value: Any, kind: Kind, fields: Mapping[str, Kind] | None = None) -> Any:

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
 _TAKEN = {USER_ID: "user-", ANONYMOUS_ID: "anon-"}
 """What stands before an id that another customer already bears."""
+_MOST_NEAR = 1 << 16
+_MOVING = Merged | Repointed | Separated | SetAside
+"""Changes after which identifiers that were somebody's may be another's."""
 
 
 class _Given(NamedTuple):
@@ -87,6 +90,8 @@ class Identities:
         self._rank = {rule.name: index for index, rule in enumerate(self.rules.kinds)}
         self._rule: dict[str, KindRule] = {rule.name: rule for rule in self.rules.kinds}
         self._normaliser = Normaliser(self.rules)
+        self._near: dict[tuple[tuple[str, object], ...], str] = {}
+        """Whose identifiers that came lately are, as long as nothing moves."""
         self._state = state or GraphState(Bearers(self._rank))
         self._bearers = self._state.bearers
 
@@ -113,6 +118,20 @@ class Identities:
 
         None where ``resolve`` has to look closer.
         """
+        key = tuple(identifiers.items())
+        try:
+            found = self._near.get(key)
+        except TypeError:
+            return None
+        if found is None:
+            found = self._known_now(identifiers)
+            if found is not None:
+                if len(self._near) >= _MOST_NEAR:
+                    self._near.clear()
+                self._near[key] = found
+        return found
+
+    def _known_now(self, identifiers: Mapping[str, object]) -> str | None:
         bearers = self._bearers
         codes, owner, into, find = bearers.codes, bearers.owner, bearers.into, bearers.texts.find
         who = NOBODY
@@ -204,6 +223,7 @@ class Identities:
         Two user ids become one by this, since somebody says so. A previous id that is only a browser's is evidence like
         any other: one that belongs to another user is re-pointed. An unknown one is linked as an anonymous id.
         """
+        self._near.clear()
         call = _Call(ts, received)
         said = self._read({USER_ID: new}, call)
         if not said:
@@ -227,6 +247,7 @@ class Identities:
         Raises:
             UnknownName: there is no such customer.
         """
+        self._near.clear()
         call = _Call(ts, received)
         stays, goes = (self._bearers.root(self._known(one)) for one in (kept, gone))
         if stays != goes:
@@ -245,6 +266,7 @@ class Identities:
         Raises:
             UnknownName: there is no such customer.
         """
+        self._near.clear()
         number = self._known(gone)
         if self._bearers.into[number] < 0:
             return ()
@@ -258,6 +280,7 @@ class Identities:
         Raises:
             UnknownName: there is no such customer.
         """
+        self._near.clear()
         members = sorted(self._bearers.cluster(self._bearers.root(self._known(customer))))
         for row in [row for member in members for row in self._bearers.own_rows(member)]:
             self._state.crowd.pop(row, None)
@@ -278,6 +301,8 @@ class Identities:
         lead = self._lead(given, call)
         for item in given:
             lead = self._take(lead, item, given[0].kind, call)
+        if any(isinstance(change, _MOVING) for change in call.changes):
+            self._near.clear()
         return Resolution(self._id(lead), tuple(call.changes), _founded(call))
 
     def _read(self, identifiers: Mapping[str, object], call: _Call) -> list[_Given]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from shoal.customers.tracking import Call
     from shoal.errors import StoreError
     from shoal.log import Log
+
+MOST_TOGETHER = 500
+"""Calls of several requests that become one entry at most; more would make the first wait for the last."""
 
 
 class Queue:
@@ -46,6 +51,14 @@ class Queue:
             self.waiting_calls -= 0 if entry[3] is None else len(entry[3])
         return entry
 
+    @property
+    def oldest(self) -> int | None:
+        """When the call arrived that waits longest to be applied; None where none waits."""
+        with self._lock:
+            waiting = (calls for _, _, _, calls in self._entries if calls)
+            first = next(waiting, None)
+        return None if first is None else first[0].received
+
     def _drop_lost(self, upto: int) -> None:
         """Forget entries that the disk refused."""
         with self._lock:
@@ -59,62 +72,76 @@ class Queue:
         self._end()
 
 
+class Gathering:
+    """Calls of several requests that become one entry, and what each request waits for."""
+
+    __slots__ = ("calls", "futures", "loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.calls: list[Call] = []
+        self.futures: list[tuple[asyncio.Future[None], int]] = []
+        """Of each request, and how many of the calls are its own."""
+
+    def release(self, error: Exception | None = None) -> None:
+        """Let the requests go on; in the event loop's thread."""
+        for future, _ in self.futures:
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+
+
 class Acknowledgements:
-    """Futures of requests that wait for the disk, released in the server's event loop."""
+    """Entries that wait for the disk, each with what is done in the server's event loop when they are on it."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
-        self._waiting: deque[tuple[int, asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()
+        self._waiting: deque[tuple[int, asyncio.AbstractEventLoop, Callable[[StoreError | None], None]]] = deque()
         self._lock = Lock()
         self._end = log.on_commit(self._committed, failed=self._refused)
 
-    async def wait(self, position: int) -> None:
-        """Return when the entry is on disk.
-
-        Raises:
-            StoreError: the disk refused it.
-        """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
+    def when(self, position: int, loop: asyncio.AbstractEventLoop, done: Callable[[StoreError | None], None]) -> None:
+        """Have ``done`` called in the loop when the entry is on disk, or with the error when the disk refused it."""
         with self._lock:
-            if self._log.committed >= position:
+            if self._log.committed < position:
+                self._waiting.append((position, loop, done))
                 return
-            self._waiting.append((position, loop, future))
-        await future
+        loop.call_soon_threadsafe(done, None)
 
     def _committed(self, position: int) -> None:
         with self._lock:
             done = []
             while self._waiting and self._waiting[0][0] <= position:
                 done.append(self._waiting.popleft())
-        if done:
-            done[0][1].call_soon_threadsafe(_release, [future for _, _, future in done])
+        for _, loop, call in done:
+            _tell(loop, call, None)
 
     def _refused(self, upto: int, error: StoreError) -> None:
         with self._lock:
             lost = [item for item in self._waiting if item[0] <= upto]
             self._waiting = deque(item for item in self._waiting if item[0] > upto)
-        for _, loop, future in lost:
-            loop.call_soon_threadsafe(_refuse, future, error)
+        for _, loop, call in lost:
+            _tell(loop, call, error)
 
     def close(self) -> None:
         """Listen to the log no more."""
         self._end()
 
 
-def _release(futures: list[asyncio.Future[None]]) -> None:
-    for future in futures:
-        if not future.done():
-            future.set_result(None)
-
-
-def _refuse(future: asyncio.Future[None], error: StoreError) -> None:
-    if not future.done():
-        future.set_exception(error)
+def _tell(loop: asyncio.AbstractEventLoop, call: Callable[[StoreError | None], None], error: StoreError | None) -> None:
+    with suppress(RuntimeError):
+        # The loop may have ended meanwhile, and with it all requests.
+        loop.call_soon_threadsafe(call, error)
 
 
 class LiveIntake:
     """The collection server's intake over the log.
+
+    While an entry is on its way to the disk, the calls of further requests gather; they become the next entry. So the
+    more comes at once, the more goes into one entry, and nobody waits for more than what is under way.
 
     Args:
         queue: to the apply loop.
@@ -131,12 +158,63 @@ class LiveIntake:
         kept: Callable[[Sequence[Call]], Sequence[Call]],
     ) -> None:
         self._queue, self._acknowledgements, self._busy, self._kept = queue, acknowledgements, busy, kept
+        self._gathering: Gathering | None = None
+        self._under_way = 0
 
     async def submit(self, calls: Sequence[Call]) -> None:
-        """Keep the calls; returns once they are safe on disk."""
+        """Keep the calls; returns once they are safe on disk.
+
+        Raises:
+            StoreError: the disk refused them.
+            BaseException: what ``busy`` gave: there is too much already.
+        """
         refusal = self._busy()
         if refusal is not None:
             raise refusal
         calls = self._kept(calls)
-        if calls:
-            await self._acknowledgements.wait(self._queue.append(CALLS, encode(calls), calls))
+        if not calls:
+            return
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        gathering = self._gathering
+        if gathering is None:
+            gathering = self._gathering = Gathering(loop)
+            # Not at once: others whose bytes came in the same moment join.
+            loop.call_soon(self._send_if_idle)
+        gathering.calls += calls
+        gathering.futures.append((future, len(calls)))
+        if len(gathering.calls) >= MOST_TOGETHER:
+            self._send(gathering)
+        await future
+
+    def _send_if_idle(self) -> None:
+        if self._gathering is not None and not self._under_way:
+            self._send(self._gathering)
+
+    def _send(self, gathering: Gathering) -> None:
+        """Make an entry of what has gathered."""
+        self._gathering = None
+        try:
+            position = self._queue.append(CALLS, encode(gathering.calls), gathering.calls)
+        except Exception as error:
+            if len(gathering.futures) == 1:
+                gathering.release(error)
+            else:
+                self._send_each(gathering)
+            return
+        self._under_way += 1
+        self._acknowledgements.when(position, gathering.loop, partial(self._done, gathering))
+
+    def _send_each(self, gathering: Gathering) -> None:
+        """An entry for each request, so that what is wrong with one is not the others' matter."""
+        begin = 0
+        for future, many in gathering.futures:
+            alone = Gathering(gathering.loop)
+            alone.calls, alone.futures = gathering.calls[begin : begin + many], [(future, many)]
+            begin += many
+            self._send(alone)
+
+    def _done(self, gathering: Gathering, error: StoreError | None) -> None:
+        self._under_way -= 1
+        gathering.release(error)
+        self._send_if_idle()
