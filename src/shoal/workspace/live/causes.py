@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shoal.live.engine import Change
 from shoal.live.plan import Touch
@@ -25,29 +25,35 @@ def because_of(applied: Applied, changes: Sequence[Change], plan: Plan) -> list[
     """
     if not changes:
         return []
-    told: dict[str, list[Touch]] = {}
-    for owner, touch in _things(applied):
+    told: dict[str, list[_Cause]] = {}
+    for owner, cause in _things(applied, plan):
         known = told.get(owner)
         if known is None:
-            told[owner] = [touch]
-        elif touch not in known:
-            known.append(touch)
+            told[owner] = [cause]
+        elif known[-1] is not cause:
+            known.append(cause)
     found = []
     for change in changes:
-        if change.because:
+        customer, segment, what, at, because = change
+        if because:
             found.append(change)
             continue
-        customer, segment, what, at, _ = change
-        touches = told.get(customer)
-        if touches is None:
+        causes = told.get(customer)
+        if causes is None:
             because = MERGED if applied.identity else _of_account(applied)
         else:
-            touch = touches[-1]
-            if len(touches) > 1:
-                touch = next((t for t in reversed(touches) if segment in plan.touched_by(t)), touch)
-            because = f"{touch.kind} {touch.name}"
+            because = causes[-1].text
+            if len(causes) > 1:
+                because = next((cause.text for cause in reversed(causes) if segment in cause.segments), because)
         found.append(Change(customer, segment, what, at, because))
     return found
+
+
+class _Cause(NamedTuple):
+    """Something that came in, and the segments whose definitions name it."""
+
+    text: str
+    segments: frozenset[str]
 
 
 def _of_account(applied: Applied) -> str:
@@ -56,17 +62,25 @@ def _of_account(applied: Applied) -> str:
     return f"trait {ACCOUNT_PREFIX}{names[-1]}" if names else ""
 
 
-def _things(applied: Applied) -> Iterator[tuple[str, Touch]]:
+def _things(applied: Applied, plan: Plan) -> Iterator[tuple[str, _Cause]]:
     """What came in, in the order of its kinds: events, then the rest as it came."""
+    known: dict[tuple[str, str], _Cause] = {}
+
+    def cause(kind: str, name: str) -> _Cause:
+        found = known.get((kind, name))
+        if found is None:
+            found = known[kind, name] = _Cause(f"{kind} {name}", plan.touched_by(Touch(kind, name)))
+        return found
+
     for name, rows in applied.events.items():
-        touch = Touch("event", name)
+        what = cause("event", name)
         for customer in rows.customers:
-            yield customer, touch
+            yield customer, what
     for record in applied.records:
         match record:
             case TraitChange(owner, name) if record.scope != "account":
-                yield owner, Touch("trait", name)
+                yield owner, cause("trait", name)
             case ConsentChange(customer, purpose):
-                yield customer, Touch("consent", purpose)
+                yield customer, cause("consent", purpose)
             case ListChange(name, customer):
-                yield customer, Touch("list", name)
+                yield customer, cause("list", name)
