@@ -57,12 +57,17 @@ class Served:
 
     Args:
         folder: the workspace.
+        like: of which it is a copy, so that there are keys already.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, like: Served | None = None) -> None:
         self.folder = folder
-        self.write_key = json.loads(shoal(folder, "keys", "create", "web", "--scope", "collect", "--json"))["secret"]
-        self.key = json.loads(shoal(folder, "keys", "create", "ops", "--scope", "admin", "--json"))["secret"]
+        if like is None:
+            made = json.loads(shoal(folder, "keys", "create", "web", "--scope", "collect", "--json"))
+            self.write_key = made["secret"]
+            self.key = json.loads(shoal(folder, "keys", "create", "ops", "--scope", "admin", "--json"))["secret"]
+        else:
+            self.write_key, self.key = like.write_key, like.key
         self.port = free_port()
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
         self.process: subprocess.Popen[bytes] | None = None

@@ -23,6 +23,7 @@ class ServerSettings:
         drop_bots: leave out calls of known robots.
         rate_per_second: requests a second that one key may make over a while.
         address: how clients reach this server, as ``https://data.shop.example``; empty: as the request says.
+        snapshot_seconds: between two snapshots of the resident state.
     """
 
     host: str = "127.0.0.1"
@@ -33,6 +34,7 @@ class ServerSettings:
     drop_bots: bool = True
     rate_per_second: int = 100
     address: str = ""
+    snapshot_seconds: int = 900
 
 
 def server_from(value: object, place: str = "server") -> ServerSettings:
@@ -50,6 +52,7 @@ def server_from(value: object, place: str = "server") -> ServerSettings:
         origins=_origins(section) or usual.origins,
         rate_per_second=section.whole("rate_per_second") or usual.rate_per_second,
         address=_address(section),
+        snapshot_seconds=section.whole("snapshot_seconds") or usual.snapshot_seconds,
         **{key: getattr(usual, key) if flag is None else flag for key, flag in flags.items()},
     )
 

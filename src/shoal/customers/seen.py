@@ -62,6 +62,22 @@ class Seen:
                         del fresh[messages[i]]
         return found
 
+    @classmethod
+    def of(cls, stored: Callable[[str], bool], texts: Iterable[str], runs: Iterable[npt.NDArray[np.uint64]]) -> Seen:
+        """The ids of ``texts`` and ``runs``."""
+        found = cls(stored)
+        found._fresh, found._runs = dict.fromkeys(texts), list(runs)
+        return found
+
+    def texts(self) -> list[str]:
+        """The ids that are held as they are."""
+        return [*self._rolled, *self._fresh]
+
+    @property
+    def runs(self) -> tuple[npt.NDArray[np.uint64], ...]:
+        """The hashes of the others, in sorted runs, which are only ever replaced by others."""
+        return tuple(self._runs)
+
     def roll(self) -> bool:
         """Set aside the ids so far, where they are many: once all of them are in the store, ``seal``."""
         if len(self._fresh) < RUN or self._rolled:

@@ -24,7 +24,7 @@ from shoal.errors import StoreError
 from shoal.log.segments import PARTIAL, opened, replacing, sync_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     Arrays = Mapping[str, np.ndarray[Any, Any]]
@@ -49,7 +49,15 @@ class Snapshot:
     arrays: dict[str, np.ndarray[Any, Any]]
 
 
-def save(folder: Path, position: int, head: Mapping[str, Any], arrays: Arrays, *, keep: int = 2) -> Path:
+def save(
+    folder: Path,
+    position: int,
+    head: Mapping[str, Any],
+    arrays: Arrays,
+    *,
+    keep: int = 2,
+    between: Callable[[], object] | None = None,
+) -> Path:
     """Write a snapshot that is whole and on disk when this returns, then delete all but the newest ``keep``.
 
     Args:
@@ -58,6 +66,7 @@ def save(folder: Path, position: int, head: Mapping[str, Any], arrays: Arrays, *
         head: anything small that JSON can hold.
         arrays: of plain types (numbers, booleans, text and bytes of fixed length, instants); they must not change meanwhile.
         keep: how many to keep, this one included.
+        between: called after every few megabytes, which are on disk by then; a pause there leaves the disk to others.
 
     Raises:
         TypeError: an array of Python objects or of records.
@@ -68,10 +77,15 @@ def save(folder: Path, position: int, head: Mapping[str, Any], arrays: Arrays, *
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:
-            checksums = _Checksums()
-            for piece in _pieces(plain):
+            checksums, told = _Checksums(), 0
+            for piece in _parts(plain):
                 file.write(piece)
                 checksums.add(piece)
+                if between is not None and checksums.size // _BLOCK > told:
+                    told = checksums.size // _BLOCK
+                    file.flush()
+                    os.fdatasync(file.fileno())
+                    between()
             file.write(_catalogue(position, head, plain, checksums))
         sync_folder(folder)
         prune(folder, keep=keep)
@@ -166,6 +180,14 @@ def _pieces(arrays: Arrays) -> Iterator[memoryview | bytes]:
         if array.nbytes:
             yield array.reshape(-1).view(np.uint8).data
         offset = start + array.nbytes
+
+
+def _parts(arrays: Arrays) -> Iterator[memoryview | bytes]:
+    """The same in pieces of a block at most."""
+    for piece in _pieces(arrays):
+        view = memoryview(piece)
+        for begin in range(0, view.nbytes, _BLOCK):
+            yield view[begin : begin + _BLOCK]
 
 
 def _places(arrays: Arrays) -> list[tuple[str, int]]:

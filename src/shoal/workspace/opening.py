@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 STATE = ".shoal"
 STORE = "store.duckdb"
+SNAPSHOT_TOKEN = "snapshot_token"
+"""In ``meta``: what ties snapshots of the resident state to the store; see ``workspace.live.resume``."""
 _IGNORE = "# Shoal's store and lock; the definitions beside them belong in git.\n.shoal/\n.env\n*.secret\n"
 
 
@@ -142,7 +145,7 @@ def restore_store(root: Path, backup: Path) -> Path | None:
         StoreError: if the backup can't be used; the store stays as it was then.
     """
     from shoal.sql.backup import name_aside, restore
-    from shoal.workspace.privacy import config_or_none, tombstones_beside, without_erased
+    from shoal.workspace.privacy import SNAPSHOTS, config_or_none, tombstones_beside, without_erased
 
     target = root / STATE / STORE
     lock = WorkspaceLock(root / STATE / "lock")
@@ -156,6 +159,7 @@ def restore_store(root: Path, backup: Path) -> Path | None:
             backup = restore(backup, apart, replace=True, accept=_fitting(config))
             without_erased(root / STATE, apart, marks, config)
         restore(backup, target, replace=True, accept=_fitting(config))
+        shutil.rmtree(root / STATE / SNAPSHOTS, ignore_errors=True)
         return kept
     finally:
         for file in target.parent.glob(f"{apart.name}*"):
@@ -190,6 +194,7 @@ class Workspace:
         self.store: Store = self._duck
         try:
             self._check_zone()
+            self.snapshot_token = self._take_token()
         except BaseException:
             self.store.close()
             raise
@@ -204,6 +209,28 @@ class Workspace:
                 place=str(self.config.root / FILE_NAME),
                 fix="Put the old zone back, or remove the folder .shoal and load again.",
             )
+
+    def _take_token(self) -> str | None:
+        """Take the token of snapshots out of the store: whoever opens it may change it. ``close`` puts it back otherwise."""
+        from shoal.sql.layout import meta
+
+        token = meta(self.store).get(SNAPSHOT_TOKEN)
+        if token is not None:
+            self.store.execute("DELETE FROM meta WHERE key = ?", [SNAPSHOT_TOKEN])
+            self._untouched = self._stamps()
+        return token
+
+    def _put_back_token(self) -> None:
+        from shoal.sql.layout import set_meta
+
+        if self.snapshot_token is not None and self._stamps() == self._untouched:
+            set_meta(self.store, SNAPSHOT_TOKEN, self.snapshot_token)
+
+    def _stamps(self) -> list[tuple[int, int]]:
+        """Size and time of the store's files, which every change changes."""
+        place = self.config.root / STATE / STORE
+        found = (file.stat() for file in (place, place.with_name(f"{STORE}.wal")) if file.exists())
+        return [(told.st_size, told.st_mtime_ns) for told in found]
 
     # ------------------------------------------------------------ time
 
@@ -399,6 +426,7 @@ class Workspace:
 
     def close(self) -> None:
         """Release the store and let other processes in."""
+        self._put_back_token()
         self._duck.close()
         self._lock.release()
 

@@ -30,6 +30,7 @@ from shoal.workspace.live.delays import Delays
 from shoal.workspace.live.entries import COMMAND, TICK, Command, decode_command, encode_command, encode_tick
 from shoal.workspace.live.intake import Acknowledgements, LiveIntake, Queue
 from shoal.workspace.live.keeper import LIVE_NOW, LOG_POSITION, Keeper
+from shoal.workspace.live.resume import Snapshots
 from shoal.workspace.live.stream import Stream
 from shoal.workspace.live.webhooks import Webhooks
 from shoal.workspace.privacy import Forgotten, cleaned
@@ -37,9 +38,11 @@ from shoal.workspace.privacy import Forgotten, cleaned
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from shoal.customers.identity.graph import Identities
     from shoal.customers.tracking import Call
     from shoal.insight.definitions import Catalogue
     from shoal.lang.nodes import Definition
+    from shoal.live.engine import Engine
     from shoal.live.preview import Preview
     from shoal.sql.store import Store
     from shoal.workspace.live.core import Applied
@@ -117,7 +120,12 @@ class Live:
         self._asking = workspace.store.cursor()
         self._asked = Lock()
         self.webhooks = Webhooks(self._hooks, self.stream, self.clock)
-        self.core = self._core(int(said[LIVE_NOW]) if LIVE_NOW in said else None)
+        self.snapshots = Snapshots(workspace, workspace.store.cursor(), workspace.config.server.snapshot_seconds)
+        resumed = self.snapshots.resume(self.log, self._position, self._made, self._is_stored)
+        self.resumed = resumed is not None
+        """Whether the state was read from a snapshot rather than from the store."""
+        self.core = resumed or self._core(int(said[LIVE_NOW]) if LIVE_NOW in said else None)
+        self.snapshots.own()
         self.keeper = Keeper(
             workspace.store.cursor(), zone(workspace.config.zone), self.core.types.events, self._position, self._failed
         )
@@ -133,7 +141,8 @@ class Live:
         self.keeper.start()
         for entry in self.log.read(self._position):
             self._let(entry.position, entry.kind, entry.payload, None)
-        position = self._order("start")
+        position = self._order("start", **({"resumed": True} if self.resumed else {}))
+        self.snapshots.start(self.core, lambda: self._applied, self.keeper.flush)
         self._thread.start()
         self._wait_for(position, STARTING)
         self.webhooks.start()
@@ -147,10 +156,12 @@ class Live:
         self.stream.close()
         self.webhooks.close()
         self.keeper.close()
+        whole = self.failure is None and self.keeper.stored == self._applied
+        self.snapshots.close(self.core if whole else None, self._applied)
         self._end_work()
         self.queue.close()
         self.acknowledgements.close()
-        self.log.drop_before(self.keeper.stored + 1)
+        self.log.drop_before(self.snapshots.needed(self.keeper.stored) + 1)
         self.log.close()
         for cursor in (self._reading, self._files, self._hooks, self._asking):
             cursor.close()
@@ -169,8 +180,11 @@ class Live:
             engine.expect()
         seen = Seen(self._is_stored)
         seen.fill(stored_messages(self._reading))
-        identities = read_identities(self._reading, ws.config.identity)
-        return Core(engine, identities, types, seen, full, ws.privacy.tombstones, self._extend)
+        return self._made(engine, read_identities(self._reading, ws.config.identity), types, seen)
+
+    def _made(self, engine: Engine, identities: Identities, types: Types, seen: Seen) -> Core:
+        ws = self.workspace
+        return Core(engine, identities, types, seen, ws.schema, ws.privacy.tombstones, self._extend)
 
     def _begun(self) -> int:
         """The instant at which a log that the store hasn't taken anything of begins: that of the first start."""
@@ -204,9 +218,10 @@ class Live:
                     if self._stop.is_set() and not worked:
                         return
                     self._tick()
+                    self.snapshots.take(self.core, self._applied, self.lock)
                     if stopwatch() - looked > LOOK or self._looked_at is None:
                         self._look()
-                        self.log.drop_before(self.keeper.stored + 1)
+                        self.log.drop_before(self.snapshots.needed(self.keeper.stored) + 1)
                         looked = stopwatch()
                 if not worked:
                     self._sleep()
@@ -316,6 +331,7 @@ class Live:
         """
         with self.own, self._paused:
             self.keeper.flush()
+            self.snapshots.disown()
             now = self.core.engine.now
             last = newest_change(self._reading)
             try:
@@ -327,6 +343,7 @@ class Live:
                 with self.lock:
                     core.counts, core.grown = self.core.counts, self.core.grown + 1
                     self.core, self.keeper.types = core, core.types.events
+                self.snapshots.own()
                 self.catalogue = self.workspace.catalogue
                 self._looked_at = None
                 self._order("start")
