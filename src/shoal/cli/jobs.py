@@ -22,10 +22,9 @@ def jobs(ctx: click.Context, json_: bool) -> None:
     if ctx.invoked_subcommand is not None:
         return
     from shoal.clock import Clock
-    from shoal.workspace.scheduling import Scheduler
 
     with opened(ctx) as workspace:
-        found = Scheduler(workspace).table(Clock().now())
+        found = workspace.jobs.table(Clock().now())
         if json_:
             print_json([standing.document() for standing in found])
             return
@@ -46,10 +45,8 @@ def _last(run: Run | None) -> tuple[str, str]:
 @click.pass_context
 def run(ctx: click.Context, name: str, json_: bool) -> None:
     """Run the job NAME now. The exit code is 1 where it fails."""
-    from shoal.workspace.scheduling import Scheduler
-
     with opened(ctx) as workspace:
-        _told(ctx, [Scheduler(workspace).run(name)], json_)
+        _told(ctx, [workspace.jobs.run(name)], json_)
 
 
 @jobs.command("history")
@@ -59,10 +56,8 @@ def run(ctx: click.Context, name: str, json_: bool) -> None:
 @click.pass_context
 def history(ctx: click.Context, name: str | None, limit: int, json_: bool) -> None:
     """Show the newest runs of all jobs, or of the job NAME."""
-    from shoal.workspace.scheduling import Scheduler
-
     with opened(ctx) as workspace:
-        found = Scheduler(workspace).history(name, limit)
+        found = workspace.jobs.history(name, limit)
         if json_:
             print_json([one.document() for one in found])
         elif not found:
@@ -81,10 +76,9 @@ def run_due(ctx: click.Context, json_: bool) -> None:
     A job is planned from when it was first seen; one that was missed runs once.
     """
     from shoal.clock import Clock
-    from shoal.workspace.scheduling import Scheduler
 
     with opened(ctx) as workspace:
-        _told(ctx, Scheduler(workspace).run_due(Clock().now()), json_)
+        _told(ctx, workspace.jobs.run_due(Clock().now()), json_)
 
 
 def _told(ctx: click.Context, runs: list[Run], json_: bool) -> None:

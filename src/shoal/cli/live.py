@@ -20,7 +20,7 @@ def serve(ctx: click.Context, host: str | None, port: int | None, origins: tuple
     """Take events live, keep memberships of this very moment, and publish their changes."""
     from shoal.server.service import serve as serve_workspace
 
-    with opened(ctx) as workspace:
+    with opened(ctx, alone=True) as workspace:
         said = workspace.config.server
         settings = replace(
             said, host=host or said.host, port=port or said.port, origins=origins or said.origins,
@@ -46,10 +46,8 @@ def keys() -> None:
 @click.pass_context
 def create(ctx: click.Context, name: str, scopes: tuple[str, ...], json_: bool) -> None:
     """Make a key called NAME. Its secret is shown this once."""
-    from shoal.workspace.keys import Keys
-
     with opened(ctx) as workspace:
-        key, secret = Keys(workspace.store).create(name, scopes, workspace.now())
+        key, secret = workspace.keys.create(name, scopes, workspace.now())
     if json_:
         print_json({"id": key.id, "name": key.name, "scopes": sorted(key.scopes), "secret": secret})
         return
@@ -62,10 +60,8 @@ def create(ctx: click.Context, name: str, scopes: tuple[str, ...], json_: bool) 
 @click.pass_context
 def list_(ctx: click.Context, json_: bool) -> None:
     """List the keys, without their secrets."""
-    from shoal.workspace.keys import Keys
-
     with opened(ctx) as workspace:
-        found = list(Keys(workspace.store))
+        found = list(workspace.keys)
         rows = [(k.id, k.name, ", ".join(sorted(k.scopes)), when(k.created), when(k.revoked)) for k in found]
     if json_:
         print_json(
@@ -85,8 +81,6 @@ def list_(ctx: click.Context, json_: bool) -> None:
 @click.pass_context
 def revoke(ctx: click.Context, key: str) -> None:
     """Take a key out of force at once."""
-    from shoal.workspace.keys import Keys
-
     with opened(ctx) as workspace:
-        Keys(workspace.store).revoke(key, workspace.now())
+        workspace.keys.revoke(key, workspace.now())
     click.echo(f"Revoked {key}.")

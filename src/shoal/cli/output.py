@@ -75,12 +75,15 @@ def end_with_faults(ctx: click.Context, workspace: Workspace) -> None:
 
 
 @contextmanager
-def opened(ctx: click.Context) -> Iterator[Workspace]:
-    """The workspace that ``--workspace`` names, or the one at or above this folder."""
+def opened(ctx: click.Context, *, alone: bool = False) -> Iterator[Workspace]:
+    """The workspace that ``--workspace`` names, or the one at or above this folder.
+
+    Where a server has it open, it is worked with through that server, unless it is needed ``alone``.
+    """
     from shoal.workspace import find_root
 
     given = ctx.find_root().obj
-    with _waiting(find_root(Path(given) if given else Path())) as workspace:
+    with _waiting(find_root(Path(given) if given else Path()), alone) as workspace:
         ctx.meta[_ZONE] = workspace.config.zone
         yield workspace
 
@@ -89,16 +92,19 @@ _AT_ONCE, _PATIENT = 1.0, 9.0
 """Seconds to wait for another process in silence, and then with a line that says so."""
 
 
-def _waiting(root: Path) -> Workspace:
+def _waiting(root: Path, alone: bool) -> Workspace:
     """Open the workspace; whoever has it open is waited for, and named."""
     from shoal.errors import StoreLocked
     from shoal.workspace import open_workspace
+    from shoal.workspace.lock import Served
 
     try:
-        return open_workspace(root, wait=_AT_ONCE)
+        return open_workspace(root, wait=_AT_ONCE, alone=alone)
     except StoreLocked as taken:
+        if alone and isinstance(taken, Served):
+            raise
         click.echo(f"{taken.problem} Waiting for it …", err=True)
-        return open_workspace(root, wait=_PATIENT)
+        return open_workspace(root, wait=_PATIENT, alone=alone)
 
 
 def say_unscored(names: Mapping[str, int]) -> None:

@@ -65,6 +65,22 @@ def change(store: Store, name: str, ids: Sequence[str], *, added: bool, now: int
     return len(changed)
 
 
+def pending(store: Store, name: str, ids: Sequence[str], *, added: bool) -> list[str] | None:
+    """Whom ``change`` would change, by id; None where a list bears ids that were merged away, which have to go with it.
+
+    Raises:
+        UnknownName: as ``change`` does.
+    """
+    if not added:
+        _known(store, name)
+    keys, there = keys_of(store, ids), _on(store, name)
+    changed = [key for key in keys if (key in there) != added]
+    if not added and any(there[key] != [key] for key in changed):
+        return None
+    rows = store.rows("SELECT id FROM customers WHERE key IN (SELECT unnest(?::INTEGER[])) ORDER BY key", [changed])
+    return [one for (one,) in rows]
+
+
 def _on(store: Store, name: str) -> dict[int, list[int]]:
     """The customers on a list, each with the keys that were put on it: their own, and those merged into it."""
     standing = survivors(store)

@@ -16,6 +16,7 @@ from shoal.server.app import collection_app, server
 from shoal.server.intake import Busy, Starting
 from shoal.server.plan import Plan
 from shoal.server.running import Running
+from shoal.server.sessions import Sessions
 from shoal.server.settings import CollectSettings
 from shoal.workspace.keys import Keys
 from shoal.workspace.live import Live
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from shoal.customers.tracking import Call
     from shoal.server.collect import Collection
     from shoal.workspace import Workspace
+    from shoal.workspace.scheduling import Scheduler
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 TOKEN = "token"
@@ -47,6 +49,9 @@ class Service:
         self.live: Live | None = None
         self.failure: ShoalError | None = None
         self.running: Running | None = None
+        self.sessions: Sessions | None = None
+        self.ending: Callable[[], bool] = lambda: False
+        """Whether the server has been told to stop."""
         self.clock = workspace.clock
         self.keys = Keys(workspace.store.cursor())
         self._watchers: list[Callable[[Live], None]] = []
@@ -72,8 +77,20 @@ class Service:
         self.live = live
         self.running = Running(self.workspace, live)
         self.running.start()
+        self.sessions = Sessions(self, live)
         for watcher in self._watchers:
             watcher(live)
+
+    @property
+    def scheduler(self) -> Scheduler:
+        """Runs the jobs.
+
+        Raises:
+            StoreError: the workspace isn't live yet.
+        """
+        if self.running is None:
+            raise StoreError("The workspace isn't ready.", fix="Try again.")
+        return self.running.scheduler
 
     async def submit(self, calls: Sequence[Call]) -> None:
         """The collection's intake: see ``server.intake.Intake``."""
@@ -83,6 +100,8 @@ class Service:
 
     def close(self) -> None:
         """Finish what was taken, and release the workspace's files."""
+        if self.sessions is not None:
+            self.sessions.close()
         if self.running is not None:
             self.running.close()
         if self.live is not None:
@@ -130,7 +149,9 @@ def serve(workspace: Workspace, settings: ServerSettings) -> None:
     # uvicorn raises the signal that ended it once more; by then only the workspace is left to be closed.
     handlers = {number: signal.signal(number, _heard) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        server(app, host=host, port=port).run()
+        running = server(app, host=host, port=port)
+        service.ending = lambda: running.should_exit
+        running.run()
     finally:
         beginning.join()
         service.close()

@@ -111,7 +111,7 @@ class Lists:
         return self._change(name, ids, added=False)
 
     def _change(self, name: str, ids: Sequence[str], *, added: bool) -> int:
-        changed = kept.change(self._ws.store, name, ids, added=added, now=self._ws.now())
-        self._ws.refresh()
-        self._ws.segments.publish(because=f"list {name}")
+        with self._ws.changing():
+            changed = kept.change(self._ws.store, name, ids, added=added, now=self._ws.now())
+            self._ws.follow(f"list {name}")
         return changed

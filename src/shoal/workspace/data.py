@@ -148,10 +148,11 @@ class Data:
             followed.append(self._follow(report, first, step))
 
         try:
-            report = read(ws.store, ws.config.sources, only=only, then=then, **self._settings(first, step))
-            if report.load is None and (newest(ws.store) is None or self._rule_changed()):
-                with ws.store.transaction():
-                    then(report)
+            with ws.changing():
+                report = read(ws.store, ws.config.sources, only=only, then=then, **self._settings(first, step))
+                if report.load is None and (newest(ws.store) is None or self._rule_changed()):
+                    with ws.store.transaction():
+                        then(report)
         except ConfigError as error:
             # A mapping that the files don't bear out is named with its line in shoal.yaml.
             raise located(error, ws.config.root) from None
@@ -242,7 +243,7 @@ class Data:
 
     def recalibrate(self) -> tuple[str, ...]:
         """Take new cut points and publish who is in which segment by them; returns what the reader should know."""
-        with self._ws.store.transaction():
+        with self._ws.changing(), self._ws.store.transaction():
             notes = self.compute_traits(recalibrate=True)
             self._ws.segments.publish(because="recalibrated")
         return notes

@@ -5,12 +5,26 @@ from __future__ import annotations
 import os
 import socket
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from shoal.errors import StoreLocked
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_SERVES = ", which serves it on "
+
+
+class Served(StoreLocked):
+    """A server has the workspace open, and says where it serves it.
+
+    Args:
+        address: as ``http://127.0.0.1:8000``.
+    """
+
+    def __init__(self, problem: str, *, address: str, place: str | None = None, fix: str | None = None) -> None:
+        super().__init__(problem, place=place, fix=fix)
+        self.address = address
 
 
 class WorkspaceLock:
@@ -22,6 +36,7 @@ class WorkspaceLock:
 
     Raises:
         StoreLocked: if another process still holds it; the message names that process.
+        Served: if that is a server; it isn't waited for.
     """
 
     def __init__(self, path: Path, *, wait: float = 10.0) -> None:
@@ -35,8 +50,9 @@ class WorkspaceLock:
                 fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except OSError:
-                if time.monotonic() >= deadline:
-                    self._refuse(path)
+                owner = self._owner()
+                if _SERVES in owner or time.monotonic() >= deadline:
+                    self._refuse(path, owner)
                 time.sleep(0.05)
         self.tell()
 
@@ -45,17 +61,21 @@ class WorkspaceLock:
         self._handle.seek(0)
         self._handle.truncate()
         self._handle.write(f"process {os.getpid()} on {socket.gethostname()}")
-        self._handle.write(f", which serves it on {address}" if address else "")
+        self._handle.write(f"{_SERVES}{address}" if address else "")
         self._handle.flush()
 
-    def _refuse(self, path: Path) -> None:
+    def _owner(self) -> str:
         self._handle.seek(0)
-        owner = self._handle.read().strip() or "another process"
+        return self._handle.read().strip() or "another process"
+
+    def _refuse(self, path: Path, owner: str) -> NoReturn:
         self._handle.close()
+        problem, place = f"The workspace is in use by {owner}.", str(path.parent.parent)
+        _, serves, address = owner.partition(_SERVES)
+        if serves:
+            raise Served(problem, address=address, place=place, fix="Stop that server first; nothing was changed.")
         raise StoreLocked(
-            f"The workspace is in use by {owner}.",
-            place=str(path.parent.parent),
-            fix="Wait until it has finished, or stop that process; nothing was changed.",
+            problem, place=place, fix="Wait until it has finished, or stop that process; nothing was changed."
         )
 
     def release(self) -> None:

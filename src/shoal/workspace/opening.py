@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import re
 import shutil
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
-from shoal.clock import Clock
+from shoal.clock import Clock, stopwatch
 from shoal.config import FILE_NAME, Config, read_config
 from shoal.errors import ConfigError, DefinitionError, StatementError, StoreError, unwritten
 from shoal.insight.definitions import Catalogue, known_at, read_catalogue, record, write_atomically
 from shoal.lang.schema import Schema
 from shoal.workspace.frames import Form, as_form
-from shoal.workspace.lock import WorkspaceLock
+from shoal.workspace.lock import Served, WorkspaceLock
 from shoal.workspace.moments import When, instant_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from shoal.lang.nodes import Definition
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
     from shoal.sql.store import Store
     from shoal.workspace.customers import Customers, Lists
     from shoal.workspace.data import Data
+    from shoal.workspace.keys import Keys
     from shoal.workspace.planning import Plans
     from shoal.workspace.privacy import Privacy
     from shoal.workspace.reports import Reports
+    from shoal.workspace.scheduling import Jobs
     from shoal.workspace.segments import Segments
 
 STATE = ".shoal"
@@ -85,8 +88,15 @@ def create_workspace(root: Path, text: str) -> Path:
     return path
 
 
-def open_workspace(path: str | Path = ".", *, wait: float = 10.0) -> Workspace:
+def open_workspace(path: str | Path = ".", *, wait: float = 10.0, alone: bool = False) -> Workspace:
     """Open the workspace in a folder; its store is made on first use.
+
+    Where a server has it open, this is a client of that server, with the same interface (see ``workspace.served``).
+
+    Args:
+        path: the folder.
+        wait: seconds to wait for another process, and for a server that is starting.
+        alone: this process must own it; a server that has it open is refused.
 
     Raises:
         ConfigError: if ``shoal.yaml`` is missing or can't be accepted.
@@ -94,12 +104,35 @@ def open_workspace(path: str | Path = ".", *, wait: float = 10.0) -> Workspace:
     """
     root = Path(path)
     config = read_config(root)
-    lock = WorkspaceLock(root / STATE / "lock", wait=wait)
+    begun = stopwatch()
+    while True:
+        left = wait - (stopwatch() - begun)
+        try:
+            lock = WorkspaceLock(root / STATE / "lock", wait=max(0.0, left))
+            break
+        except Served as taken:
+            found = None if alone else _beside(config, taken)
+            if found is not None:
+                return found
+            if alone or left <= 0:
+                raise
+            sleep(0.1)
     try:
         return Workspace(config, lock)
     except BaseException:
         lock.release()
         raise
+
+
+def _beside(config: Config, taken: Served) -> Workspace | None:
+    """The workspace as a client of the server that has it open; None where it can't be talked to (yet)."""
+    from shoal.workspace.served.link import NotReached
+    from shoal.workspace.served.workspace import reach
+
+    try:
+        return reach(config, taken.address)
+    except NotReached:
+        return None
 
 
 def _refuse_changes(query: str) -> None:
@@ -186,6 +219,9 @@ def _fitting(config: Config | None) -> Callable[[Store], None]:
 
 class Workspace:
     """An open workspace. Use it as a context manager, or ``close`` it."""
+
+    served: str | None = None
+    """The address of the server that has it open, where this is a client of one."""
 
     def __init__(self, config: Config, lock: WorkspaceLock) -> None:
         self.config = config
@@ -282,6 +318,9 @@ class Workspace:
     @cached_property
     def catalogue(self) -> Catalogue:
         """The segments in force, and the faults of files that can't be accepted."""
+        return self._read_catalogue()
+
+    def _read_catalogue(self) -> Catalogue:
         found = read_catalogue(self.config.root, self._learned, known_at(self.store))
         record(self.store, found, self.now())
         self._rank_new(found)
@@ -320,6 +359,26 @@ class Workspace:
         """Forget what was read of files and types, after either has changed."""
         self.__dict__.pop("_learned", None)
         self.__dict__.pop("catalogue", None)
+
+    # ------------------------------------------------------------ changing
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Held by whoever changes what the store holds: a server that has it open waits meanwhile."""
+        yield
+
+    @contextmanager
+    def changing_definitions(self, definition: Definition | None = None) -> Iterator[None]:
+        """Held by whoever changes the file of a definition."""
+        yield
+
+    def follow(self, because: str | None) -> None:
+        """Take in changed files of definitions, and publish what that changes; None where one is gone."""
+        self.refresh()
+        if because is None:
+            _ = self.catalogue
+        else:
+            self.segments.publish(because=because)
 
     # ------------------------------------------------------------ nouns
 
@@ -373,6 +432,20 @@ class Workspace:
         from shoal.workspace.reports import Reports
 
         return Reports(self)
+
+    @cached_property
+    def keys(self) -> Keys:
+        """Keys for the HTTP interface."""
+        from shoal.workspace.keys import Keys
+
+        return Keys(self.store)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """The jobs of ``shoal.yaml``: when they are due, how they went, and running them."""
+        from shoal.workspace.scheduling import Scheduler
+
+        return Scheduler(self)
 
     # ------------------------------------------------------------ shortcuts
 

@@ -128,7 +128,8 @@ class Segments:
         """What a question about the past is asked of; see ``evaluate`` for the two instants."""
         ws = self._ws
         if known_at is None:
-            return Known(ws.engine, ws.definitions, ws.instant(as_of), None, ws.catalogue)
+            at = ws.instant(as_of)
+            return Known(ws.engine, ws.definitions, at, None, ws.catalogue)
         from shoal.sql.engine import SqlEngine
 
         instant = ws.instant(known_at)
@@ -394,10 +395,9 @@ class Segments:
         ws = self._ws
         path = files.path_of(ws.config.root, definition.slug)
         try:
-            with files.kept_or_put_back(path), ws.store.transaction():
+            with ws.changing_definitions(definition), files.kept_or_put_back(path), ws.store.transaction():
                 files.save(ws.config.root, definition, ws.schema, base=base, new=new)
-                ws.refresh()
-                self.publish(because=because)
+                ws.follow(because)
         except BaseException:
             ws.refresh()
             raise
@@ -412,8 +412,7 @@ class Segments:
         slug = self.slug(name)
         definition = self._ws.definitions.get(slug)
         files.remove(self._ws.config.root, slug, self._ws.definitions)
-        self._ws.refresh()
-        _ = self._ws.catalogue
+        self._ws.follow(None)
         return definition
 
     def slug(self, name: str) -> str:

@@ -51,8 +51,8 @@ def export(request: Request, identifier: Identifier) -> dict[str, Any]:
 def forget(request: Request, identifier: Identifier) -> dict[str, Any]:
     """Erase a person from log, snapshots, store and memory for good; says how many rows were removed, by table."""
     live = live_of(request)
-    erased = live.forget(_customer(live, identifier))
-    return {"removed": dict(erased.report)}
+    done = live.forget(_customer(live, identifier))
+    return {"removed": dict(done.erased.report)}
 
 
 def _customer(live: Live, identifier: str) -> str:

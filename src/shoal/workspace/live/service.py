@@ -381,7 +381,7 @@ class Live:
         with self._asked:
             return work(self._asking)
 
-    def settle(self, seconds: float | None = 1.0) -> None:
+    def settle(self, seconds: float | None = 60.0) -> None:
         """Let what is acknowledged by now take effect and reach the store.
 
         Args:
@@ -393,12 +393,14 @@ class Live:
         """
         begun, position = stopwatch(), self.log.committed
         most = STARTING if seconds is None else seconds
-        while self._applied < position and self.failure is None and stopwatch() - begun < most:
+        while self.keeper.stored < position and self.failure is None and stopwatch() - begun < most:
             if seconds is not None and self.own.locked() and stopwatch() - begun > _MOMENT:
-                break
-            self._stop.wait(0.001)
-        done = self.keeper.flush(most)
-        if seconds is None and (self.failure is not None or not done or self.keeper.stored < position):
+                return
+            if self._applied >= position:
+                self.keeper.flush(most)
+            else:
+                self._stop.wait(0.001)
+        if seconds is None and self.keeper.stored < position:
             raise StoreError("The store doesn't take what was acknowledged.", fix="Look at the server's log.")
 
     @property
