@@ -130,6 +130,15 @@ class Served:
         """Who is in."""
         return set(self.get(f"/v1/segments/{slug}/members", limit=10_000)["members"])
 
+    def wait_for_change(self, slug: str, customer: str, change: str, seconds: float = 30) -> None:
+        """Wait until a change was told; a membership that is soon over can't be waited for on a busy machine."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if (slug, customer, change) in {(c["segment"], c["customer"], c["change"]) for c in self.changes()}:
+                return
+            time.sleep(0.02)
+        raise AssertionError(f"{customer} hasn't {change} {slug}")
+
     def wait_for(self, slug: str, members: set[str], seconds: float = 10.0) -> None:
         """Wait until exactly these are in."""
         deadline = time.monotonic() + seconds
