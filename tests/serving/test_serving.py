@@ -19,7 +19,7 @@ def test_an_event_enters_and_time_alone_leaves(served: Served) -> None:
     """Breaks if a membership waits for a batch, or doesn't end by itself at the very instant."""
     served.track("ann", "Order Completed", revenue=30)
     served.wait_for("buyers", {"ann"})
-    served.wait_for("just-bought", {"ann"})
+    served.wait_for_change("just-bought", "ann", "entered")
     served.wait_for("just-bought", set())
     told = [c for c in served.changes() if c["segment"] == "just-bought"]
     assert [c["change"] for c in told] == ["entered", "left"]
@@ -27,7 +27,26 @@ def test_an_event_enters_and_time_alone_leaves(served: Served) -> None:
     at = profile["events"][0]["at"]
     left = told[1]["at"]
     assert _seconds(left) - _seconds(at) == 2.0
-    assert told[1]["because"] == "time"
+    assert [c["because"] for c in told] == ["event Order Completed", "time"]
+
+
+def test_a_change_says_what_it_came_from(served: Served) -> None:
+    """Breaks if of what came in one request another thing is named than what the segment asks of."""
+    write_segment(served.folder, "swahili", 'language = "sw"')
+    write_segment(served.folder, "mailable", "consents to email_marketing")
+    served.wait_for("swahili", set())
+    consent = {"consent": {"categoryPreferences": {"email_marketing": True}}}
+    calls = [
+        {"type": "track", "userId": "ann", "event": "Order Completed", "properties": {"revenue": 20}},
+        {"type": "identify", "userId": "ann", "traits": {"language": "sw", "plan": "free"}, "context": consent},
+        {"type": "track", "userId": "ann", "event": "Signed Out"},
+    ]
+    assert served.send("batch", batch=calls).status_code == 200
+    served.wait_for("swahili", {"ann"})
+    told = {c["segment"]: c["because"] for c in served.changes() if c["customer"] == "ann" and c["because"] != "time"}
+    assert told["buyers"] == "event Order Completed"
+    assert told["swahili"] == "trait language"
+    assert told["mailable"] == "consent email_marketing"
 
 
 def _seconds(stamp: str) -> float:
@@ -153,7 +172,7 @@ def test_preview_counts_exactly_and_by_part(served: Served) -> None:
 def test_server_sent_events_go_on_where_the_reader_left(served: Served) -> None:
     """Breaks if a reader that comes again misses a change or sees one twice."""
     served.track("ann", "Order Completed", revenue=30)
-    served.wait_for("just-bought", {"ann"})
+    served.wait_for_change("just-bought", "ann", "entered")
     first = _events(served, None, 2)
     served.wait_for("just-bought", set())
     second = _events(served, first[-1]["id"], 1)
