@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from shoal.cli.output import as_json, hint, opened, print_json, table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 @click.group()
@@ -68,6 +73,13 @@ def issues(ctx: click.Context, json_: bool) -> None:
         if not found:
             click.echo("No call was marked so far.")
             return
-        rows = [(i["event"], i["property"] or "–", i["problem"], f"{i['times']:,}", i["last"], i["sample"] or "–")
-                for i in found]  # fmt: skip
-        table(("Event", "Property", "Problem", "Times", "Last", "Sample"), rows, right=(3,), wraps=(5,))
+        issues_table(found)
+
+
+def issues_table(found: Sequence[Mapping[str, Any]]) -> None:
+    """Print issues, the most frequent first."""
+    rows = [
+        (i["event"], i["property"] or "–", i["problem"], f"{i['times']:,}", i["last"], i["sample"] or "–")
+        for i in found
+    ]
+    table(("Event", "Property", "Problem", "Times", "Last", "Sample"), rows, right=(3,), wraps=(5,))

@@ -97,7 +97,7 @@ def _print_loaded(done: Loaded) -> None:
 @as_json
 @click.pass_context
 def quality(ctx: click.Context, source: str | None, json_: bool) -> None:
-    """Show how good the loaded data is: per source, and with --source per column."""
+    """Show how good the data is: per source, with --source per column, and what calls showed against the plan."""
     from shoal.workspace.data import figure
 
     with opened(ctx) as ws:
@@ -105,16 +105,32 @@ def quality(ctx: click.Context, source: str | None, json_: bool) -> None:
         if json_:
             print_json(card)
             return
+        if source is None:
+            _show_quality(ws)
+            return
         if not card:
             click.echo(hint(NOTHING_LOADED))
-            return
-        if source is None:
-            table(QUALITY_HEAD, ws.data.quality_table(), right=(1, 2, 3, 4, 5))
-            click.echo(hint("Each measure and column of one source: shoal quality --source NAME"))
             return
         rows = [[r["column"] or "(all)", r["measure"], figure(r["measure"], r["value"]), r["verdict"], r["note"] or ""]
                 for r in card]  # fmt: skip
         table(["Column", "Measure", "Value", "Verdict", "Note"], rows, right=(2,), wraps=(4,))
+
+
+def _show_quality(ws: Workspace) -> None:
+    """A line a source, and what calls that came live showed."""
+    from shoal.cli.plan import issues_table
+
+    lines, issues = ws.data.quality_table(), ws.plan.issues()
+    if lines:
+        table(QUALITY_HEAD, lines, right=(1, 2, 3, 4, 5))
+        click.echo(hint("Each measure and column of one source: shoal quality --source NAME"))
+    if issues:
+        click.echo(
+            "\nCalls that didn't fit the tracking plan:" if lines else "Calls that didn't fit the tracking plan:"
+        )
+        issues_table(issues)
+    if not lines and not issues:
+        click.echo(hint(NOTHING_LOADED))
 
 
 @click.group()

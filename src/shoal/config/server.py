@@ -22,6 +22,7 @@ class ServerSettings:
         keep_ip: write the sender's IP address into the property ``ip`` of events.
         drop_bots: leave out calls of known robots.
         rate_per_second: requests a second that one key may make over a while.
+        measured_segments: how many segments get delays of their own in the figures; the others share one.
         address: how clients reach this server, as ``https://data.shop.example``; empty: as the request says.
         snapshot_seconds: between two snapshots of the resident state.
     """
@@ -33,6 +34,7 @@ class ServerSettings:
     keep_ip: bool = False
     drop_bots: bool = True
     rate_per_second: int = 100
+    measured_segments: int = 200
     address: str = ""
     snapshot_seconds: int = 900
 
@@ -51,6 +53,7 @@ def server_from(value: object, place: str = "server") -> ServerSettings:
         port=port_of(section, usual.port),
         origins=_origins(section) or usual.origins,
         rate_per_second=section.whole("rate_per_second") or usual.rate_per_second,
+        measured_segments=section.whole("measured_segments") or usual.measured_segments,
         address=_address(section),
         snapshot_seconds=section.whole("snapshot_seconds") or usual.snapshot_seconds,
         **{key: getattr(usual, key) if flag is None else flag for key, flag in flags.items()},

@@ -23,7 +23,7 @@ class Access:
     """
 
     def __init__(self, keys: Keys, token: str, per_second: float = 100.0) -> None:
-        self.keys, self._token, self._rate = keys, token, per_second
+        self.keys, self._token, self.per_second = keys, token, per_second
         self._buckets: dict[str, tuple[float, float]] = {}
 
     def of(self, authorization: str | None) -> Key | None:
@@ -38,11 +38,12 @@ class Access:
         """How many seconds a key has to wait for its next request; 0 where it may go on."""
         if key is LOCAL:
             return 0.0
-        now, burst = stopwatch(), self._rate * 10
+        rate = self.per_second
+        now, burst = stopwatch(), rate * 10
         left, since = self._buckets.get(key.id, (burst, now))
-        left = min(burst, left + (now - since) * self._rate)
+        left = min(burst, left + (now - since) * rate)
         if left < 1:
             self._buckets[key.id] = (left, now)
-            return (1 - left) / self._rate
+            return (1 - left) / rate
         self._buckets[key.id] = (left - 1, now)
         return 0.0

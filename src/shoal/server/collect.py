@@ -60,9 +60,13 @@ class Collection:
         self.counts = Counts()
         self._intake = intake
         self._keys = keys
-        self._settings = settings
         self._clock = clock
         self._otherwise = otherwise
+        self.adopt(settings)
+
+    def adopt(self, settings: CollectSettings) -> None:
+        """Take calls by these settings from now on."""
+        self._settings = settings
         self._origins = Origins(settings.origins)
         self._is_robot = robots(settings.bots)
 
@@ -143,9 +147,11 @@ class Collection:
             self._admit(head, key)
         body = await read(receive, find(b"content-length", b""), limit)
         body = unpacked(body, find(b"content-encoding", b"").lower(), limit)
+        plan = self.plan
         arrival = forms.Arrival(
             received, settings.ahead_seconds * SECOND, settings.most_values,
-            ip=_peer(scope) if settings.keep_ip else None, plan=self.plan, strict=settings.strict,
+            ip=_peer(scope) if settings.keep_ip else None, plan=plan,
+            strict=settings.strict or (plan is not None and plan.strict),
         )  # fmt: skip
         if kind == BATCH:
             return await self._take_batch(forms.decode_batch(body), key, arrival, head, scope)

@@ -37,7 +37,7 @@ class Plan:
     """
 
     def __init__(self, schema: Schema, tracking: TrackingPlan | None = None) -> None:
-        self._written = tracking is not None
+        self.tracking = tracking
         self.strict = tracking is not None and tracking.strict
         """Whether the plan itself asks that what doesn't fit be refused."""
         planned = {} if tracking is None else tracking.events
@@ -84,7 +84,7 @@ class Plan:
         if what == UNKNOWN_EVENT:
             # Not by likeness: many calls may be refused in a moment, and comparing with all names would hold up the rest.
             near = self._spelt.get(_bare(name))
-            other = f"add it to {PLAN_NAME}" if self._written else "send it once with the strict mode off"
+            other = f"add it to {PLAN_NAME}" if self.tracking is not None else "send it once with the strict mode off"
             fix = f"{'Correct the name.' if near is None else did_you_mean([near])} If it is new, {other}."
             return bad(UNKNOWN_EVENT, f"The tracking plan has no event {name!r}.", "event", fix)
         place = f"{'properties' if name else 'traits'}.{names[0]}"

@@ -6,18 +6,21 @@ import logging
 import os
 import secrets
 import signal
+import sys
+from dataclasses import fields
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from shoal.config import PLAN_NAME
 from shoal.errors import ConfigError, ShoalError, StoreError
 from shoal.server.access import Access
 from shoal.server.api import api
 from shoal.server.app import collection_app, server
 from shoal.server.intake import Busy, Starting
-from shoal.server.plan import Plan
+from shoal.server.reload import Reload
 from shoal.server.running import Running
 from shoal.server.sessions import Sessions
-from shoal.server.settings import CollectSettings
+from shoal.server.settings import collecting
 from shoal.workspace.keys import Keys
 from shoal.workspace.live import Live
 from shoal.workspace.logs import configure
@@ -29,12 +32,16 @@ if TYPE_CHECKING:
     from shoal.config import ServerSettings
     from shoal.customers.tracking import Call
     from shoal.server.collect import Collection
+    from shoal.server.settings import CollectSettings
     from shoal.workspace import Workspace
     from shoal.workspace.scheduling import Scheduler
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 TOKEN = "token"
 _logger = logging.getLogger("shoal.server")
+
+SWITCH = 0.0005
+"""Seconds that a thread works before another that waits gets its turn."""
 
 
 class Service:
@@ -52,9 +59,31 @@ class Service:
         self.sessions: Sessions | None = None
         self.ending: Callable[[], bool] = lambda: False
         """Whether the server has been told to stop."""
+        self._reload: Reload | None = None
         self.clock = workspace.clock
         self.keys = Keys(workspace.store.cursor())
+        self.faults: dict[str, ShoalError] = {}
+        """What of the workspace's files isn't in force as it is written, by file; faults of definitions are elsewhere."""
+        self.restart: list[str] = []
+        """Settings that were changed and count from the next start on."""
+        self.served: ServerSettings | None = None
+        """Where and how it is served, once it is."""
         self._watchers: list[Callable[[Live], None]] = []
+
+    @property
+    def faulty(self) -> dict[str, ShoalError]:
+        """All files that aren't in force as they are written, each with its fault."""
+        found = dict(self.faults)
+        for fault in self.workspace.plan.faults:
+            found.setdefault(PLAN_NAME, fault)
+        if self.live is not None:
+            found |= {f"segments/{slug}.yaml": fault for slug, fault in self.live.catalogue.faults.items()}
+        return found
+
+    @property
+    def strict(self) -> bool:
+        """Whether the settings, or the command line, ask that what doesn't fit the plan be refused."""
+        return (self.served or self.workspace.config.server).strict
 
     def begin(self) -> Thread:
         """Make the workspace live, on a thread of its own."""
@@ -63,23 +92,26 @@ class Service:
         return thread
 
     def on_ready(self, watcher: Callable[[Live], None]) -> None:
-        """Call ``watcher`` once the workspace is live."""
+        """Call ``watcher`` once the workspace is live, before any call is taken."""
         self._watchers.append(watcher)
 
     def _begin(self) -> None:
         try:
+            if self.workspace.plan.declare():
+                self.workspace.privacy.drop_snapshots()
             live = Live(self.workspace, Busy)
+            live.delays.most = self.workspace.config.server.measured_segments
             live.start()
         except ShoalError as error:
             self.failure = error
             _logger.error("the workspace can't be made live: %s", error)
             return
+        for watcher in self._watchers:
+            watcher(live)
         self.live = live
         self.running = Running(self.workspace, live)
         self.running.start()
         self.sessions = Sessions(self, live)
-        for watcher in self._watchers:
-            watcher(live)
 
     @property
     def scheduler(self) -> Scheduler:
@@ -98,8 +130,20 @@ class Service:
             raise Starting
         await self.live.intake.submit(calls)
 
+    def reload_by(self, reload: Reload) -> None:
+        """Let changed settings be taken in from now on."""
+        self._reload = reload
+        reload.start()
+
+    def look_again(self) -> None:
+        """Look at the settings and the tracking plan at once."""
+        if self._reload is not None:
+            self._reload.now()
+
     def close(self) -> None:
         """Finish what was taken, and release the workspace's files."""
+        if self._reload is not None:
+            self._reload.close()
         if self.sessions is not None:
             self.sessions.close()
         if self.running is not None:
@@ -117,8 +161,9 @@ class Service:
 
 def app_of(service: Service, access: Access, settings: CollectSettings | None = None) -> Collection:
     """The whole app: the collection first, everything else behind it."""
-    app = collection_app(service, service.keys, settings, clock=service.clock, otherwise=api(service, access))
-    service.on_ready(lambda live: setattr(app, "plan", Plan(live.core.schema)))
+    behind = api(service, access)
+    app = collection_app(service, service.keys, settings, clock=service.clock, otherwise=behind)
+    behind.state.collection = app
     return app
 
 
@@ -143,14 +188,23 @@ def serve(workspace: Workspace, settings: ServerSettings) -> None:
     access = Access(service.keys, write_token(token), settings.rate_per_second)
     configure()
     workspace.told(f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}")
-    app = app_of(service, access, _collecting(settings))
+    app = app_of(service, access, collecting(settings))
+    service.served = settings
+    said = workspace.config.server
+    given = {
+        f.name: getattr(settings, f.name) for f in fields(said) if getattr(settings, f.name) != getattr(said, f.name)
+    }
+    service.on_ready(lambda live: service.reload_by(Reload(service, live, app, access, given)))
     # From here on the workspace's own connection belongs to the thread that makes it live.
     beginning = service.begin()
     # uvicorn raises the signal that ended it once more; by then only the workspace is left to be closed.
     handlers = {number: signal.signal(number, _heard) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda number, frame: service.look_again())
     try:
         running = server(app, host=host, port=port)
         service.ending = lambda: running.should_exit
+        # Whoever answers a request waits for the interpreter at most so long while memberships are worked out.
+        sys.setswitchinterval(SWITCH)
         running.run()
     finally:
         beginning.join()
@@ -160,11 +214,6 @@ def serve(workspace: Workspace, settings: ServerSettings) -> None:
             signal.signal(number, handler)
     if service.failure is not None:
         raise service.failure
-
-
-def _collecting(settings: ServerSettings) -> CollectSettings:
-    names = ("origins", "strict", "keep_ip", "drop_bots", "address")
-    return CollectSettings(**{name: getattr(settings, name) for name in names})
 
 
 def _heard(number: int, frame: object) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shoal.config import ServerSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +38,14 @@ class CollectSettings:
     bots: tuple[str, ...] = ()
     address: str = ""
     most_values: int = 500
+
+
+def collecting(settings: ServerSettings) -> CollectSettings:
+    """How calls are taken, as ``server:`` of a workspace says."""
+    return CollectSettings(
+        origins=settings.origins,
+        strict=settings.strict,
+        keep_ip=settings.keep_ip,
+        drop_bots=settings.drop_bots,
+        address=settings.address,
+    )

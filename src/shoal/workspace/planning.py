@@ -75,11 +75,12 @@ class Plans:
         """All that isn't in force as it is written."""
         return (*((self.fault,) if self.fault is not None else ()), *self.conflicts)
 
-    def look(self, store: Store | None = None) -> bool:
+    def look(self, store: Store | None = None, now: int | None = None) -> bool:
         """Read the file anew; says whether another plan is in force since. The last good version is kept in the store.
 
         Args:
             store: a connection that nobody else uses meanwhile; the workspace's own by default.
+            now: the workspace's instant, asked for where it isn't given.
         """
         before, store = self.current, store or self._ws.store
         try:
@@ -89,7 +90,7 @@ class Plans:
             self.current = before or _last_good(store)
         else:
             self.fault, self.current = None, found
-            _record(store, found, self._ws.now())
+            _record(store, found, self._ws.now() if now is None else now)
         self.conflicts = tuple(self._wanted(Registry.load(store))[1])
         return self.current != before
 

@@ -1,4 +1,4 @@
-"""Whether the server is well, and its figures for Prometheus."""
+"""Whether the server is well, what isn't in force as it is written, and its figures for Prometheus."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
 
+from shoal import __version__
 from shoal.clock import iso
 from shoal.server.api.app import live_of, needs
-from shoal.workspace.live.delays import BOUNDS
+from shoal.server.figures import figures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from shoal.errors import ShoalError
     from shoal.server.service import Service
-    from shoal.workspace.live import Live
 
-router = APIRouter()
+router = APIRouter(tags=["server"])
 
 
 @router.get("/healthz", summary="Whether the workspace is ready")
 def healthz(request: Request) -> JSONResponse:
-    """200 with ``ok`` where calls are taken and memberships are of this moment, else 503."""
+    """200 with ``ok`` where calls are taken and memberships are of this moment, else 503.
+
+    ``faults`` names files whose last good version is in force; ``/v1/status`` says why.
+    """
     service: Service = request.app.state.service
     live = service.live
     if live is None or not live.ready:
@@ -30,39 +32,38 @@ def healthz(request: Request) -> JSONResponse:
         return JSONResponse({"status": "failed" if failed else "starting"}, 503)
     backlog = live.backlog
     waiting = {"calls": backlog.calls, "records": backlog.records}
-    return JSONResponse({"status": "ok", "now": iso(live.clock.now()), "waiting": waiting})
+    faults = sorted(service.faulty)
+    return JSONResponse({"status": "ok", "now": iso(live.clock.now()), "waiting": waiting, "faults": faults})
+
+
+@router.get("/v1/status", summary="The served workspace at a glance", dependencies=[needs("read")])
+def status(request: Request) -> dict[str, Any]:
+    """What it holds, what waits, and each file that isn't in force as it is written, with place and fix."""
+    service: Service = request.app.state.service
+    live = live_of(request)
+    backlog = live.backlog
+    with live.lock:
+        customers = len(live.core.engine.standing())
+        schema, segments = live.core.schema, len(live.definitions)
+    return {
+        "version": __version__,
+        "workspace": live.workspace.config.name,
+        "now": iso(live.clock.now()),
+        "customers": customers,
+        "events": sorted(schema.events),
+        "segments": segments,
+        "waiting": {"calls": backlog.calls, "records": backlog.records, "bytes": backlog.bytes},
+        "faults": [_fault(name, error) for name, error in sorted(service.faulty.items())],
+        "at_next_start": service.restart,
+    }
+
+
+def _fault(name: str, error: ShoalError) -> dict[str, str | None]:
+    return {"file": name, "problem": error.problem, "place": error.place or name, "fix": error.fix}
 
 
 @router.get("/metrics", summary="Figures for Prometheus", dependencies=[needs("read")])
 def metrics(request: Request) -> PlainTextResponse:
-    """Delay from arrival to membership, what waits where, how much came."""
-    live = live_of(request)
-    return PlainTextResponse("\n".join(_lines(live)) + "\n", media_type="text/plain; version=0.0.4")
-
-
-def _lines(live: Live) -> Iterator[str]:
-    counts, backlog, delays = live.core.counts, live.backlog, live.delays
-    yield from _one("shoal_calls_total", "counter", "Calls that took effect.", counts.calls)
-    yield from _one("shoal_duplicates_total", "counter", "Copies of known messages.", counts.duplicates)
-    yield from _one("shoal_unidentified_total", "counter", "Calls that name nobody.", counts.unidentified)
-    yield from _one("shoal_rejected_total", "counter", "Records that can't be stored.", counts.rejected)
-    yield from _one("shoal_changes_total", "counter", "Changes of memberships.", counts.changes)
-    yield from _one("shoal_waiting_calls", "gauge", "Calls on disk that haven't taken effect.", backlog.calls)
-    yield from _one("shoal_waiting_records", "gauge", "Records that the store hasn't yet.", backlog.records)
-    yield from _one("shoal_log_bytes", "gauge", "Bytes of the log on disk.", live.log.size)
-    yield from _one("shoal_customers", "gauge", "Customers in memory.", len(live.core.engine.state.people))
-    yield from _one("shoal_segments", "gauge", "Segments in force.", len(live.definitions))
-    name, total = "shoal_membership_delay_seconds", 0
-    yield f"# HELP {name} From a call's arrival until its memberships can be read."
-    yield f"# TYPE {name} histogram"
-    for bound, number in zip(BOUNDS, delays.classes, strict=True):
-        total += number
-        yield f'{name}_bucket{{le="{"+Inf" if bound == BOUNDS[-1] else bound}"}} {total}'
-    yield f"{name}_sum {delays.total / 1_000_000}"
-    yield f"{name}_count {delays.calls}"
-
-
-def _one(name: str, kind: str, said: str, value: Any) -> Iterator[str]:
-    yield f"# HELP {name} {said}"
-    yield f"# TYPE {name} {kind}"
-    yield f"{name} {value}"
+    """Delays over all and by segment, what waits where, how much came, and what it takes of the machine."""
+    text = "\n".join(figures(live_of(request), request.app.state.collection.counts)) + "\n"
+    return PlainTextResponse(text, media_type="text/plain; version=0.0.4")

@@ -21,6 +21,7 @@ from shoal.lang.files import definition_from_document
 from shoal.shapes import ConsentChange, Event, ListChange
 from shoal.workspace.live.causes import because_of
 from shoal.workspace.live.entries import CALLS, COMMAND, TICK, Command, decode_command, decode_tick
+from shoal.workspace.live.issues import Issue, issues_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -71,6 +72,7 @@ class Applied:
     identity: list[IdentityChange] = field(default_factory=list)
     changes: list[Numbered] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
 
     @property
     def size(self) -> int:
@@ -189,7 +191,10 @@ class Core:
         for call, new in zip(calls, self.seen.add_all([call.message_id for call in calls]), strict=True):
             if not new:
                 self.counts.duplicates += 1
-            elif not self._plain(call, applied):
+                continue
+            if call.marks:
+                applied.issues += issues_of(call)
+            if not self._plain(call, applied):
                 changes += self._call(call, applied)
         found = self._settled(applied)
         self._number(applied, [*changes, *because_of(applied, found, self.engine.plan)])

@@ -1,24 +1,181 @@
-"""How long it takes from a call's arrival until its memberships can be read: a histogram."""
+"""How long it takes until memberships can be read and their changes are published: over all calls, and by segment.
+
+Of an event the delay counts from the arrival of the call; of a window that ends, from the instant at which it was due.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from math import inf
+from typing import TYPE_CHECKING, Final
+
+from shoal.clock import SECOND
+from shoal.live.engine import BY_TIME
+from shoal.workspace.live.entries import CALLS, COMMAND
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from shoal.customers.tracking import Call
+    from shoal.workspace.live.core import Numbered
 
 BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, inf)
 """Upper ends of the classes, in seconds."""
+QUANTILES = (0.5, 0.95, 0.99)
+WINDOW: Final = 300 * SECOND
+"""Quantiles are of the last one to two of these spans."""
+MOST = 200
+"""So many segments are measured apart, unless said otherwise."""
+OTHER = "(other)"
+"""Stands for all segments beyond that."""
+EVENT, TIME = "event", "time"
+_OCTAVES = 40
 
 
-class Delays:
-    """Delays since the start, in microseconds."""
+class Histogram:
+    """Delays since the start, in classes."""
 
     def __init__(self) -> None:
         self.classes = [0] * len(BOUNDS)
         self.total = 0
-        self.calls = 0
+        """Microseconds."""
+        self.count = 0
 
-    def note(self, micros: int, calls: int) -> None:
-        """Note the delay of an entry with so many calls."""
-        self.total += micros * calls
-        self.calls += calls
-        seconds = micros / 1_000_000
-        self.classes[next(i for i, bound in enumerate(BOUNDS) if seconds <= bound)] += calls
+    def note(self, micros: int, many: int = 1) -> None:
+        """Note so many delays of one length."""
+        self.total += micros * many
+        self.count += many
+        seconds = micros / SECOND
+        self.classes[next(i for i, bound in enumerate(BOUNDS) if seconds <= bound)] += many
+
+
+class Sketch:
+    """Delays of late, from which quantiles are told to within an eighth, upwards."""
+
+    __slots__ = ("_before", "_now", "count", "total")
+
+    def __init__(self) -> None:
+        self._now = [0] * (_OCTAVES << 3)
+        self._before: list[int] | None = None
+        self.count = 0
+        self.total = 0
+
+    def note(self, place: int, micros: int, many: int) -> None:
+        """Note so many delays of one length; ``place`` is ``place_of(micros)``."""
+        self._now[place] += many
+        self.count += many
+        self.total += micros * many
+
+    def turn(self) -> None:
+        """Begin another window."""
+        self._before, self._now = self._now, [0] * (_OCTAVES << 3)
+
+    def quantiles(self) -> list[float]:
+        """The delays, in seconds, below which ``QUANTILES`` of the late ones lie; not a number where there were none."""
+        before = self._before or [0] * len(self._now)
+        held = [a + b for a, b in zip(self._now, before, strict=True)]
+        whole = sum(held)
+        if not whole:
+            return [float("nan")] * len(QUANTILES)
+        found, seen, place = [], 0, -1
+        for share in QUANTILES:
+            while seen < share * whole:
+                place += 1
+                seen += held[place]
+            found.append(_upper_end(place) / SECOND)
+        return found
+
+
+def place_of(micros: int) -> int:
+    """The class of a delay: eight to each doubling."""
+    if micros < 8:
+        return max(0, micros)
+    bits = micros.bit_length()
+    return min((bits << 3) | ((micros >> (bits - 4)) & 7), (_OCTAVES << 3) - 1)
+
+
+def _upper_end(place: int) -> int:
+    """The least delay beyond a class, in microseconds."""
+    return place + 1 if place < 8 else (9 + (place & 7)) << ((place >> 3) - 4)
+
+
+class Delays:
+    """Delays of one live workspace, noted by the apply loop alone.
+
+    Args:
+        most: how many segments are measured apart.
+    """
+
+    def __init__(self, most: int = MOST) -> None:
+        self.most = most
+        self.calls = Histogram()
+        """From a call's arrival until its memberships can be read."""
+        self.expiries = Histogram()
+        """From the instant at which a membership was due to change until the change was published."""
+        self._segments: dict[tuple[str, str], Sketch] = {}
+        self._slugs: set[str] = set()
+        self._turn = 0
+
+    def note(self, kind: int, calls: Sequence[Call] | None, changes: Sequence[Numbered], now: int) -> None:
+        """Note what an entry of the log came to, once it is published.
+
+        Args:
+            kind: of the entry; what commands change isn't measured.
+            calls: of the entry.
+            changes: that were published.
+            now: the instant at which they were.
+        """
+        if kind == COMMAND:
+            return
+        delay = 0
+        if kind == CALLS and calls:
+            delay = max(0, now - min([call.received for call in calls]))
+            self.calls.note(delay, len(calls))
+        if not changes:
+            return
+        if now >= self._turn:
+            self._turn_all(now)
+        # Counted first: at midnight a million may be due at one instant.
+        due = Counter([(c.segment, c.at) for _, c in changes if c.because == BY_TIME])
+        for (slug, at), many in due.items():
+            late = max(0, now - at)
+            self.expiries.note(late, many)
+            self._of(slug, TIME).note(place_of(late), late, many)
+        if kind == CALLS:
+            place = place_of(delay)
+            for slug, many in Counter([c.segment for _, c in changes if c.because != BY_TIME]).items():
+                self._of(slug, EVENT).note(place, delay, many)
+
+    def _of(self, slug: str, cause: str) -> Sketch:
+        found = self._segments.get((slug, cause))
+        if found is None:
+            if slug not in self._slugs and len(self._slugs) >= self.most:
+                slug = OTHER
+            else:
+                self._slugs.add(slug)
+            found = self._segments.setdefault((slug, cause), Sketch())
+        return found
+
+    def _turn_all(self, now: int) -> None:
+        idle = now >= self._turn + WINDOW
+        self._turn = now + WINDOW
+        for sketch in list(self._segments.values()):
+            sketch.turn()
+            if idle:
+                sketch.turn()
+
+    def segments(self, there: Collection[str], now: int) -> Iterator[tuple[str, str, Sketch]]:
+        """Segment, cause (``event`` or ``time``) and delays, for the segments that are there still.
+
+        Args:
+            there: the slugs in force; others are forgotten.
+            now: the instant.
+        """
+        if now >= self._turn:
+            self._turn_all(now)
+        for slug, cause in list(self._segments):
+            if slug in there or slug == OTHER:
+                yield slug, cause, self._segments[slug, cause]
+            else:
+                self._segments.pop((slug, cause), None)
+                self._slugs.discard(slug)

@@ -14,6 +14,7 @@ from shoal.customers.identity.tables import write as write_identity
 from shoal.customers.rows import EventRows, write_rows
 from shoal.customers.writer import write_records
 from shoal.sql.layout import set_meta
+from shoal.workspace.live.issues import Issues
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -51,6 +52,7 @@ class Keeper:
         failed: Callable[[BaseException], None],
     ) -> None:
         self._store, self._zone, self.types, self._failed = store, zone, types, failed
+        self._issues = Issues(store)
         self._waiting: list[Applied] = []
         self._records = 0
         self._state = Condition()
@@ -133,6 +135,7 @@ class Keeper:
                 write_records(store, records, zone=self._zone, received=last.at)
             self._write_changes(batch)
             self._write_refused(batch)
+            self._issues.write(issue for applied in batch for issue in applied.issues)
             set_meta(store, LOG_POSITION, str(last.position))
             set_meta(store, LIVE_NOW, str(last.at))
 

@@ -236,7 +236,8 @@ class Live:
     def _take_all(self) -> bool:
         worked = False
         while (entry := self.queue.take()) is not None:
-            self._let(*entry)
+            applied = self._let(*entry)
+            self.delays.note(entry[1], entry[3], applied.changes, self.clock.now())
             worked = True
         return worked
 
@@ -249,8 +250,6 @@ class Live:
             # A definition that named what wasn't known yet may be accepted now.
             self._looked_at = None
         self._applied = position
-        if calls is not None:
-            self.delays.note(self.clock.now() - min(call.received for call in calls), len(calls))
         self.stream.put([n for n in applied.changes if position > self.keeper.stored])
         self.keeper.take(applied)
         self._seal(position)

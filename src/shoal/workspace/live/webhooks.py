@@ -156,6 +156,13 @@ class Webhooks:
         names = ("id", "position", "body", "reason", "attempts", "received")
         return [dict(zip(names, row, strict=True)) for row in rows]
 
+    @property
+    def dead(self) -> int:
+        """How many dead letters there are that weren't replayed since."""
+        with self._lock:
+            ((many,),) = self._store.rows("SELECT count(*) FROM dead_letters WHERE replayed IS NULL")
+        return int(many)
+
     def replay(self, webhook: str) -> tuple[int, int]:
         """Send a webhook's dead letters again, each once; how many were taken, and how many weren't."""
         target = next((one for one in self.all() if one.id == webhook), None)
