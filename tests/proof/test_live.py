@@ -15,6 +15,7 @@ from random import Random
 import pytest
 
 from shoal.lang.show import show
+from shoal.live import machine
 from shoal.live.engine import BY_TIME, Change, Engine
 
 from . import draw, naive
@@ -29,14 +30,16 @@ WORLDS = max(1, int(os.environ.get("SHOAL_PROOF_WORLDS", "24")) // 6)
 SEED = int(os.environ.get("SHOAL_PROOF_SEED", "0"))
 SEEDS = range(SEED, SEED + WORLDS)
 STEPS = 16
-PATHS = ("numba", "numpy")
+PATHS = ("numba", "lanes", "numpy")
 FAR = 1400 * DAY
 
 
 @pytest.fixture(params=PATHS)
 def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """By compiled loops, and by numpy alone."""
-    monkeypatch.setenv("SHOAL_NUMBA", "1" if request.param == "numba" else "0")
+    """By compiled loops, customer by customer or in lanes however few there are, and by numpy alone."""
+    monkeypatch.setenv("SHOAL_NUMBA", "0" if request.param == "numpy" else "1")
+    if request.param == "lanes":
+        monkeypatch.setattr(machine, "FEW", 1)
     return str(request.param)
 
 

@@ -83,7 +83,9 @@ class _Loading:
     def __init__(self, store: Store, engine: Engine) -> None:
         self.store, self.engine, self.state = store, engine, engine.state
         self.registry = Registry.load(store)
-        found = store.arrow("SELECT key, id, first_ts FROM customers ORDER BY key")
+        found = store.arrow("SELECT key, id, first_ts FROM customers")
+        if (np.diff(found.column(0).to_numpy()) < 0).any():
+            found = found.sort_by("key")
         keys, ids = _keys(found.column(0)), _texts(found.column(1))
         if not len(self.state.people):
             first: npt.NDArray[np.int64] = found.column(2).cast("int64").fill_null(FAR).to_numpy()

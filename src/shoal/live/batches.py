@@ -100,8 +100,11 @@ def _filled(engine: Engine, machine: Machine, events: Events, rows: Ints) -> Roo
         _bind(engine, machine)
         which = [machine.place_of_event[name] for name in events.names]
     room = machine.room_for(many)
-    room.clear(many)
-    room.rows[:many], room.which[:many], room.ts[:many] = rows, which, events.ts
+    room.clear()
+    if many == 1:
+        room.rows[0], room.which[0], room.ts[0] = rows[0], which[0], events.ts[0]
+    else:
+        room.rows[:many], room.which[:many], room.ts[:many] = rows, which, events.ts
     if events.values:
         _set_values(machine, events, which, room)
     if len(events.mids):
@@ -173,6 +176,7 @@ def _taken(engine: Engine, machine: Machine, events: Events, room: Room, many: i
         else:
             found.append(room.out[: state[2]].copy())
             state[2] = 0
+    room.clean = True
     last = room.out[: state[2]]
     return np.concatenate([*found, last]) if found else last
 
@@ -187,7 +191,9 @@ def _by_hand(engine: Engine, machine: Machine, events: Events, room: Room, i: in
         # It was said already, and insert says it again.
         table.said.pop() if room.mids[i] == len(table.said) - 1 else None
     table.insert(row, ts, events.mids[i] if len(events.mids) else "", events.values_of(i))
-    room.seen[i] = ts < engine.state.people.exists_from(row)
+    if ts < engine.state.people.exists_from(row):
+        room.seen[i] = True
+        room.state[4] += 1
     room.dirty[i] = ~np.uint64(0)
     engine.state.people.seen(row, ts)
 
@@ -198,7 +204,7 @@ def _told(engine: Engine, machine: Machine, events: Events, room: Room, flips: I
     slow: list[tuple[int, frozenset[str]]] = []
     if machine.has_slow:
         slow = _left_out(engine, machine, events.names, room)
-    if room.odd[:many].any():
+    if room.state[3]:
         slow += [(row, engine.plan.everything) for row in room.rows[:many][room.odd[:many]].tolist()]
         machine.forget_truths()
     if len(flips) and (evaluator.recording or machine.has_slow):
@@ -220,6 +226,6 @@ def _left_out(engine: Engine, machine: Machine, names: Sequence[str], room: Room
             known[name] = engine.evaluator.divided(plan.touched_by(Touch("event", name)))[1]
     rows = room.rows[:many].tolist()
     found = [(row, known[name]) for row, name in zip(rows, names, strict=True) if known[name]]
-    if room.seen[:many].any() and (rest := engine.evaluator.divided(plan.everything)[1]):
+    if room.state[4] and (rest := engine.evaluator.divided(plan.everything)[1]):
         found += [(row, rest) for row in room.rows[:many][room.seen[:many]].tolist()]
     return found

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+def has_numba() -> bool:
+    """Whether compiled loops are at hand and wanted: ``SHOAL_NUMBA=0`` does without."""
+    return os.environ.get("SHOAL_NUMBA", "1") != "0" and find_spec("numba") is not None
 
 
 def cached(loop: Callable[..., Any]) -> Callable[..., Any]:

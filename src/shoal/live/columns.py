@@ -35,11 +35,10 @@ def grown(array: npt.NDArray[Any], size: int, fill: int = 0) -> npt.NDArray[Any]
     if size <= len(array):
         return array
     many = max(size, len(array) * 3 // 2, 16)
-    # Zeros that nobody has written to take no memory yet.
-    bigger = np.zeros(many, array.dtype) if fill == 0 else np.empty(many, array.dtype)
+    bigger = np.empty(many, array.dtype)
     bigger[: len(array)] = array
-    if fill:
-        bigger[len(array) :] = fill
+    # Memory that comes as zeros would have to be fetched by the events that first write to it.
+    bigger[len(array) :] = fill
     return bigger
 
 

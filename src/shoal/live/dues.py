@@ -37,6 +37,9 @@ class Dues:
         blocks = np.flatnonzero(self.least <= t)
         if not len(blocks):
             return blocks
+        if len(blocks) == 1:
+            first = int(blocks[0]) << _BLOCK
+            return first + np.flatnonzero(self.at[first : first + (1 << _BLOCK)] <= t)
         if len(blocks) > len(self.least) // 2:
             return np.flatnonzero(self.at <= t)
         size = len(self.at)
@@ -56,7 +59,7 @@ class Dues:
             starts = np.arange(0, size, 1 << _BLOCK)
             self.least[: len(starts)] = np.minimum.reduceat(self.at, starts)
             return
-        for block in np.unique(rows >> _BLOCK).tolist():
+        for block in set((rows >> _BLOCK).tolist()):
             self.least[block] = self.at[block << _BLOCK : (block + 1) << _BLOCK].min()
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import chain, repeat
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -53,6 +54,9 @@ class Change(NamedTuple):
 
 _change = partial(tuple.__new__, Change)
 _WHATS = ("left", "entered")
+_AT_AND_ROW = itemgetter(0, 1)
+_FEW = 24
+"""So few changes are told one by one."""
 
 
 class Engine:
@@ -81,6 +85,8 @@ class Engine:
         """Whether customers are due still who weren't among those that ``advance`` let in."""
         self._caught: list[Change] = []
         """Changes by time of customers who couldn't wait for their turn."""
+        self._hashes: npt.NDArray[np.uint32] | None = None
+        """Of all ids, while there is an order to be kept among those who wait."""
 
     # ------------------------------------------------------------ asking
 
@@ -200,9 +206,14 @@ class Engine:
         if t <= self.now and not self.behind:
             return self._let_go()
         self.now = max(t, self.now)
+        self.behind = False
+        if self.evaluator.dues.next() > self.now:
+            return self._let_go()
         self.evaluator.ensure()
         flips = self._pass(self.evaluator.dues.by(self.now), most)
         self.behind = self.evaluator.dues.next() <= self.now
+        if not self.behind:
+            self._hashes = None
         return [*self._let_go(), *self.told(flips, BY_TIME, by_time=True)]
 
     def _pass(self, due: npt.NDArray[np.int64], most: int | None = None) -> list[Flips]:
@@ -220,11 +231,13 @@ class Engine:
     def _earliest(self, due: npt.NDArray[np.int64], many: int) -> npt.NDArray[np.int64]:
         """So many of who is due first; of one instant, in an order that doesn't hang on where customers stand in memory."""
         at, ids = self.evaluator.dues.at[due], self.state.people.ids
+        if self._hashes is None or len(self._hashes) != len(ids):
+            self._hashes = ids.hashes()
         last = np.partition(at, many - 1)[many - 1]
         before, equal = due[at < last], due[at == last]
         if len(before) + len(equal) == many:
             return np.sort(np.concatenate((before, equal)))
-        hashes = ids.hashes()[equal]
+        hashes = self._hashes[equal]
         left = many - len(before)
         edge = np.partition(hashes, left - 1)[left - 1]
         sure, tied = equal[hashes < edge], equal[hashes == edge]
@@ -248,6 +261,7 @@ class Engine:
             self._caught = self.catch_up(np.array([self.state.people.survivor(row) for row in rows], np.int64))
 
     def _all_current(self) -> None:
+        """Bring everybody up to date."""
         if self.behind:
             self._caught = self.advance(self.now)
 
@@ -266,6 +280,7 @@ class Engine:
             # The rest of what was touched is a part of these customers' segments.
             wanted = everywhere.union(*touched.values())
             return [*self._let_go(), *self.told(self._evaluate(self.standing(), wanted), because)]
+        self._current(*touched)
         groups: dict[frozenset[str], list[int]] = {}
         for row in sorted(touched):
             if not self.state.people.gone(row):
@@ -292,8 +307,8 @@ class Engine:
     def told(self, flips: Iterable[Flips], because: str, *, by_time: bool = False) -> list[Change]:
         """What changed, in order per customer; or in order of time, and then per customer."""
         found = list(flips)
-        if not found:
-            return []
+        if sum([len(each.rows) for each in found]) < _FEW:
+            return self._few(found, because, by_time=by_time)
         rows, truth, at = (
             np.concatenate(parts) for parts in zip(*((f.rows, f.truth, f.at) for f in found), strict=True)
         )
@@ -302,11 +317,26 @@ class Engine:
         slugs = [found[place].slug for place in places[order].tolist()]
         return self._changes(rows[order], slugs, truth[order], at[order], because)
 
+    def _few(self, flips: list[Flips], because: str, *, by_time: bool) -> list[Change]:
+        ids = self.state.people.ids
+        found = [
+            (at if by_time else 0, row, Change(ids[row], slug, _WHATS[truth], at, because))
+            for slug, rows, truths, ats in flips
+            for row, truth, at in zip(rows.tolist(), truths.tolist(), ats.tolist(), strict=True)
+        ]
+        found.sort(key=_AT_AND_ROW)
+        return [change for _, _, change in found]
+
     def changed(self, found: npt.NDArray[np.int64], because: str) -> list[Change]:
         """What loops found (rows of customer, 2 · segment + truth, instant), as changes."""
         machine = self.evaluator.machine
         if not len(found) or machine is None:
             return []
+        if len(found) < _FEW:
+            ids, slugs = self.state.people.ids, machine.slugs
+            return [
+                Change(ids[row], slugs[code >> 1], _WHATS[code & 1], at, because) for row, code, at in found.tolist()
+            ]
         slugs = [machine.slugs[code >> 1] for code in found[:, 1].tolist()]
         return self._changes(found[:, 0], slugs, found[:, 1] & 1, found[:, 2], because)
 
@@ -467,6 +497,7 @@ class Engine:
 
     def define(self, definitions: Mapping[str, Definition]) -> None:
         """Put other definitions in force; only what is new or says something else is evaluated anew."""
+        self._all_current()
         old, slots = self.plan.definitions, self.evaluator.slots
         self.plan = made_ready(definitions)
         for slug in old.keys() - definitions.keys():
@@ -517,6 +548,7 @@ class Engine:
         engine.define(definitions)
         thaw_memberships(engine, head, arrays)
         engine._touched_all = {slug for slug in definitions if slug not in head["slots"]}
+        engine.behind = engine.next_due() <= engine.now
         return engine
 
     def learn(self, schema: Schema) -> None:

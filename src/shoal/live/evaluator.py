@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from shoal.live.bits import Bits
+from shoal.live.caching import has_numba
 from shoal.live.dues import Dues
 from shoal.live.forms import Form, Forms
 from shoal.live.frames import Stretch, stretch
@@ -31,11 +30,6 @@ if TYPE_CHECKING:
 _MANY_FILTERS = 40
 BLOCK = 1 << 14
 """Customers that are evaluated together: what is known of them stays in the cache."""
-
-
-def has_numba() -> bool:
-    """Whether compiled loops are at hand and wanted: ``SHOAL_NUMBA=0`` does without."""
-    return os.environ.get("SHOAL_NUMBA", "1") != "0" and find_spec("numba") is not None
 
 
 class Flips(NamedTuple):
@@ -158,12 +152,15 @@ class Evaluator:
                 plain.append((odd, odd_at, fast))
             while len(some):
                 frames = self.frames(int(at.min()))
-                now = at < frames.end
+                now: Any = at < frames.end
+                now = slice(None) if now.all() else now
                 found, asked = machine.judge(some[now], at[now], fast, frames, quiet)
                 if len(asked):
                     plain.append((asked, at[now][np.isin(some[now], asked)], fast))
                     machine.forget_truths()
                 flips += self.flips_of(found)
+                if isinstance(now, slice):
+                    break
                 some, at = some[~now], at[~now]
         for each in () if quiet else flips:
             self.record(each)
@@ -210,6 +207,8 @@ class Evaluator:
         assert machine is not None
         if not len(found):
             return []
+        if len(found) == 1:
+            return [Flips(machine.slugs[int(found[0, 1]) >> 1], found[:, 0], (found[:, 1] & 1) != 0, found[:, 2])]
         found = found[np.argsort(found[:, 1] >> 1, kind="stable")]
         segments, begins = np.unique(found[:, 1] >> 1, return_index=True)
         ends = [*begins[1:].tolist(), len(found)]

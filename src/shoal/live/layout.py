@@ -6,6 +6,8 @@ from shoal.live.forms import Sort
 from shoal.live.values import FAR as FAR
 
 MISSING = -(2**63)
+UNSAID = -(1 << 31)
+"""The number of a message id that isn't held."""
 LANES = 64
 """Customers that are judged together."""
 
@@ -40,3 +42,7 @@ PUSH, AND, OR, NOT, UNLESS_FALSE, UNLESS_TRUE = range(6)
 """The atoms of each table, and of each atom the segments that hang on it, as words of bits."""
 CONTEXT_WIDTH = 22
 """The zone's changes of offset: first how many, then of each the instant and microseconds ahead, and where they end."""
+
+# ------------------------------------------------------------ room for a batch of events
+(R_STATE, R_ROWS, R_WHICH, R_TS, R_MIDS, R_FLAGS, R_VALUES, R_WIDE, R_DIRTY, R_SEEN, R_ODD, R_NUMBERS) = range(12)
+(R_STAMPS, R_STACK, R_OUT, R_MOST) = range(12, 16)

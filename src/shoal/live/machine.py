@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     Ints: TypeAlias = npt.NDArray[np.int64]
 
 LANES = at.LANES
+FEW = LANES
+"""Fewer customers are judged one by one."""
 _MOST_FLIPS = 1 << 16
 _DATES = (-40_000, 80_000)
 """From 1860 to 2189; others are left to the interpreter."""
@@ -300,11 +302,7 @@ class Machine:
 
     def take(self, room: Room, many: int, now: int) -> bool:
         """Take in a batch of events; see ``loops.take``."""
-        r = room
-        done: bool = self.loops.take(
-            self.context, many, now, r.state, r.rows, r.which, r.ts, r.mids, r.flags, r.values, r.dirty, r.seen, r.odd,
-            r.judged, r.stack, r.out,
-        )  # fmt: skip
+        done: bool = self.loops.take(self.context, room.addresses, many, now)
         return done
 
     def list_of(self, slugs: frozenset[str]) -> int:
@@ -342,7 +340,7 @@ class Machine:
         found = []
         begin = 0
         segments = self._list[self._bounds[number] : self._bounds[number + 1]]
-        wide = len(rows) >= LANES
+        wide = len(rows) >= FEW
         if wide:
             work = self._work_of(number, segments)
             lanes, tops = self._lanes(work)

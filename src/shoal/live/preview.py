@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from shoal.errors import UnknownName
 from shoal.lang import nodes as n
+from shoal.lang.references import references
 from shoal.live.evaluator import Evaluator
 from shoal.live.plan import made_ready
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy.typing as npt
 
     from shoal.lang.nodes import Definition
@@ -57,11 +61,11 @@ def preview(engine: Engine, definition: Definition, sample: int = 10) -> Preview
         UnknownName: it refers to a segment that isn't there.
     """
     slugs = _parts_of(definition.where)
-    definitions = {slug: d for slug, d in engine.plan.definitions.items() if slug != definition.slug}
+    definitions = _referred(definition, {**engine.plan.definitions, definition.slug: definition})
     names = {node: f"\0{i}" for i, node in enumerate(slugs)}
     extra = {name: n.Definition(name, name, node) for node, name in names.items()}
     wanted = frozenset([definition.slug, *extra])
-    plan = made_ready({**definitions, definition.slug: definition, **extra})
+    plan = made_ready({**definitions, **extra})
     trial = Evaluator(engine.state, engine.zone, plan, False, only=wanted, filters=engine.evaluator.filters)
     trial.ensure()
     rows = engine.standing()
@@ -74,6 +78,20 @@ def preview(engine: Engine, definition: Definition, sample: int = 10) -> Preview
         _part(definition.where, words, None),
         tuple(ids[row] for row in members[:sample].tolist()),
     )
+
+
+def _referred(definition: n.Definition, all_: Mapping[str, n.Definition]) -> dict[str, n.Definition]:
+    """A definition, and those that it refers to, directly or not."""
+    found: dict[str, n.Definition] = {}
+    waiting = [definition.slug]
+    while waiting:
+        slug = waiting.pop()
+        if slug not in all_:
+            raise UnknownName("segment", slug, all_)
+        if slug not in found:
+            found[slug] = all_[slug]
+            waiting += references(all_[slug]).segments
+    return found
 
 
 def _parts_of(node: n.Condition) -> list[n.Condition]:

@@ -39,13 +39,24 @@ class Room:
         self.dirty: npt.NDArray[np.uint64] = np.zeros((many, masks), np.uint64)
         self.seen: npt.NDArray[np.bool_] = np.zeros(many, np.bool_)
         self.odd: npt.NDArray[np.bool_] = np.zeros(many, np.bool_)
-        self.state: Ints = np.zeros(3, np.int64)
-        """How many are added, how many judged, how much of ``out`` is filled."""
-        self.judged: Ints = np.zeros((2, atoms + 1), np.int64)
+        self.state: Ints = np.zeros(5, np.int64)
+        """How many are added, how many judged, how much of ``out`` is filled, how many are odd, how many seen."""
+        self.clean = True
+        """Whether message ids, filters and values are as they were: the loop leaves them so."""
+        self.numbers: Ints = np.zeros(atoms + 1, np.int64)
+        self.stamps: Ints = np.zeros(atoms + 1, np.int64)
         self.stack: Ints = np.zeros(depth, np.int64)
         self.out: Ints = np.empty((_MOST_FLIPS, 3), np.int64)
+        self.addresses: Ints = np.array([
+            *(a.ctypes.data for a in (self.state, self.rows, self.which, self.ts, self.mids, self.flags, self.values)), wide,
+            *(a.ctypes.data for a in (self.dirty, self.seen, self.odd, self.numbers, self.stamps, self.stack, self.out)),
+            _MOST_FLIPS,
+        ], np.int64)  # fmt: skip
+        """Where all that stands, as ``layout`` says."""
 
-    def clear(self, many: int) -> None:
-        """Make ready for so many events."""
-        self.mids[:many], self.flags[:many], self.values[:many] = UNSAID, 0, MISSING
-        self.dirty[:many], self.seen[:many], self.odd[:many], self.state[:] = 0, False, False, 0
+    def clear(self) -> None:
+        """Make ready for events."""
+        self.state[:] = 0
+        if not self.clean:
+            self.mids[:], self.flags[:], self.values[:] = UNSAID, 0, MISSING
+        self.clean = False

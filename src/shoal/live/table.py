@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from shoal.clock import SECOND
+from shoal.live.caching import has_numba
 from shoal.live.columns import BLOCK, Column, blocks, grown
 from shoal.live.mids import Mids
 
@@ -145,14 +146,29 @@ class Table:
             mids: the message ids, in ascending order within an instant.
             columns: the values (see ``Column.fill``).
         """
-        self.start = _starts(rows)
-        self._set_ts(ts)
+        if not has_numba() or not self._pack(rows, ts):
+            self.start = _starts(rows)
+            self._set_ts(ts)
         self.mids = Mids.of(mids) if self.ordered else Mids()
         self.flags = np.zeros(len(ts), self.flags.dtype)
         for name, column in self.columns.items():
             column.fill(columns[name])
         self._reset_tail()
         self.version += 1
+
+    def _pack(self, rows: npt.NDArray[np.int64], ts: npt.NDArray[np.int64]) -> bool:
+        """Set starts and instants in one go; False where instants don't fit 32 bits."""
+        from shoal.live.loops import pack
+
+        zero, last = (int(ts.min()), int(ts.max())) if len(ts) else (0, 0)
+        unit = 1 if last - zero < 2**31 else SECOND
+        if (last - zero) // unit >= 2**31:
+            return False
+        start, found = np.zeros((int(rows[-1]) if len(rows) else -1) + 2, np.uint32), np.empty(len(ts), np.int32)
+        if not pack(rows, ts, zero, unit == SECOND, start, found):
+            return False
+        self.start, self.ts, self.unit, self.zero = start, found, unit, zero
+        return True
 
     def _set_ts(self, ts: npt.NDArray[np.int64]) -> None:
         """Keep instants in 32 bits where that loses nothing: as seconds, or near each other as they are."""

@@ -54,7 +54,7 @@ def move(tables, columns, k, row, begin, count, based, run):
 
     Returns the run, −1 where there is no room.
     """
-    sizes, room = of_table(tables, k, at.SIZES), max(np.int64(4), 2 * (count + 1))
+    sizes, room = of_table(tables, k, at.SIZES), count + 4 + (count >> 2)
     to = i64(sizes, 0)
     if to + room > of_table(tables, k, at.TAIL_ROOM):
         return np.int64(-1)

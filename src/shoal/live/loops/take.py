@@ -156,26 +156,41 @@ def ask_newest(context, tables, columns, row):
 
 
 @cached
-def take(context, many, now, state, rows, which, ts, mids, flags, values, dirty, seen, odd, judged, stack, out):
+def take(context, room, many, now):
     """Take in events, then judge who is touched.
 
     Args:
         context: addresses (``layout``).
+        room: addresses, and sizes (``room``).
         many: how many events there are.
         now: the instant at which they are judged.
-        state: how many are added, how many judged, how much of ``out`` is filled.
-        rows, which, ts, mids, flags, values: of each event the customer, table, instant, message id, filters that hold, values.
-        dirty: room for the segments that each touches.
-        seen: set where a customer is there from an earlier instant on: all segments are judged.
-        odd: set where the interpreter has to be asked.
-        judged, stack: room.
-        out: what changed.
 
     Returns:
         Whether all is done; else an event takes more than this loop can do (the next one to be added), or ``out`` is full.
     """
+    state = carray(pointer(room[at.R_STATE]), (5,), np.int64)
+    rows, which = (
+        carray(pointer(room[at.R_ROWS]), (many,), np.int64),
+        carray(pointer(room[at.R_WHICH]), (many,), np.int64),
+    )
+    ts, mids = carray(pointer(room[at.R_TS]), (many,), np.int64), carray(pointer(room[at.R_MIDS]), (many,), np.int32)
+    flags = carray(pointer(room[at.R_FLAGS]), (many,), np.uint64)
+    values = carray(pointer(room[at.R_VALUES]), (many, room[at.R_WIDE]), np.int64)
+    dirty = carray(pointer(room[at.R_DIRTY]), (many, context[at.N_MASKS]), np.uint64)
+    seen, odd = carray(pointer(room[at.R_SEEN]), (many,), np.bool_), carray(pointer(room[at.R_ODD]), (many,), np.bool_)
+    numbers = carray(pointer(room[at.R_NUMBERS]), (context[at.N_ATOMS] + 1,), np.int64)
+    stamps = carray(pointer(room[at.R_STAMPS]), (context[at.N_ATOMS] + 1,), np.int64)
+    stack = carray(pointer(room[at.R_STACK]), (1 << 20,), np.int64)
+    out = carray(pointer(room[at.R_OUT]), (room[at.R_MOST], 3), np.int64)
     tables, columns, atoms, frames, turns, code = parts(context)
     simple = carray(pointer(context[at.X_FILTERS]), (1 << 40, 4), np.int64)
+    if state[0] == 0 and state[1] == 0:
+        dirty[:many] = 0
+        seen[:many] = False
+        odd[:many] = False
+    few = many <= NEXT
+    for i in range(many if few else 0):
+        ask_starts(context, tables, rows[i])
     while state[0] < many:
         i = state[0]
         if i + SOON < many and rows[i + SOON] < of_table(tables, which[i + SOON], at.ROWS):
@@ -184,11 +199,14 @@ def take(context, many, now, state, rows, which, ts, mids, flags, values, dirty,
         place = add(tables, columns, simple, which[i], row, x, mids[i], flags, values, i)
         if place < 0:
             return False
+        if few:
+            ask_newest(context, tables, columns, row)
         if x < i64(context[at.X_FIRST], row):
             put_i64(context[at.X_FIRST], row, x)
         if x < i64(context[at.X_EXISTS], row):
             put_i64(context[at.X_EXISTS], row, x)
             seen[i] = True
+            state[4] += 1
             for m in range(context[at.N_MASKS]):
                 dirty[i, m] = ~np.uint64(0)
         else:
@@ -196,9 +214,9 @@ def take(context, many, now, state, rows, which, ts, mids, flags, values, dirty,
         state[0] = i + 1
     words = carray(pointer(context[at.X_BITS]), (1 << 50, context[at.N_SLOTS]), np.uint64)
     segments = context[at.N_SEGMENTS]
-    for i in range(state[1], min(many, state[1] + SOON) if many > 1 else 0):
+    for i in range(state[1], min(many, state[1] + SOON) if not few else 0):
         ask_starts(context, tables, rows[i])
-    for i in range(state[1], min(many, state[1] + NEXT) if many > 1 else 0):
+    for i in range(state[1], min(many, state[1] + NEXT) if not few else 0):
         ask_newest(context, tables, columns, rows[i])
     while state[1] < many:
         i = state[1]
@@ -209,8 +227,8 @@ def take(context, many, now, state, rows, which, ts, mids, flags, values, dirty,
         if out.shape[0] - state[2] < segments:
             return False
         row = rows[i]
-        judged[1, judged.shape[1] - 1] += 1
-        stamp = judged[1, judged.shape[1] - 1]
+        stamps[context[at.N_ATOMS]] += 1
+        stamp = stamps[context[at.N_ATOMS]]
         e = i64(context[at.X_EXISTS], row)
         exists = np.int64(FAR) if e <= now else -rel(e, now)
         shortest, bit, place = np.int64(FAR), np.uint64(1) << np.uint64(row & 63), row >> 6
@@ -233,12 +251,13 @@ def take(context, many, now, state, rows, which, ts, mids, flags, values, dirty,
                     end,
                     row,
                     now,
-                    judged[0],
-                    judged[1],
+                    numbers,
+                    stamps,
                     stamp,
                     stack,
                 )
                 if found == 0:
+                    state[3] += 0 if odd[i] else 1
                     odd[i] = True
                     continue
                 found = min(found, exists)
@@ -256,4 +275,7 @@ def take(context, many, now, state, rows, which, ts, mids, flags, values, dirty,
                 if due < i64(context[at.X_LEAST], row >> 10):
                     put_i64(context[at.X_LEAST], row >> 10, due)
         state[1] = i + 1
+    mids[:many] = at.UNSAID
+    flags[:many] = 0
+    values[:many] = at.MISSING
     return True
