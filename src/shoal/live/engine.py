@@ -201,7 +201,7 @@ class Engine:
 
         Args:
             t: until when.
-            most: how many customers are judged at most; None for all.
+            most: how many customers are judged at most; None for all, 0 for nobody yet.
         """
         if t <= self.now and not self.behind:
             return self._let_go()
@@ -210,7 +210,7 @@ class Engine:
         if self.evaluator.dues.next() > self.now:
             return self._let_go()
         self.evaluator.ensure()
-        flips = self._pass(self.evaluator.dues.by(self.now), most)
+        flips = [] if most == 0 else self._pass(self.evaluator.dues.by(self.now), most)
         self.behind = self.evaluator.dues.next() <= self.now
         if not self.behind:
             self._hashes = None
