@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 MOST_NAMES, MOST_PROPERTIES = 2_000, 1_000
 """So many names of events, and of properties of each, are learned from calls; what bears more is rejected and counted."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+MOST_BY_CALLS, MOST_BY_TICK = 200, 2_000
+"""So many customers who are due are judged before calls take effect, and by one tick. Where a day's end makes a million due
+at once, ticks follow each other, and calls go between them; whoever a call is of is brought up to date first."""
 SHIFT = 24
 """A change's number is its entry's position shifted by so many bits, plus its place among the entry's changes."""
 
@@ -160,7 +163,7 @@ class Core:
         elif kind == TICK:
             at = decode_tick(payload)
             applied = Applied(position, at)
-            self._number(applied, self.engine.advance(at))
+            self._number(applied, self.engine.advance(at, MOST_BY_TICK))
         else:
             assert kind == COMMAND
             command = decode_command(payload)
@@ -181,7 +184,7 @@ class Core:
     def _calls(self, position: int, calls: Sequence[Call]) -> Applied:
         at = max([self.engine.now, *(call.received for call in calls)])
         applied = Applied(position, at)
-        self._number(applied, self.engine.advance(at))
+        self._number(applied, self.engine.advance(at, 0 if self.engine.behind else MOST_BY_CALLS))
         self.counts.calls += len(calls)
         if self.tombstones is not None:
             kept = [call for call in calls if not self.is_erased(call)]

@@ -62,6 +62,8 @@ LOOK = 2.0
 """Seconds between two looks at the definition files."""
 _MOMENT = 0.05
 """Seconds in which calls take effect, unless something that changes the store by itself is under way."""
+TURN = 0.05
+"""Seconds that calls may take effect before time gets its turn."""
 IDLE = 0.25
 """Seconds that the apply loop sleeps at most."""
 _logger = logging.getLogger("shoal.live")
@@ -234,8 +236,9 @@ class Live:
         self._work.clear()
 
     def _take_all(self) -> bool:
-        worked = False
-        while (entry := self.queue.take()) is not None:
+        """Let entries take effect for a while: under load that never ends, time must pass too."""
+        worked, begun = False, stopwatch()
+        while stopwatch() - begun < TURN and (entry := self.queue.take()) is not None:
             applied = self._let(*entry)
             self.delays.note(entry[1], entry[3], applied.changes, self.clock.now())
             worked = True
