@@ -107,12 +107,29 @@ def _serving(found: dict[str, Any]) -> tuple[str, str]:
 
 
 def _start(found: dict[str, Any]) -> tuple[str, str]:
-    base = found["python -c pass"]
+    # Results of before had the processes alone.
+    processes, served = found.get("processes", found), found.get("served")
+    base = processes["python -c pass"]
     rows = [
         (f"`{name}`", f"{each['cpu_s']:.3f}", f"{each['cpu_s'] / base['cpu_s']:.1f}", f"{each['wall_s']:.3f}")
-        for name, each in found.items()
+        for name, each in processes.items()
     ]
-    return "Starting (medians; the first row is the baseline)", _table(("", "CPU s", "ratio", "s"), rows)
+    table = _table(("", "CPU s", "ratio", "s"), rows)
+    return "Starting (medians; the first row is the baseline)", table + ("" if served is None else _served(served))
+
+
+def _served(found: dict[str, Any]) -> str:
+    base = found["store"]
+    rows = [
+        _costs("from the store (baseline)", base, base),
+        _costs("from the snapshot that a stop wrote", found["snapshot"], base),
+        _costs(f"from it and the log, killed after {found['events']:,} events more", found["killed"], base),
+    ]
+    note = (
+        f"A stop takes {found['store']['stop_s']:.1f} s with its snapshot of {found['snapshot_mb']:,} MB. "
+        f"{found['segments']} segments."
+    )
+    return f"\n\n`shoal serve` until it is ready:\n\n{_table(('', 'CPU s', 'ratio', 's', 'peak MB'), rows)}\n\n{note}"
 
 
 _TABLES = {"load": _load, "segments": _segments, "live": _live, "serving": _serving, "start": _start}

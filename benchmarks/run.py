@@ -20,6 +20,7 @@ from benchmarks.generate import FULL, QUICK, TINY, Size, generate
 from benchmarks.live import SEGMENTS, live
 from benchmarks.measure import apart, surroundings
 from benchmarks.serving import serving
+from benchmarks.starting import serving as started
 from benchmarks.starting import starting
 
 if TYPE_CHECKING:
@@ -70,8 +71,10 @@ def served(data: Path, work: Path, size: Size, counts: Sequence[int]) -> dict[st
 
 
 def start(data: Path, work: Path, size: Size, counts: Sequence[int]) -> dict[str, Any]:
-    """Starting a process."""
-    return starting()
+    """Starting a process, and a server; it works on a copy."""
+    with _emptied(work / "started") as scratch:
+        shutil.copytree(_loaded(data, work), scratch / "workspace")
+        return {"processes": starting(), "served": started(scratch / "workspace", size.customers, SEGMENTS)}
 
 
 BENCHMARKS: dict[str, Benchmark] = {

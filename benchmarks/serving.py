@@ -48,15 +48,15 @@ def serving(folder: Path, customers: int, segments: int) -> dict[str, Any]:
         customers: how many its data has; calls are of them.
         segments: how many of the drawn segments are in force.
     """
-    _write_segments(folder, segments)
-    key = json.loads(_shoal(folder, "keys", "create", "load", "--scope", "collect", "--scope", "read", "--json"))[
+    write_segments(folder, segments)
+    key = json.loads(shoal(folder, "keys", "create", "load", "--scope", "collect", "--scope", "read", "--json"))[
         "secret"
     ]
     found: dict[str, Any] = {"segments": segments}
     begun = time.perf_counter()
-    with _server([sys.executable, "-m", "shoal.cli", "-w", str(folder), "serve", "--port", "{port}"]) as (port, pid):
+    with server([sys.executable, "-m", "shoal.cli", "-w", str(folder), "serve", "--port", "{port}"]) as (port, pid):
         found["start_s"] = round(time.perf_counter() - begun, 1)
-        found["served"] = {name: _under(port, pid, key, customers, *p) for name, p in PATTERNS.items()}
+        found["served"] = {name: under(port, pid, key, customers, *p) for name, p in PATTERNS.items()}
         found["delay"] = _delays(port, key)
     place = folder.parent / "empty_app.py"
     place.write_text(EMPTY, encoding="utf-8")
@@ -71,23 +71,25 @@ def serving(folder: Path, customers: int, segments: int) -> dict[str, Any]:
         "--log-level",
         "error",
     ]
-    with _server([sys.executable, *empty], any_answer=True) as (port, pid):
-        found["baseline"] = {name: _under(port, pid, key, customers, *p) for name, p in PATTERNS.items()}
+    with server([sys.executable, *empty], any_answer=True) as (port, pid):
+        found["baseline"] = {name: under(port, pid, key, customers, *p) for name, p in PATTERNS.items()}
     return found
 
 
-def _write_segments(folder: Path, many: int) -> None:
+def write_segments(folder: Path, many: int) -> None:
+    """Put drawn segments in force."""
     for number, tree in enumerate(draw(many)):
         text = f"name: Segment {number}\nwhere: |\n  {written(tree)}\n"
         (folder / "segments" / f"s{number}.yaml").write_text(text, encoding="utf-8")
 
 
-def _shoal(folder: Path, *arguments: str) -> str:
+def shoal(folder: Path, *arguments: str) -> str:
+    """What a command prints."""
     command = [sys.executable, "-m", "shoal.cli", "-w", str(folder), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-class _server:  # noqa: N801
+class server:  # noqa: N801
     """A server in a process of its own, ready."""
 
     def __init__(self, command: list[str], *, any_answer: bool = False) -> None:
@@ -120,14 +122,15 @@ class _server:  # noqa: N801
         self._process.wait(300)
 
 
-def _under(port: int, pid: int, key: str, customers: int, many: int, connections: int) -> dict[str, Any]:
+def under(port: int, pid: int, key: str, customers: int, many: int, connections: int) -> dict[str, Any]:
     """The server under one pattern of load."""
-    before = _cpu(pid)
+    before = cpu_of(pid)
     events, delays, seconds = asyncio.run(_load(port, key, customers, many, connections))
     delays.sort()
     return {
+        "events": events,
         "events_per_s": round(events / seconds),
-        "events_per_cpu_s": round(events / max(0.01, _cpu(pid) - before)),
+        "events_per_cpu_s": round(events / max(0.01, cpu_of(pid) - before)),
         "p50_ms": round(delays[len(delays) // 2] * 1000, 2),
         "p99_ms": round(delays[len(delays) * 99 // 100] * 1000, 2),
         "refused": events - len(delays) * many,
@@ -221,6 +224,7 @@ def _delays(port: int, key: str) -> dict[str, Any]:
     return {line.split('"')[1]: int(float(line.split()[-1])) for line in rows}
 
 
-def _cpu(pid: int) -> float:
+def cpu_of(pid: int) -> float:
+    """CPU seconds of a process since it began."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -39,13 +39,19 @@ def filled(folder: Path) -> Served:
     served = Served(folder).start()
     for number in range(30):
         served.track(f"c{number}", "Order Completed", revenue=10 * number)
-        served.send("identify", userId=f"c{number}", anonymousId=f"v{number}", traits={"plan": "pro" if number % 2 else "x"})
-    served.send("track", anonymousId="stranger", event="Order Completed", properties={"revenue": 70, "tags": ["a", "é"]})
+        served.send(
+            "identify", userId=f"c{number}", anonymousId=f"v{number}", traits={"plan": "pro" if number % 2 else "x"}
+        )
+    served.send(
+        "track", anonymousId="stranger", event="Order Completed", properties={"revenue": 70, "tags": ["a", "é"]}
+    )
     served.send("identify", userId="c1", anonymousId="stranger", context={"consent": {"email_marketing": True}})
     served.send("group", userId="c2", groupId="acme", traits={"tier": "gold"})
     served.send("alias", userId="c3", previousId="c4")
     served.send("track", userId="c5", event="Order Completed", messageId="once", properties={"revenue": 90})
-    served.send("track", userId="c6", event="Order Completed", timestamp="2026-01-01T00:00:00Z", properties={"revenue": 1})
+    served.send(
+        "track", userId="c6", event="Order Completed", timestamp="2026-01-01T00:00:00Z", properties={"revenue": 1}
+    )
     served.wait_for("just-bought", set())
     served.track("timely", "Order Completed", revenue=1)
     return served
