@@ -20,7 +20,7 @@ def loaded_by(code: str) -> set[str]:
 
 def test_the_public_names_are_these() -> None:
     """Breaks when a name is added or lost without being meant."""
-    assert sorted(shoal.__all__) == ["ShoalError", "Workspace", "__version__", "open"]
+    assert sorted(shoal.__all__) == ["MembershipChange", "ShoalError", "Workspace", "__version__", "follow", "open"]
     for name in shoal.__all__:
         assert getattr(shoal, name) is not None
     assert shoal.Workspace.__doc__

@@ -20,13 +20,14 @@ from shoal.workspace.lock import Served, WorkspaceLock
 from shoal.workspace.moments import When, instant_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
     from shoal.lang.nodes import Definition
     from shoal.sql.duck import DuckStore
     from shoal.sql.engine import SqlEngine
     from shoal.sql.store import Store
+    from shoal.workspace.changes import MembershipChange
     from shoal.workspace.customers import Customers, Lists
     from shoal.workspace.data import Data
     from shoal.workspace.keys import Keys
@@ -471,6 +472,26 @@ class Workspace:
             raise DefinitionError(f"The query can't be run. {error.reason}.", fix=fix) from None
         finally:
             self.store.execute("RESET search_path")
+
+    def changes(
+        self,
+        after: int = 0,
+        *,
+        segments: Iterable[str] = (),
+        follow: bool = False,
+        timeout: float | None = None,
+    ) -> Iterator[MembershipChange]:
+        """The published changes of memberships, in order, each once.
+
+        Args:
+            after: the ``id`` of the last change that is known; 0 for all.
+            segments: the slugs whose changes are wanted; empty for all.
+            follow: wait for more at the end, instead of ending.
+            timeout: with ``follow``, end after so many seconds without a change.
+        """
+        from shoal.workspace.changes import stored
+
+        return stored(self.store, after=after, segments=frozenset(segments), follow=follow, timeout=timeout)
 
     def backup(self, path: str | Path) -> Path:
         """Write a consistent copy of the store to a file that isn't there yet.

@@ -57,7 +57,8 @@ async def _events(live: Live, after: int, request: Request) -> AsyncIterator[str
 
     end = live.stream.watch(wake)
     try:
-        yield ": changes of memberships\n\n"
+        # A number alone: who loses the line before the first change comes again with it, and misses nothing.
+        yield f": changes of memberships\nid: {after}\n\n"
         while not await request.is_disconnected():
             more.clear()
             found = await asyncio.to_thread(live.stream.after, after)

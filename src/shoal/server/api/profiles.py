@@ -20,10 +20,15 @@ Identifier = Annotated[
 
 
 @router.get("/{identifier}", summary="A customer's profile", dependencies=[needs("read")])
-def one(request: Request, identifier: Identifier, events: Annotated[int, Query(ge=0, le=1000)] = 20) -> dict[str, Any]:
-    """Traits, identifiers, memberships and the newest events."""
+def one(
+    request: Request,
+    identifier: Identifier,
+    events: Annotated[int, Query(ge=0, le=1000, description="how many of the newest events")] = 20,
+    why: Annotated[bool, Query(description="whether each membership says why")] = False,
+) -> dict[str, Any]:
+    """Traits, scores, accounts, identifiers, memberships with since and until, and the newest events."""
     live = live_of(request)
-    return profile(live, _customer(live, identifier), events)
+    return profile(live, _customer(live, identifier), events, why=why)
 
 
 @router.get("/{identifier}/why/{slug}", summary="Why a customer is in or not", dependencies=[needs("read")])

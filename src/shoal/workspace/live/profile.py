@@ -7,39 +7,62 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from shoal.clock import from_instant, iso, to_instant
+from shoal.customers.accounts import account
 from shoal.customers.identity import key_of
 from shoal.customers.profiles import Profile
 from shoal.customers.profiles import profile as stored_profile
 from shoal.lang.document import decimal_text
 from shoal.live.curve import Curve
 from shoal.live.values import Day, Micro, Moment
+from shoal.shapes import ACCOUNT_ID
 
 if TYPE_CHECKING:
+    from shoal.customers.accounts import Account
     from shoal.live.engine import Engine
     from shoal.workspace.live.service import Live
 
+COMPUTED = "computed"
+"""The origin of a trait that Shoal itself works out."""
 
-def profile(live: Live, customer: str, events: int) -> dict[str, Any]:
-    """Traits, consents, identifiers, memberships with since and until, and the newest events, as JSON."""
+
+def profile(live: Live, customer: str, events: int, *, why: bool = False) -> dict[str, Any]:
+    """Traits, scores, accounts, consents, identifiers, memberships with since and until, the newest events, as JSON.
+
+    Args:
+        live: the workspace.
+        customer: who stands for themselves.
+        events: how many of the newest.
+        why: whether each membership bears its explanation.
+    """
     with live.lock:
         engine = live.core.engine
         now = engine.now
         memberships = _memberships(engine, customer)
         identifiers = live.core.identities.identifiers(customer)
+    for one in memberships if why else ():
+        # One by one: calls take effect in between.
+        with live.lock:
+            one["why"] = explanation(engine.why(one["segment"], customer))
     found = live.read(lambda store: stored_profile(store, key_of(store, customer), now, newest=events))
+    belongs = [t for t in found.traits if t.name == ACCOUNT_ID]
     return {
         "id": found.id,
         "now": iso(now),
         "merged": found.merged_ids,
         "identifiers": [{"kind": kind, "value": value} for kind, value in identifiers],
         **_of_store(found),
+        "accounts": [
+            {**account_document(live.read(lambda store, t=t: account(store, t.value, now))), "since": iso(t.since)}  # type: ignore[misc]
+            for t in belongs
+        ],
         "memberships": memberships,
     }
 
 
 def _of_store(found: Profile) -> dict[str, Any]:
     return {
-        "traits": {t.name: plain(t.value) for t in found.traits if t.value is not None},
+        "traits": {t.name: plain(t.value) for t in found.traits if t.origin != COMPUTED},
+        "scores": {t.name: {"value": plain(t.value), "at": iso(t.since)} for t in found.traits if t.origin == COMPUTED},
         "consents": {p: {"granted": granted, "since": iso(ts)} for p, (granted, ts) in found.consents.items()},
         "lists": found.lists,
         "events": [
@@ -63,6 +86,11 @@ def _memberships(engine: Engine, customer: str) -> list[dict[str, Any]]:
                 }
             )
     return found
+
+
+def account_document(found: Account) -> dict[str, Any]:
+    """An account as JSON: id and traits."""
+    return {"id": found.id, "traits": {t.name: plain(t.value) for t in found.traits}}
 
 
 def explanation(told: Any) -> dict[str, Any]:
