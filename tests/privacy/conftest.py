@@ -23,4 +23,4 @@ def shop(original: Path, tmp_path: Path) -> Shop:
     """A copy of the shop."""
     shutil.copytree(original, tmp_path / "copy")
     folder = tmp_path / "copy"
-    return Shop(folder / "shop", folder / "files", folder / "old.duckdb")
+    return Shop(folder / "shop", folder / "files", folder / "old.zip")

@@ -170,5 +170,5 @@ def made(folder: Path) -> Shop:
         ws.lists.add("vip", ["anna-7731", "7"])
         ws.segments.add("All", 'did "Order Completed"', why="Everybody.")
         scatter(ws)
-        ws.backup(folder / "old.duckdb")
-    return Shop(root, files, folder / "old.duckdb")
+        ws.backup(folder / "old.zip")
+    return Shop(root, files, folder / "old.zip")

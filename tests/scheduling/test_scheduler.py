@@ -15,8 +15,8 @@ from shoal.cli import main
 from shoal.clock import DAY, HOUR, Clock, StoppedClock, iso
 from shoal.config import Job
 from shoal.errors import ShoalError, UnknownName
-from shoal.sql.duck import open_store
-from shoal.workspace import Workspace
+from shoal.workspace import Workspace, open_workspace
+from shoal.workspace.backup_restore import restore_backup
 from shoal.workspace.scheduling import Scheduler
 
 NIGHTLY = '  nightly: {run: load, every: "day at 06:00"}\n'
@@ -209,9 +209,10 @@ def test_every_kind_of_work_does_what_it_says(shop: Shop, tmp_path: Path) -> Non
     assert runs["c"].message == "0 entered a segment, 0 left one."
     assert runs["f"].message == "No event is older than it may be."
     (copy,) = (tmp_path / "copies").iterdir()
-    assert copy.name == "e-20240310T010000Z.duckdb"
-    with open_store(copy) as store:
-        assert store.rows("SELECT count(*) FROM customers") == [(2,)]
+    assert copy.name == "e-20240310T010000Z.zip"
+    restore_backup(copy, tmp_path / "restored")
+    with open_workspace(tmp_path / "restored") as restored:
+        assert len(restored.customers) == 2
     shop.write("  f: {run: expire, every: hour}\nretention: {Order Completed: 200 days}\n")
     with shop.open() as workspace:
         assert scheduler(workspace, "2024-03-10T01:30:00").run("f").message == "Removed 2 Order Completed."
@@ -221,14 +222,14 @@ def test_a_backup_removes_only_old_copies_of_its_own(shop: Shop, tmp_path: Path)
     """Breaks when keeping two copies deletes what somebody else put into the folder."""
     copies = tmp_path / "copies"
     copies.mkdir()
-    others = [copies / name for name in ("e-before.duckdb", "other-20200101T000000Z.duckdb", "notes.txt")]
+    others = [copies / name for name in ("e-before.zip", "other-20200101T000000Z.zip", "notes.txt")]
     for path in others:
         path.touch()
     shop.write(f"  e: {{run: backup, every: hour, to: {copies}, keep: 2}}\n")
     for hour in range(4):
         shop.run_due(f"2024-03-10T0{hour}:00:00")
     own = sorted(path.name for path in copies.glob("e-2024*"))
-    assert own == ["e-20240310T020000Z.duckdb", "e-20240310T030000Z.duckdb"]
+    assert own == ["e-20240310T020000Z.zip", "e-20240310T030000Z.zip"]
     assert all(path.exists() for path in others)
 
 

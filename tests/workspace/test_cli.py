@@ -202,7 +202,7 @@ def test_a_workspace_in_use_is_waited_for_in_so_many_words(root: Path) -> None:
 
 def test_a_backup_over_a_file_offers_what_can_be_done(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Breaks when the fix names an option that the command doesn't have."""
-    place = root.parent / "copy.duckdb"
+    place = root.parent / "copy.zip"
     assert run(capsys, "-w", str(root), "backup", str(place))[0] == 0
     code, _, err = run(capsys, "-w", str(root), "backup", str(place))
     assert (code, err.endswith("There is a file already. Choose another name, or remove it first.\n")) == (5, True)

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from shoal.clock import DAY
-from shoal.errors import ConfigError, DefinitionError, PurposeError, QualityStop, StoreError, UnknownName
+from shoal.errors import ConfigError, DefinitionError, PurposeError, QualityStop, StoreError, StoreLocked, UnknownName
 from shoal.lang.build import did, last, total
 from shoal.sql.layout import set_meta
 from shoal.workspace import Workspace, open_workspace
+from shoal.workspace.backup_restore import restore_backup
 from shoal.workspace.proposing import propose_workspace
 
 
@@ -350,40 +351,57 @@ def test_sql_only_reads(shop: Workspace) -> None:
 
 
 def test_a_backup_opens_and_equals(root: Path, tmp_path: Path) -> None:
-    from shoal.workspace.opening import restore_store
-
+    """Breaks when a restored workspace lacks rows or definitions, or what was there is lost."""
     with open_workspace(root) as shop:
         before = sizes(shop)
-        shop.backup(tmp_path / "copy.duckdb")
+        shop.backup(tmp_path / "copy.zip")
         shop.segments.remove("lapsed-vips")
-    kept = restore_store(root, tmp_path / "copy.duckdb")
-    assert kept is not None
+        shop.segments.add("Other", 'did "Order Completed"')
+    done = [restore_backup(tmp_path / "copy.zip", root, replace=True) for _ in range(2)]
     with open_workspace(root) as shop:
-        assert sizes(shop) == {}
-        shop.segments.add(
-            "Lapsed VIPs", 'sum(revenue of "Order Completed") > 500 and not did "Order Completed" in last 60 days'
-        )
+        assert sizes(shop) == before
+    assert [one.store.name for one in done if one.store] == ["store.duckdb.before", "store.duckdb.before.2"]
+    assert all(path.exists() for one in done for path in one.kept)
+    assert done[0].files is not None
+    assert (done[0].files / "segments" / "other.yaml").exists()
+    restore_backup(tmp_path / "copy.zip", tmp_path / "new" / "shop")
+    with open_workspace(tmp_path / "new" / "shop") as shop:
         assert sizes(shop) == before
 
 
-def test_a_backup_that_the_workspace_would_refuse_is_refused_before_it_is_put_in_place(
-    root: Path, tmp_path: Path
-) -> None:
-    """Breaks if a restore ends in a workspace that can't be opened any more."""
+def test_what_is_no_whole_backup_is_refused_and_nothing_is_changed(root: Path, tmp_path: Path) -> None:
+    """Breaks if a restore ends in a workspace that can't be opened any more, or overwrites something else."""
     from shoal.sql.duck import create_store
-    from shoal.workspace.opening import restore_store
 
-    create_store(tmp_path / "other.duckdb", zone="Africa/Nairobi", now=0).close()
-    with pytest.raises(StoreError, match="time zone Africa/Nairobi") as caught:
-        restore_store(root, tmp_path / "other.duckdb")
-    assert "nothing was changed" in str(caught.value)
+    with open_workspace(root) as shop:
+        good = shop.backup(tmp_path / "good.zip")
+    assert good.stat().st_mode & 0o077 == 0
+    data = good.read_bytes()
+    create_store(tmp_path / "store.duckdb", zone="UTC", now=0).close()
+    bad = {
+        "cut": data[: len(data) // 2],
+        "flipped": data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :],
+        "other": (tmp_path / "store.duckdb").read_bytes(),
+    }
+    for name, content in bad.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(StoreError, match="no backup" if name == "other" else "damaged") as caught:
+            restore_backup(tmp_path / name, tmp_path / "new", replace=True)
+        assert "nothing was changed" in str(caught.value)
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(StoreError, match="There is a workspace already"):
+        restore_backup(good, root)
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "letter.txt").write_text("dear")
+    with pytest.raises(StoreError, match="no workspace"):
+        restore_backup(good, full, replace=True)
+    assert [p.name for p in full.iterdir()] == ["letter.txt"]
+    with open_workspace(root) as shop, pytest.raises(StoreLocked):
+        restore_backup(good, root, replace=True, wait=0.1)
     assert not list((root / ".shoal").glob("*.before*"))
     with open_workspace(root) as shop:
         assert list(sizes(shop)) == ["lapsed-vips"]
-        shop.backup(tmp_path / "good.duckdb")
-    kept = [restore_store(root, tmp_path / "good.duckdb") for _ in range(2)]
-    assert [path.name for path in kept if path] == ["store.duckdb.before", "store.duckdb.before.2"]
-    assert all(path and path.exists() for path in kept)
 
 
 def test_init_refuses_a_folder_that_has_a_workspace(root: Path) -> None:

@@ -39,8 +39,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "export-person": ("shoal.cli.privacy", "export_person", "Write all that is kept about a customer to a ZIP."),
     "retain": ("shoal.cli.privacy", "retain", "Remove events that are older than they may be."),
     "status": ("shoal.cli.project", "status", "Show the workspace: clock, sources, last load, faults."),
-    "backup": ("shoal.cli.project", "backup", "Write a consistent copy of the store to a file."),
-    "restore": ("shoal.cli.project", "restore", "Put a backup in the place of the store."),
+    "backup": ("shoal.cli.project", "backup", "Write store, log and definitions to one file, also while serving."),
+    "restore": ("shoal.cli.project", "restore", "Make a folder the workspace of a backup, or replace the one here."),
 }
 
 

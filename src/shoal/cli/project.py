@@ -26,6 +26,7 @@ from shoal.cli.output import (
     when,
 )
 from shoal.clock import iso
+from shoal.config import FILE_NAME
 
 if TYPE_CHECKING:
     from shoal.workspace import Workspace
@@ -286,27 +287,34 @@ def status(ctx: click.Context, json_: bool) -> None:
 
 
 @click.command()
-@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
 @click.pass_context
 def backup(ctx: click.Context, path: Path) -> None:
-    """Write a consistent copy of the store to PATH. Definition files belong in git beside it."""
+    """Write store, log and definitions, as they are at this moment, to one FILE; also while the workspace is served."""
     with opened(ctx) as ws:
         made = ws.backup(path)
         click.echo(f"Wrote {made} ({file_size(made)}).")
 
 
 @click.command()
-@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--yes", is_flag=True, help="Don't ask before a workspace is replaced.")
 @click.pass_context
-def restore(ctx: click.Context, path: Path, yes: bool) -> None:
-    """Put the backup PATH in the place of the workspace's store; the old store is kept beside it."""
+def restore(ctx: click.Context, path: Path, folder: Path | None, yes: bool) -> None:
+    """Make FOLDER the workspace of the backup FILE; without FOLDER, put it in the place of the workspace here.
+
+    What a workspace held before is set aside in its .shoal. Whoever was erased there stays erased.
+    """
     from shoal.workspace import find_root
-    from shoal.workspace.opening import restore_store
+    from shoal.workspace.backup_restore import restore_backup
+    from shoal.workspace.opening import STATE
 
     given = ctx.find_root().obj
-    root = find_root(Path(given) if given else Path())
-    if not yes:
-        click.confirm(f"Replace the store of {root} by {path}?", abort=True)
-    kept = restore_store(root, path)
-    click.echo(f"Restored {path}." + (f" The old store is {kept}." if kept else ""))
+    root = folder or find_root(Path(given) if given else Path())
+    there = any((root / name).exists() for name in (FILE_NAME, STATE))
+    if there and not yes:
+        click.confirm(f"Replace the workspace {root} by {path}?", abort=True)
+    done = restore_backup(path, root, replace=there)
+    said = f" What was there is kept: {', '.join(map(str, done.kept))}." if done.kept else ""
+    click.echo(f"Restored {path} to {root}.{said}")

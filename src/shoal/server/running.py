@@ -67,6 +67,7 @@ def _exclusive(live: Live, work: Work) -> Work:
 def _alone(live: Live, work: Work) -> Work:
     def run(workspace: Workspace, job: Job, at: int) -> str:
         with live.own:
+            live.settle(None)
             return work(workspace, job, at)
 
     return run

@@ -233,7 +233,8 @@ class Session:
         self._service.keys.reload()
 
     def _copy(self, path: str) -> None:
-        self._live.settle(None)
+        with self._undisturbed():
+            self._live.settle(None)
         backup(self._store, Path(path))  # type: ignore[arg-type]
 
     # ------------------------------------------------------------ jobs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from itertools import count
 from pathlib import Path
@@ -15,8 +16,6 @@ from shoal.sql.layout import FOREIGN, layout_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-_COPY = "shoal_copy"
 
 
 def backup(store: DuckStore, path: str | Path, *, replace: bool = False) -> Path:
@@ -99,14 +98,15 @@ def compact(path: str | Path) -> None:
 
 def _copy_database(store: DuckStore, target: Path) -> None:
     ((name,),) = store.rows("SELECT current_database()")
+    copy = f"shoal_copy_{secrets.token_hex(4)}"
     for file in _files_of(target):
         file.unlink(missing_ok=True)
-    store.execute(f"ATTACH {quoted(str(target))} AS {_COPY}")
+    store.execute(f"ATTACH {quoted(str(target))} AS {copy}")
     try:
-        store.execute(f'COPY FROM DATABASE "{name}" TO {_COPY}')
-        store.execute(f"CHECKPOINT {_COPY}")
+        store.execute(f'COPY FROM DATABASE "{name}" TO {copy}')
+        store.execute(f"CHECKPOINT {copy}")
     finally:
-        store.execute(f"DETACH {_COPY}")
+        store.execute(f"DETACH {copy}")
 
 
 def _verify(path: Path, accept: Callable[[DuckStore], None] | None = None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +19,7 @@ from shoal.workspace.lock import Served, WorkspaceLock
 from shoal.workspace.moments import When, instant_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
     from shoal.lang.nodes import Definition
@@ -41,7 +40,7 @@ STATE = ".shoal"
 STORE = "store.duckdb"
 SNAPSHOT_TOKEN = "snapshot_token"
 """In ``meta``: what ties snapshots of the resident state to the store; see ``workspace.live.resume``."""
-_IGNORE = "# Shoal's store and lock; the definitions beside them belong in git.\n.shoal/\n.env\n*.secret\n"
+IGNORED = "# Shoal's store and lock; the definitions beside them belong in git.\n.shoal/\n.env\n*.secret\n"
 
 
 def find_root(start: Path) -> Path:
@@ -74,7 +73,7 @@ def create_workspace(root: Path, text: str) -> Path:
     try:
         (root / "segments").mkdir(parents=True, exist_ok=True)
         if written:
-            write_atomically(ignore, _IGNORE)
+            write_atomically(ignore, IGNORED)
         # The settings come last: where they stand, the workspace is whole.
         write_atomically(path, text)
     except BaseException as error:
@@ -167,55 +166,6 @@ def _open_store(config: Config) -> DuckStore:
     if path.exists():
         return open_store(path, **settings)
     return create_store(path, zone=config.zone, now=Clock().now(), **settings)
-
-
-def restore_store(root: Path, backup: Path) -> Path | None:
-    """Put a backup in the place of a workspace's store; returns where the old store is kept, if there was one.
-
-    Whoever was erased since the backup was made is left out of it.
-
-    Raises:
-        StoreLocked: if the workspace is in use.
-        StoreError: if the backup can't be used; the store stays as it was then.
-    """
-    from shoal.sql.backup import name_aside, restore
-    from shoal.workspace.privacy import SNAPSHOTS, config_or_none, tombstones_beside, without_erased
-
-    target = root / STATE / STORE
-    lock = WorkspaceLock(root / STATE / "lock")
-    apart = target.with_name(f"{target.name}.restoring")
-    try:
-        kept = name_aside(target) if target.exists() else None
-        config = config_or_none(root)
-        marks = tombstones_beside(root / STATE, target)
-        if marks:
-            # Erased apart and then put in place, so that a crash never leaves a store with people who asked to be gone.
-            backup = restore(backup, apart, replace=True, accept=_fitting(config))
-            without_erased(root / STATE, apart, marks, config)
-        restore(backup, target, replace=True, accept=_fitting(config))
-        shutil.rmtree(root / STATE / SNAPSHOTS, ignore_errors=True)
-        return kept
-    finally:
-        for file in target.parent.glob(f"{apart.name}*"):
-            file.unlink()
-        lock.release()
-
-
-def _fitting(config: Config | None) -> Callable[[Store], None]:
-    """Refuses a backup that the workspace would refuse as its store."""
-
-    def accept(store: Store) -> None:
-        from shoal.sql.layout import zone_of
-
-        made_for = zone_of(store).name
-        if config is not None and made_for != config.zone:
-            raise StoreError(
-                f"The backup was made for the time zone {made_for}, and shoal.yaml says {config.zone}.",
-                place=str(config.root / FILE_NAME),
-                fix="Put that zone there first, or take another backup; nothing was changed.",
-            )
-
-    return accept
 
 
 class Workspace:
@@ -494,14 +444,20 @@ class Workspace:
         return stored(self.store, after=after, segments=frozenset(segments), follow=follow, timeout=timeout)
 
     def backup(self, path: str | Path) -> Path:
-        """Write a consistent copy of the store to a file that isn't there yet.
+        """Write store, log and definitions as they are at this moment to one file that isn't there yet.
 
         Raises:
             StoreError: if there is a file already, or no room; nothing is left behind then.
         """
+        from shoal.workspace.backup import write_backup
+
+        return write_backup(self, path)
+
+    def copy_store(self, path: Path) -> None:
+        """Write a copy of the store, as it is at this moment, to a file of its own."""
         from shoal.sql.backup import backup
 
-        return backup(self._duck, path)
+        backup(self._duck, path)
 
     def compact(self) -> None:
         """Write the store anew without what was deleted; cursors must be closed before, and be made again after."""

@@ -47,8 +47,8 @@ def backup(workspace: Workspace, job: Job, at: int) -> str:
     """Write a copy, and remove the oldest of this job's own beyond those to keep."""
     folder: Path = job.options["to"]
     folder.mkdir(parents=True, exist_ok=True)
-    made = workspace.backup(folder / f"{job.name}-{from_instant(at):%Y%m%dT%H%M%SZ}.duckdb")
-    own = re.compile(rf"{re.escape(job.name)}-\d{{8}}T\d{{6}}Z\.duckdb")
+    made = workspace.backup(folder / f"{job.name}-{from_instant(at):%Y%m%dT%H%M%SZ}.zip")
+    own = re.compile(rf"{re.escape(job.name)}-\d{{8}}T\d{{6}}Z\.zip")
     old = sorted(path for path in folder.iterdir() if own.fullmatch(path.name))[: -job.options["keep"]]
     for path in old:
         path.unlink()
