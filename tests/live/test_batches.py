@@ -71,3 +71,23 @@ def test_nothing_of_a_forgotten_customer_stays() -> None:
     _, arrays = one.arrays()
     assert not [name for name, array in arrays.items() if b"secret" in array.tobytes()]
     assert all("secret" not in member for members in memberships(one).values() for member in members)
+
+
+def test_what_an_event_completes() -> None:
+    """Breaks if the event by which a number or a total is reached exactly, or just missed, changes nothing or too much."""
+    one = engine(
+        {"spent": 'sum(amount of "order" in last 30 days) >= 100', "two": 'count("order" in last 9 days) >= 2'}
+    )
+    orders = [
+        ("c1", 60, 12, []),
+        ("c2", 59, 3, []),
+        ("c1", 40, 0, ["spent"]),
+        ("c2", 40, 0, ["two"]),
+        ("c2", 1, 29, ["spent"]),
+        ("c3", 100, 31, []),
+        ("c3", 100, 30, ["spent"]),
+    ]
+    for customer, amount, days, entered in orders:
+        ts = NOW - days * DAY + (SECOND if days else 0)
+        told = one.apply_events(Events([customer], ["order"], [ts], (), {"amount": [amount * SECOND]}))
+        assert [(change.segment, change.what) for change in told] == [(slug, "entered") for slug in entered]

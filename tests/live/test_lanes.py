@@ -19,7 +19,7 @@ TEXTS = {
     "ever": 'count("visit") >= 2',
     "since": 'did "visit" since 2024-09-20',
     "period": 'did "visit" between 2024-09-01 and 2024-09-20',
-    "next": 'signup in next 2 days',
+    "next": "signup in next 2 days",
     "before": 'count("visit" in 5 days before last 3 days) >= 1',
     "today": 'did "visit" in this day',
     "days": 'count("visit" in last 3 calendar days) >= 2 or active days("visit" in last 10 days) >= 2',
@@ -81,6 +81,11 @@ def test_loops_and_numpy_agree(below: bool, exact: bool, packed: bool, monkeypat
         for day in (1, 2, 9):
             changes = sorted(one.advance(NOW + day * DAY + 5))
             steps.append((memberships(one), one.evaluator.dues.at[:MANY].tolist(), changes))
+        for _ in range(5):
+            one.advance(one.next_due() - 1)
+            one.build(quiet=True)
+            before = memberships(one)
+            steps.append((before, one.evaluator.dues.at[:MANY].tolist(), sorted(one.advance(one.next_due()))))
         found.append(steps)
     for loops, plain in zip(*found, strict=True):
         assert loops == plain
