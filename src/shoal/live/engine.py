@@ -92,7 +92,15 @@ class Engine:
 
     def members(self, slug: str) -> list[str]:
         """The ids of a segment's members, in the order of their rows."""
-        return [self.state.people.ids[row] for row in self.evaluator.bits.rows(self._slot(slug)).tolist()]
+        return self.ids_of(self.member_rows(slug))
+
+    def member_rows(self, slug: str) -> npt.NDArray[np.int64]:
+        """The rows of a segment's members."""
+        return self.evaluator.bits.rows(self._slot(slug))
+
+    def ids_of(self, rows: npt.NDArray[np.int64]) -> list[str]:
+        """The ids of customers; safe while another thread changes the engine."""
+        return self.state.people.ids.texts(rows)
 
     def size(self, slug: str) -> int:
         """How many members a segment has."""
