@@ -1,35 +1,32 @@
 """Over HTTP: a served workspace that acknowledges after fsync, against an app that answers and does nothing else.
 
-The clients send prepared bytes over open connections, so that they cost little beside the server; each batch has message
-ids of its own. Both servers run in processes of their own, one after the other, on the same machine as the clients.
+Each batch has message ids of its own. Both servers run in processes of their own, one after the other, on the same machine
+as the clients. What a customer's change takes is measured twice: by the server's own histogram under load, and by a reader of
+the stream of changes from outside.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import signal
-import socket
-import subprocess
 import sys
 import time
-import uuid
-from base64 import b64encode
-from pathlib import Path
-from random import Random
+from datetime import UTC, datetime
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.generate import PRICED, TYPES
-from benchmarks.segments import draw, written
+from benchmarks.senders import cpu_of, server, shoal, under, write_segments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
 SECONDS = 6.0
+WARM = 6.0
+"""Seconds of load before anything is measured: many customers come back from a long silence, each into many segments."""
 PATTERNS = {"100 events a request": (100, 8), "one event a request": (1, 32)}
 """Events in a request, and how many connections send."""
-ANSWER = b'{"success":true}'
+SOON, WAVE = 3, 20
+"""Seconds of the windows whose end is measured: of some customers one after the other, and of many at once."""
+MOST_IN_WAVE = 100_000
 EMPTY = """
 async def app(scope, receive, send):
     while (await receive()).get("more_body"):
@@ -40,24 +37,45 @@ async def app(scope, receive, send):
 """
 
 
-def serving(folder: Path, customers: int, segments: int) -> dict[str, Any]:
-    """Both servers under both patterns.
+def serving(
+    folder: Path, customers: int, segments: int, seconds: float = SECONDS, warm: float = WARM
+) -> dict[str, Any]:
+    """Both servers under both patterns; and of ours the delays: under half of the load, at the end of a window, in a wave.
 
     Args:
         folder: a workspace with data.
         customers: how many its data has; calls are of them.
         segments: how many of the drawn segments are in force.
+        seconds: of each pattern.
+        warm: seconds of load before.
     """
     write_segments(folder, segments)
-    key = json.loads(shoal(folder, "keys", "create", "load", "--scope", "collect", "--scope", "read", "--json"))[
-        "secret"
-    ]
-    found: dict[str, Any] = {"segments": segments}
+    for name, window in (("Soon", SOON), ("Wave", WAVE)):
+        text = f'name: {name}\nwhere: |\n  did "{name} Over" in last {window} seconds\n'
+        (folder / "segments" / f"{name.lower()}.yaml").write_text(text, encoding="utf-8")
+    said = shoal(folder, "keys", "create", "load", "--scope", "collect", "--scope", "read", "--json")
+    key = json.loads(said)["secret"]
+    found: dict[str, Any] = {"segments": segments, "customers": customers}
     begun = time.perf_counter()
     with server([sys.executable, "-m", "shoal.cli", "-w", str(folder), "serve", "--port", "{port}"]) as (port, pid):
         found["start_s"] = round(time.perf_counter() - begun, 1)
-        found["served"] = {name: under(port, pid, key, customers, *p) for name, p in PATTERNS.items()}
-        found["delay"] = _delays(port, key)
+        seen = _Seen(port, pid, key)
+        under(port, pid, key, customers, *PATTERNS["100 events a request"], warm)
+        seen.drained()
+        found["served"], found["half"] = {}, {}
+        for name, pattern in PATTERNS.items():
+            full = under(port, pid, key, customers, *pattern, seconds)
+            took = seen.drained()
+            found["served"][name] = {**full, "applied_per_s": round(full["events"] / (full["seconds"] + took))}
+        for name, pattern in PATTERNS.items():
+            rate = found["served"][name]["applied_per_s"] / 2
+            before = seen.delays()
+            half = under(port, pid, key, customers, *pattern, seconds, rate)
+            seen.drained()
+            found["half"][name] = {**half, "published_ms": _between(before, seen.delays())}
+        found["idle_share"] = seen.idle(min(10.0, 2 * seconds))
+        found["expiry"] = seen.expiries(min(300, customers))
+        found["wave"] = seen.wave(min(MOST_IN_WAVE, customers), customers)
     place = folder.parent / "empty_app.py"
     place.write_text(EMPTY, encoding="utf-8")
     empty = [
@@ -72,159 +90,129 @@ def serving(folder: Path, customers: int, segments: int) -> dict[str, Any]:
         "error",
     ]
     with server([sys.executable, *empty], any_answer=True) as (port, pid):
-        found["baseline"] = {name: under(port, pid, key, customers, *p) for name, p in PATTERNS.items()}
+        found["baseline"] = {name: under(port, pid, key, customers, *p, seconds) for name, p in PATTERNS.items()}
     return found
 
 
-def write_segments(folder: Path, many: int) -> None:
-    """Put drawn segments in force."""
-    for number, tree in enumerate(draw(many)):
-        text = f"name: Segment {number}\nwhere: |\n  {written(tree)}\n"
-        (folder / "segments" / f"s{number}.yaml").write_text(text, encoding="utf-8")
+def _between(before: dict[str, int], after: dict[str, int]) -> dict[str, float]:
+    """Classes that hold 50 and 99 of 100 calls which came between two looks, by their upper ends in milliseconds."""
+    counts = {bound: after[bound] - before.get(bound, 0) for bound in after}
+    total = counts["+Inf"]
+    found = {}
+    for share in (50, 99):
+        bound = next(bound for bound, count in counts.items() if count * 100 >= total * share)
+        found[f"p{share}"] = float(bound) * 1000
+    return found
 
 
-def shoal(folder: Path, *arguments: str) -> str:
-    """What a command prints."""
-    command = [sys.executable, "-m", "shoal.cli", "-w", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+class _Seen:
+    """What can be seen of the server from outside."""
 
-
-class server:  # noqa: N801
-    """A server in a process of its own, ready."""
-
-    def __init__(self, command: list[str], *, any_answer: bool = False) -> None:
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self._port = int(listener.getsockname()[1])
-        self._command = [part.replace("{port}", str(self._port)) for part in command]
-        self._any = any_answer
-
-    def __enter__(self) -> tuple[int, int]:
-        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 600
-        while time.monotonic() < deadline and self._process.poll() is None:
-            if self._ready():
-                return self._port, self._process.pid
-            time.sleep(0.05)
-        raise RuntimeError("the server didn't start")
-
-    def _ready(self) -> bool:
+    def __init__(self, port: int, pid: int, key: str) -> None:
         import httpx
 
-        try:
-            answer = httpx.get(f"http://127.0.0.1:{self._port}/healthz", timeout=5)
-        except httpx.TransportError:
-            return False
-        return self._any or answer.status_code == 200
+        self._pid, self._key, self._port = pid, key, port
+        headers = {"Authorization": f"Bearer {key}"}
+        self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=120)
 
-    def __exit__(self, *_: object) -> None:
-        self._process.send_signal(signal.SIGTERM)
-        self._process.wait(300)
+    def _figures(self, name: str) -> dict[str, float]:
+        rows = [line for line in self._http.get("/metrics").text.splitlines() if line.startswith(name)]
+        return {line.rpartition(" ")[0].removeprefix(name): float(line.rpartition(" ")[2]) for line in rows}
 
+    def drained(self) -> float:
+        """Seconds until all calls have taken effect."""
+        begun = time.perf_counter()
+        while self._figures("shoal_waiting_calls")[""]:
+            time.sleep(0.02)
+        return time.perf_counter() - begun
 
-def under(port: int, pid: int, key: str, customers: int, many: int, connections: int) -> dict[str, Any]:
-    """The server under one pattern of load."""
-    before = cpu_of(pid)
-    events, delays, seconds = asyncio.run(_load(port, key, customers, many, connections))
-    delays.sort()
-    return {
-        "events": events,
-        "events_per_s": round(events / seconds),
-        "events_per_cpu_s": round(events / max(0.01, cpu_of(pid) - before)),
-        "p50_ms": round(delays[len(delays) // 2] * 1000, 2),
-        "p99_ms": round(delays[len(delays) * 99 // 100] * 1000, 2),
-        "refused": events - len(delays) * many,
-    }
+    def delays(self) -> dict[str, int]:
+        """How many calls could be read of within each bound, in seconds."""
+        found = self._figures("shoal_membership_delay_seconds_bucket")
+        return {label.split('"')[1]: int(count) for label, count in found.items()}
 
+    def idle(self, seconds: float) -> float:
+        """The share of a core that a server takes of which nobody asks anything."""
+        before = cpu_of(self._pid)
+        time.sleep(seconds)
+        return round((cpu_of(self._pid) - before) / seconds, 4)
 
-async def _load(port: int, key: str, customers: int, many: int, connections: int) -> tuple[int, list[float], float]:
-    delays: list[float] = []
-    loop, begun = asyncio.get_running_loop(), time.perf_counter()
-    made = []
-    for number in range(connections):
-        requests = _requests(Random(number), key, customers, many)
-        made.append(
-            await loop.create_connection(lambda r=requests: _Sender(r, begun + SECONDS, delays), "127.0.0.1", port)
-        )
-    await asyncio.gather(*(sender.done for _, sender in made))
-    return len(delays) * many, delays, time.perf_counter() - begun
+    def _known(self, event: str, slug: str) -> None:
+        """Make the event known, and wait until the segment that names it is in force."""
+        self._send([{"type": "track", "userId": "first", "event": event, "messageId": event}])
+        while self._http.get(f"/v1/segments/{slug}").status_code != 200:
+            time.sleep(0.1)
 
+    def _send(self, calls: list[dict[str, Any]]) -> None:
+        answer = self._http.post("/v1/batch", json={"batch": calls}, headers={}, auth=(self._key, ""))
+        answer.raise_for_status()
 
-def _requests(random: Random, key: str, customers: int, many: int) -> Iterator[bytes]:
-    """Requests without end: the bodies are few and prepared, the message ids are new in each."""
-    auth = b64encode(f"{key}:".encode()).decode()
-    path = "/v1/batch" if many > 1 else "/v1/track"
-    bodies = [_body(random, customers, many) for _ in range(50)]
-    while True:
-        for pieces in bodies:
-            stamp = uuid.uuid4().hex
-            body = stamp.join(pieces).encode()
-            head = (
-                f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Basic {auth}\r\ncontent-type: application/json\r\n"
+    def expiries(self, many: int) -> dict[str, float]:
+        """Customers whose window ends one after the other: from the exact instant until a reader of the stream has it."""
+        self._known("Soon Over", "soon")
+        time.sleep(SOON + 1)
+        late: dict[str, list[float]] = {"entered": [], "left": []}
+        reader = Thread(target=self._read, args=("soon", 2 * many, late), daemon=True)
+        reader.start()
+        time.sleep(0.5)
+        for number in range(many):
+            self._send(
+                [{"type": "track", "userId": str(1 + number), "event": "Soon Over", "messageId": f"soon-{number}"}]
             )
-            yield f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+            time.sleep(0.01)
+        reader.join(SOON + 30)
+        found = {}
+        for what, delays in late.items():
+            delays.sort()
+            found[f"{what}_p50_ms"] = round(delays[len(delays) // 2] * 1000, 1)
+            found[f"{what}_p99_ms"] = round(delays[len(delays) * 99 // 100] * 1000, 1)
+        return found
 
+    def _read(self, slug: str, many: int, late: dict[str, list[float]]) -> None:
+        """Read the stream of changes, and note how long after its instant each came."""
+        with self._http.stream("GET", "/v1/changes/stream") as answer:
+            for line in answer.iter_lines():
+                if line.startswith("data: "):
+                    change = json.loads(line.removeprefix("data: "))
+                    if change["segment"] == slug:
+                        late[change["change"]].append(time.time() - datetime.fromisoformat(change["at"]).timestamp())
+                        if sum(map(len, late.values())) >= many:
+                            return
 
-def _body(random: Random, customers: int, many: int) -> list[str]:
-    """A body in pieces between which the message ids' stamp stands."""
-    calls = [_call(random, customers, number) for number in range(many)]
-    text = json.dumps({"batch": calls} if many > 1 else calls[0])
-    return text.split("STAMP")
+    def wave(self, many: int, customers: int) -> dict[str, Any]:
+        """Many windows that end at one instant: how long until all have left, and what calls wait for meanwhile."""
+        self._known("Wave Over", "wave")
+        stamp = datetime.now(UTC)
+        when, begun = stamp.isoformat(), time.time()
+        for first in range(0, many, 500):
+            self._send(
+                [
+                    {
+                        "type": "track",
+                        "userId": str(1 + n),
+                        "event": "Wave Over",
+                        "messageId": f"wave-{n}",
+                        "timestamp": when,
+                    }
+                    for n in range(first, min(many, first + 500))
+                ]
+            )
+        self.drained()
+        inside = self._http.get("/v1/segments/wave").json()["size"]
+        due = begun + WAVE
+        time.sleep(max(0.0, due - time.time() - 0.5))
+        before = self.delays()
+        gone: list[float] = []
+        watch = Thread(target=self._watch, args=(due, gone), daemon=True)
+        watch.start()
+        single = under(self._port, self._pid, self._key, customers, 1, 4, 4.0, 200)
+        watch.join(60)
+        return {
+            "customers": inside, "all_left_s": round(gone[0], 2) if gone else None, "calls": single["events"],
+            "published_ms": _between(before, self.delays()),
+        }  # fmt: skip
 
-
-def _call(random: Random, customers: int, number: int) -> dict[str, Any]:
-    name = random.choices(list(TYPES), list(TYPES.values()))[0]
-    rank = int(1_000 * ((customers + 1_000) / 1_000) ** random.random() - 1_000)
-    call: dict[str, Any] = {
-        "type": "track", "event": name, "userId": str(1 + rank * 7_919 % customers), "messageId": f"STAMP-{number}",
-        "context": {"library": {"name": "analytics-python", "version": "2.4.0"}},
-    }  # fmt: skip
-    if name in PRICED:
-        call["properties"] = {"amount": round(random.lognormvariate(3.7, 1.0), 2)}
-    return call
-
-
-class _Sender(asyncio.Protocol):
-    """One connection that sends request after request, each after the answer to the one before."""
-
-    def __init__(self, requests: Iterator[bytes], until: float, delays: list[float]) -> None:
-        self._requests, self._until, self._delays = requests, until, delays
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport: Any = transport
-        self._send()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if not self.done.done():
-            self.done.set_result(None)
-
-    def _send(self) -> None:
-        payload = next(self._requests)
-        self._at = time.perf_counter()
-        self._transport.write(payload)
-
-    def data_received(self, data: bytes) -> None:
-        now = time.perf_counter()
-        if data.endswith(ANSWER):
-            self._delays.append(now - self._at)
-        if now < self._until:
-            # Refused with 429: come again a little later.
-            asyncio.get_running_loop().call_later(0 if data.endswith(ANSWER) else 0.1, self._send)
-        else:
-            self._transport.close()
-
-
-def _delays(port: int, key: str) -> dict[str, Any]:
-    """From a call's arrival until its memberships can be read: the classes of the server's own histogram."""
-    import httpx
-
-    text = httpx.get(f"http://127.0.0.1:{port}/metrics", headers={"Authorization": f"Bearer {key}"}, timeout=30).text
-    rows = [line for line in text.splitlines() if line.startswith("shoal_membership_delay_seconds_bucket")]
-    return {line.split('"')[1]: int(float(line.split()[-1])) for line in rows}
-
-
-def cpu_of(pid: int) -> float:
-    """CPU seconds of a process since it began."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    def _watch(self, due: float, gone: list[float]) -> None:
+        while self._http.get("/v1/segments/wave").json()["size"]:
+            time.sleep(0.05)
+        gone.append(time.time() - due)

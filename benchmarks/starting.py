@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.serving import cpu_of, server, shoal, under, write_segments
+from benchmarks.senders import cpu_of, server, shoal, under, write_segments
 
 CALLS = (100, 4)
 """Events in a request, and how many connections send, before the server is killed."""
@@ -69,7 +69,7 @@ def serving(folder: Path, customers: int, segments: int) -> dict[str, Any]:
         with _Started(folder) as started:
             found[name] = started.cost
             if name == "snapshot":
-                found["events"] = under(started.port, started.pid, key, customers, *CALLS)["events"]
+                found["events"] = under(started.port, started.pid, key, customers, *CALLS, 6.0)["events"]
                 time.sleep(2)
                 started.kill()
         found[name]["stop_s"] = started.stop_s
