@@ -293,7 +293,8 @@ def test_another_app_gets_what_is_not_its_own() -> None:
 
     with running(otherwise=api) as live:
         assert live.http.get(live.address + "/v1/profiles/u1").text == "/v1/profiles/u1"
-        assert live.http.get(live.address + "/v1/track").status_code == 299
+        assert live.http.get(live.address + "/t").status_code == 299
+        assert live.http.get(live.address + "/v1/track").status_code == 405
         assert live.post("/v1/track", {"userId": "u", "event": "E"}).status_code == 200
 
 

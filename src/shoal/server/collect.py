@@ -82,6 +82,8 @@ class Collection:
             wanted = source_settings(scope["path"])
             if wanted is not None and method in ("GET", "OPTIONS"):
                 return await self._source(wanted, scope, send)
+            if kind is not None and scope["path"].startswith("/v1/"):
+                return await self._foreign(scope, receive, send)
         if self._otherwise is not None:
             return await self._otherwise(scope, receive, send)
         return await self._foreign(scope, receive, send)

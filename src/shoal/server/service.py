@@ -11,6 +11,7 @@ from dataclasses import fields
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from shoal.clock import stopwatch
 from shoal.config import PLAN_NAME
 from shoal.errors import ConfigError, ShoalError, StoreError
 from shoal.server.access import Access
@@ -96,6 +97,7 @@ class Service:
         self._watchers.append(watcher)
 
     def _begin(self) -> None:
+        begun = stopwatch()
         try:
             if self.workspace.plan.declare():
                 self.workspace.privacy.drop_snapshots()
@@ -112,6 +114,8 @@ class Service:
         self.running = Running(self.workspace, live)
         self.running.start()
         self.sessions = Sessions(self, live)
+        held = {"population": len(live.core.engine.state.people), "segments": len(live.definitions)}
+        _logger.info("ready", extra={"seconds": round(stopwatch() - begun, 3), "faults": sorted(self.faulty), **held})
 
     @property
     def scheduler(self) -> Scheduler:
@@ -142,6 +146,8 @@ class Service:
 
     def close(self) -> None:
         """Finish what was taken, and release the workspace's files."""
+        begun = stopwatch()
+        _logger.info("stopping")
         if self._reload is not None:
             self._reload.close()
         if self.sessions is not None:
@@ -157,6 +163,7 @@ class Service:
                     f"The server stopped taking entries: {self.live.failure!r}.",
                     fix="What was acknowledged is in the log, and is read at the next start.",
                 )
+        _logger.info("stopped", extra={"seconds": round(stopwatch() - begun, 3)})
 
 
 def app_of(service: Service, access: Access, settings: CollectSettings | None = None) -> Collection:
@@ -187,7 +194,7 @@ def serve(workspace: Workspace, settings: ServerSettings) -> None:
     token = workspace.config.root / ".shoal" / TOKEN
     access = Access(service.keys, write_token(token), settings.rate_per_second)
     configure()
-    workspace.told(f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{port}")
+    workspace.told(f"http://{_reached(host)}:{port}")
     app = app_of(service, access, collecting(settings))
     service.served = settings
     said = workspace.config.server
@@ -214,6 +221,12 @@ def serve(workspace: Workspace, settings: ServerSettings) -> None:
             signal.signal(number, handler)
     if service.failure is not None:
         raise service.failure
+
+
+def _reached(host: str) -> str:
+    """How a server that listens on a host is reached from its own machine."""
+    near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{near}]" if ":" in near else near
 
 
 def _heard(number: int, frame: object) -> None:

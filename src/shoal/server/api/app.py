@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import Depends, FastAPI, Header, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from shoal import __version__
 from shoal.errors import ConfigError, DefinitionError, PurposeError, ShoalError, StoreError, UnknownName, Unsupported
@@ -48,6 +49,7 @@ def api(service: Service, access: Access) -> FastAPI:
         app.include_router(part.router)
     app.add_exception_handler(ShoalError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(StarletteHTTPException, _plain)
     return app
 
 
@@ -58,9 +60,7 @@ def needs(scope: str) -> Any:
         access: Access = request.app.state.access
         key = access.of(authorization)
         if key is None:
-            raise HTTPException(
-                401, "Send a key: Authorization: Bearer …; make one with: shoal keys create --scope read"
-            )
+            raise HTTPException(401, "Send a key: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
         if not key.may(scope):
             raise HTTPException(403, f"This key doesn't cover the scope {scope!r}.")
         wait = access.wait(key)
@@ -89,6 +89,29 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, DefinitionError) and error.start is not None:
         said |= {"start": error.start, "end": error.end}
     return JSONResponse({"error": said}, status)
+
+
+async def _plain(request: Request, error: Exception) -> JSONResponse:
+    """A refusal of ours, or of a path or method that there isn't, in the form of all others."""
+    assert isinstance(error, StarletteHTTPException)
+    problem, fix = _SAID.get(error.status_code, (None, None)) if error.detail in _USUAL else (None, None)
+    said = {"problem": problem or error.detail, "place": request.url.path, "fix": fix or _FIXES.get(error.status_code)}
+    return JSONResponse({"error": said}, error.status_code, headers=error.headers)
+
+
+_USUAL = ("Not Found", "Method Not Allowed")
+_SAID = {
+    404: ("There is nothing under this path.", "See /v1/openapi.json."),
+    405: ("The path doesn't take this method.", "See /v1/openapi.json."),
+}
+_FIXES = {
+    401: "Make one with: shoal keys create NAME --scope read",
+    403: "Use a key of that scope: shoal keys create NAME --scope …",
+    412: "Read the segment again, and name the ETag that it has now in If-Match.",
+    428: "Read the segment, and name its ETag in If-Match.",
+    429: "Ask again after Retry-After; server: rate_per_second in shoal.yaml says how often.",
+    503: "Try again after Retry-After.",
+}
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

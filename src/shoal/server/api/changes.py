@@ -15,11 +15,14 @@ from shoal.workspace.live.webhooks import document
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from shoal.server.service import Service
     from shoal.workspace.live import Live
 
 router = APIRouter(prefix="/v1/changes", tags=["changes"])
 QUIET = 15.0
 """Seconds of silence after which a comment keeps the line open."""
+STEP = 0.5
+"""Seconds after which a reader's line is let go at the latest, where the server is told to stop."""
 _NEWEST = (1 << 63) - 1
 
 
@@ -50,27 +53,32 @@ async def stream(
 
 
 async def _events(live: Live, after: int, request: Request) -> AsyncIterator[str]:
+    service: Service = request.app.state.service
     loop, more = asyncio.get_running_loop(), asyncio.Event()
 
     def wake() -> None:
         loop.call_soon_threadsafe(more.set)
 
     end = live.stream.watch(wake)
+    silent = 0.0
     try:
         # A number alone: who loses the line before the first change comes again with it, and misses nothing.
         yield f": changes of memberships\nid: {after}\n\n"
-        while not await request.is_disconnected():
+        while live.ready and not service.ending() and not await request.is_disconnected():
             more.clear()
-            found = await asyncio.to_thread(live.stream.after, after)
+            found = await asyncio.to_thread(live.stream.after, after) if live.stream.last > after or not silent else []
             for n in found:
                 after = n.seq
                 yield f"id: {n.seq}\nevent: change\ndata: {json.dumps(document(n))}\n\n"
-            if not found:
-                if not live.ready:
-                    return
-                try:
-                    await asyncio.wait_for(more.wait(), QUIET)
-                except TimeoutError:
+            if found:
+                silent = 0.0
+                continue
+            try:
+                await asyncio.wait_for(more.wait(), STEP)
+            except TimeoutError:
+                silent += STEP
+                if silent >= QUIET:
+                    silent = 0.0
                     yield ": still here\n\n"
     finally:
         end()

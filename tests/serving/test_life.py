@@ -1,0 +1,70 @@
+"""A server's life as whoever runs it sees it: ready, stopping with readers at the line, its log, and how it refuses."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import ExitStack
+
+from .served import Served
+
+
+def log_of(served: Served) -> list[dict[str, object]]:
+    """The lines of the log; each but the command's own two must be JSON."""
+    lines = (served.folder / "serve.log").read_text().splitlines()
+    return [json.loads(line) for line in lines if not line.startswith(("Serving ", "Stopped; "))]
+
+
+def test_readers_at_the_line_dont_hold_up_a_stop(served: Served) -> None:
+    """Breaks if a stop waits for readers of the stream, who never leave by themselves, or ends them with an error."""
+    served.track("ann", "Order Completed", revenue=30)
+    served.wait_for("buyers", {"ann"})
+    with ExitStack() as readers:
+        for _ in range(3):
+            answer = readers.enter_context(
+                served.http.stream("GET", "/v1/changes/stream", params={"after": 0}, headers=served.bearer)
+            )
+            next(line for line in answer.iter_lines() if line.startswith("data: "))
+        begun = time.monotonic()
+        assert served.stop() == 0
+        assert time.monotonic() - begun < 8
+    assert [line["message"] for line in log_of(served) if line["level"] == "error"] == []
+
+
+def test_the_log_tells_the_servers_life_and_nothing_of_people(served: Served) -> None:
+    """Breaks if a person's data reaches the log, or an operator can't see when it was ready and stopped."""
+    person = {"email": "wilhelmina@shop.example", "phone": "+254700123456", "firstName": "Wilhelmina"}
+    served.send("identify", userId="wilhelmina-17", traits=person)
+    served.send("identify", userId="", traits=person)
+    served.http.post("/v1/track", content=b'{"userId": "wilhelmina-17", ', auth=(served.write_key, ""))
+    served.http.get("/v1/profiles/wilhelmina@shop.example", headers=served.bearer)
+    served.http.get("/v1/profiles/wilhelmina-18", headers=served.bearer)
+    served.http.post("/v1/preview", json={"where": 'email = "wilhelmina@shop.example" or'}, headers=served.bearer)
+    assert served.stop() == 0
+    text = (served.folder / "serve.log").read_text().casefold()
+    assert "wilhelmina" not in text
+    assert "254700123456" not in text
+    told = [line["message"] for line in log_of(served) if line["logger"] == "shoal.server"]
+    assert told.index("ready") < told.index("stopping") < told.index("stopped")
+
+
+def test_refusals_are_of_one_form(served: Served) -> None:
+    """Breaks if a client has to understand several forms of error."""
+    sender = {"Authorization": f"Bearer {served.write_key}"}
+    asked = {
+        404: served.http.get("/v1/nothing"),
+        401: served.http.get("/v1/segments"),
+        403: served.http.get("/v1/segments", headers=sender),
+        405: served.http.request("PUT", "/v1/segments", headers=served.bearer),
+        428: served.http.put("/v1/segments/buyers", json={"name": "x", "where": "a = 1"}, headers=served.bearer),
+        422: served.http.post("/v1/preview", json={}, headers=served.bearer),
+    }
+    served.track("ann", "Order Completed", revenue=30)
+    served.wait_for("buyers", {"ann"})
+    asked[428] = served.http.put("/v1/segments/buyers", json={"name": "x", "where": "a = 1"}, headers=served.bearer)
+    for code, answer in asked.items():
+        assert answer.status_code == code, answer.text
+        assert answer.json()["error"].keys() >= {"problem", "place", "fix"}, answer.text
+        assert answer.json()["error"]["fix"]
+    wrong = served.http.get("/v1/track", headers=served.bearer)
+    assert (wrong.status_code, wrong.json()["fix"]) == (405, "Use POST.")
