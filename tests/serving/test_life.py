@@ -68,3 +68,58 @@ def test_refusals_are_of_one_form(served: Served) -> None:
         assert answer.json()["error"]["fix"]
     wrong = served.http.get("/v1/track", headers=served.bearer)
     assert (wrong.status_code, wrong.json()["fix"]) == (405, "Use POST.")
+
+
+def test_a_segment_tells_how_it_was_defined_before(served: Served) -> None:
+    """Breaks if a change over HTTP loses what was in force before, or a removed segment its history."""
+    served.track("ann", "Order Completed", revenue=30)
+    served.wait_for("buyers", {"ann"})
+    body = {"name": "Small", "where": 'sum(revenue of "Order Completed") < 50'}
+    made = served.http.put("/v1/segments/small", json=body, headers=served.bearer)
+    tag = {**served.bearer, "If-Match": made.headers["etag"]}
+    changed = served.http.put("/v1/segments/small", json={**body, "name": "Smaller"}, headers=tag)
+    one = served.http.get("/v1/segments/small", headers=served.bearer)
+    assert (one.json()["version"], one.headers["etag"]) == (2, changed.headers["etag"])
+    removed = served.http.delete("/v1/segments/small", headers={**served.bearer, "If-Match": one.headers["etag"]})
+    assert removed.status_code == 204
+    told = served.get("/v1/segments/small/versions")["versions"]
+    assert [(v["version"], v["removed"], v.get("name")) for v in told] == [
+        (3, True, None), (2, False, "Smaller"), (1, False, "Small"),
+    ]  # fmt: skip
+    assert served.http.get("/v1/segments/never/versions", headers=served.bearer).status_code == 404
+
+
+def test_a_webhook_is_refused_where_no_request_could_reach_it(served: Served) -> None:
+    """Breaks if an address that can't be read ends the thread that should deliver, in silence."""
+    for url in ("http://[", "https://", "ftp://shop.example", "shop.example"):
+        answer = served.http.post("/v1/webhooks", json={"url": url}, headers=served.bearer)
+        assert answer.status_code == 400, (url, answer.text)
+    assert served.get("/v1/webhooks")["webhooks"] == []
+
+
+def test_the_description_says_how_to_bear_a_key(served: Served) -> None:
+    """Breaks if clients made from the description can't bear a key, or a route needs one and doesn't say so."""
+    told = served.get("/v1/openapi.json")
+    assert told["components"]["securitySchemes"]["key"] == {
+        "type": "http", "scheme": "bearer", "description": "A key of the scope that the route needs.",
+    }  # fmt: skip
+    open_to_all = {
+        path for path, methods in told["paths"].items() for route in methods.values() if not route.get("security")
+    }
+    assert "/healthz" in open_to_all
+    assert {path for path in open_to_all if "session" not in path} == {"/healthz"}
+
+
+def test_the_settings_bound_what_a_call_may_weigh(served: Served) -> None:
+    """Breaks if the limits of calls can't be set, or robots of one's own can't be named."""
+    settings = served.folder / "shoal.yaml"
+    settings.write_text(settings.read_text() + "server: {call_bytes: 300, bots: [shop-monitor]}\n")
+    assert served.stop() == 0
+    served.start()
+    assert served.send(userId="ann", event="Order Completed", properties={"note": "x" * 400}).status_code == 413
+    monitor = {"userId": "bot", "event": "Order Completed"}
+    auth = (served.write_key, "")
+    answer = served.http.post("/v1/track", json=monitor, auth=auth, headers={"User-Agent": "Shop-Monitor/1"})
+    assert answer.status_code == 200
+    served.track("ann", "Order Completed")
+    served.wait_for("buyers", {"ann"})

@@ -21,6 +21,9 @@ class ServerSettings:
         strict: refuse calls that the tracking plan doesn't know, instead of marking them.
         keep_ip: write the sender's IP address into the property ``ip`` of events.
         drop_bots: leave out calls of known robots.
+        bots: further words that mark a robot's user agent.
+        call_bytes: the largest single call, and the largest call in a batch.
+        batch_bytes: the largest batch, unpacked.
         rate_per_second: requests a second that one key may make over a while.
         measured_segments: how many segments get delays of their own in the figures; the others share one.
         address: how clients reach this server, as ``https://data.shop.example``; empty: as the request says.
@@ -33,6 +36,9 @@ class ServerSettings:
     strict: bool = False
     keep_ip: bool = False
     drop_bots: bool = True
+    bots: tuple[str, ...] = ()
+    call_bytes: int = 32 << 10
+    batch_bytes: int = 500 << 10
     rate_per_second: int = 100
     measured_segments: int = 200
     address: str = ""
@@ -52,6 +58,9 @@ def server_from(value: object, place: str = "server") -> ServerSettings:
         host=section.text("host") or usual.host,
         port=port_of(section, usual.port),
         origins=_origins(section) or usual.origins,
+        bots=section.texts("bots") or usual.bots,
+        call_bytes=section.whole("call_bytes") or usual.call_bytes,
+        batch_bytes=section.whole("batch_bytes") or usual.batch_bytes,
         rate_per_second=section.whole("rate_per_second") or usual.rate_per_second,
         measured_segments=section.whole("measured_segments") or usual.measured_segments,
         address=_address(section),

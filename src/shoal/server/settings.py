@@ -43,9 +43,12 @@ class CollectSettings:
 def collecting(settings: ServerSettings) -> CollectSettings:
     """How calls are taken, as ``server:`` of a workspace says."""
     return CollectSettings(
+        call_bytes=settings.call_bytes,
+        batch_bytes=settings.batch_bytes,
         origins=settings.origins,
         strict=settings.strict,
         keep_ip=settings.keep_ip,
         drop_bots=settings.drop_bots,
+        bots=settings.bots,
         address=settings.address,
     )

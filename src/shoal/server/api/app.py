@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import Depends, FastAPI, Header, HTTPException, Request
+from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from shoal import __version__
@@ -25,6 +26,8 @@ _STATUS: tuple[tuple[type[ShoalError], int], ...] = (
     (ConfigError, 400),
     (StoreError, 503),
 )
+
+_bearer = HTTPBearer(scheme_name="key", description="A key of the scope that the route needs.", auto_error=False)
 
 
 def api(service: Service, access: Access) -> FastAPI:
@@ -56,9 +59,9 @@ def api(service: Service, access: Access) -> FastAPI:
 def needs(scope: str) -> Any:
     """A dependency: the request bears a key of this scope, and the key isn't asking too often."""
 
-    def check(request: Request, authorization: Annotated[str | None, Header()] = None) -> None:
+    def check(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> None:
         access: Access = request.app.state.access
-        key = access.of(authorization)
+        key = access.of(f"{given.scheme} {given.credentials}" if given is not None else None)
         if key is None:
             raise HTTPException(401, "Send a key: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
         if not key.may(scope):

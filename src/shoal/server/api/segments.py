@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from shoal.clock import iso
 from shoal.insight import definitions as files
 from shoal.lang.check import check_definition
 from shoal.lang.document import from_document, to_document
@@ -20,6 +22,7 @@ from shoal.server.api.app import live_of, needs
 
 if TYPE_CHECKING:
     from shoal.live.preview import Part
+    from shoal.sql.store import Store
     from shoal.workspace.live import Live
 
 router = APIRouter(prefix="/v1", tags=["segments"])
@@ -69,7 +72,34 @@ def one(request: Request, response: Response, slug: Slug) -> dict[str, Any]:
     with live.lock:
         size = live.core.engine.size(slug)
     response.headers["ETag"] = _etag(definition)
-    return {**_document(live, definition), "size": size}
+    newest = live.read(lambda store: versions(store, slug))
+    return {**_document(live, definition), "size": size, "version": newest[0]["version"] if newest else None}
+
+
+@router.get("/segments/{slug}/versions", summary="How a segment was defined", dependencies=[needs("read")])
+def history(request: Request, slug: Slug) -> dict[str, Any]:
+    """All versions, the newest first, those of removed segments too: each with the instant from which it was in force."""
+    live = live_of(request)
+    found = live.read(lambda store: versions(store, slug))
+    if not found:
+        live.catalogue.find(slug)
+    return {"versions": found}
+
+
+def versions(store: Store, slug: str) -> list[dict[str, Any]]:
+    """The versions of a segment as JSON, the newest first."""
+    rows = store.rows(
+        "SELECT version, received, removed, document FROM definitions WHERE kind = ? AND slug = ? ORDER BY version DESC",
+        [files.KIND, slug],
+    )
+    found = []
+    for version, received, removed, text in rows:
+        said: dict[str, Any] = {"version": version, "at": iso(received), "removed": removed}
+        if not removed:
+            definition = definition_from_document(json.loads(text))
+            said |= {"name": definition.name, "where": show(definition.where)}
+        found.append(said)
+    return found
 
 
 @router.get("/segments/{slug}/members", summary="Members, page by page", dependencies=[needs("read")])

@@ -33,6 +33,7 @@ BATCH = 100
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 """Seconds between attempts; after the last one the batch is a dead letter."""
 TIMEOUT = 10.0
+LONGEST_HOST = 253
 _logger = logging.getLogger("shoal.webhooks")
 
 
@@ -60,6 +61,17 @@ def signature(secret: str, at: int, body: bytes) -> str:
     seconds = at // 1_000_000
     digest = hmac.new(secret.encode(), f"{seconds}.".encode() + body, hashlib.sha256).hexdigest()
     return f"t={seconds},v1={digest}"
+
+
+def _is_http(url: str) -> bool:
+    """Whether a request can be made to an address."""
+    import httpx
+
+    try:
+        read = httpx.URL(url)
+    except (httpx.InvalidURL, UnicodeError):
+        return False
+    return read.scheme in ("http", "https") and 0 < len(read.host) <= LONGEST_HOST and "%" not in read.host
 
 
 def document(numbered: Numbered) -> dict[str, Any]:
@@ -119,7 +131,7 @@ class Webhooks:
         Raises:
             ConfigError: the address isn't one of HTTP.
         """
-        if not url.startswith(("http://", "https://")):
+        if not _is_http(url):
             raise ConfigError(f"{url!r} is no HTTP address.", fix="Write it as https://example.com/changes.")
         begin = self._stream.last if after is None else after
         made = Webhook(secrets.token_hex(6), url, secrets.token_urlsafe(24), frozenset(segments), begin)
@@ -226,7 +238,7 @@ class Webhooks:
         }
         try:
             answer = httpx.post(webhook.url, content=body, headers=headers, timeout=TIMEOUT)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             return type(error).__name__
         return None if answer.is_success else f"status {answer.status_code}"
 
