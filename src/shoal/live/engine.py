@@ -85,8 +85,6 @@ class Engine:
         """Whether customers are due still who weren't among those that ``advance`` let in."""
         self._caught: list[Change] = []
         """Changes by time of customers who couldn't wait for their turn."""
-        self._hashes: npt.NDArray[np.uint32] | None = None
-        """Of all ids, while there is an order to be kept among those who wait."""
 
     # ------------------------------------------------------------ asking
 
@@ -220,8 +218,6 @@ class Engine:
         self.evaluator.ensure()
         flips = [] if most == 0 else self._pass(self.evaluator.dues.by(self.now), most)
         self.behind = self.evaluator.dues.next() <= self.now
-        if not self.behind:
-            self._hashes = None
         return [*self._let_go(), *self.told(flips, BY_TIME, by_time=True)]
 
     def _pass(self, due: npt.NDArray[np.int64], most: int | None = None) -> list[Flips]:
@@ -239,13 +235,11 @@ class Engine:
     def _earliest(self, due: npt.NDArray[np.int64], many: int) -> npt.NDArray[np.int64]:
         """So many of who is due first; of one instant, in an order that doesn't hang on where customers stand in memory."""
         at, ids = self.evaluator.dues.at[due], self.state.people.ids
-        if self._hashes is None or len(self._hashes) != len(ids):
-            self._hashes = ids.hashes()
         last = np.partition(at, many - 1)[many - 1]
         before, equal = due[at < last], due[at == last]
         if len(before) + len(equal) == many:
             return np.sort(np.concatenate((before, equal)))
-        hashes = self._hashes[equal]
+        hashes = ids.hashes(equal)
         left = many - len(before)
         edge = np.partition(hashes, left - 1)[left - 1]
         sure, tied = equal[hashes < edge], equal[hashes == edge]

@@ -39,6 +39,7 @@ class Ids:
         self._ends: npt.NDArray[np.int64] = np.zeros(16, np.int64)
         self._count = 0
         self._slots: npt.NDArray[np.int32] = np.full(_LEAST, _EMPTY, np.int32)
+        self._hashes: npt.NDArray[np.uint32] = np.zeros(16, np.uint32)
         self._fill([text.encode() for text in texts])
 
     def __len__(self) -> int:
@@ -80,15 +81,20 @@ class Ids:
             size *= 2
         self._slots = np.full(size, _EMPTY, np.int32)
         rows = np.arange(self._count, dtype=np.int32)
-        slots = self.hashes().astype(np.int64) & (size - 1)
+        self._hashes = self._worked_out()
+        slots = self._hashes.astype(np.int64) & (size - 1)
         while len(rows):
             free = self._slots[slots] == _EMPTY
             self._slots[slots[free]] = rows[free]
             waiting = self._slots[slots] != rows
             rows, slots = rows[waiting], (slots[waiting] + 1) & (size - 1)
 
-    def hashes(self) -> npt.NDArray[np.uint32]:
-        """The CRC-32 of each text, worked out side by side: a byte of all of one length at a time."""
+    def hashes(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint32]:
+        """The CRC-32 of the texts at some places, as they were when they were added."""
+        return self._hashes[rows]
+
+    def _worked_out(self) -> npt.NDArray[np.uint32]:
+        """The CRC-32 of each text, side by side: a byte of all of one length at a time."""
         ends = self._ends[: self._count]
         begins = np.concatenate((ends[:0], [0], ends[:-1]))[: self._count]
         lengths, raw = ends - begins, np.frombuffer(self._bytes, np.uint8)
@@ -122,6 +128,8 @@ class Ids:
         self._bytes += text.encode()
         self._ends = grown(self._ends, row + 1)
         self._ends[row] = len(self._bytes)
+        self._hashes = grown(self._hashes, row + 1)
+        self._hashes[row] = crc32(text.encode())
         self._count += 1
         if self._count * 3 // 2 > len(self._slots):
             self._index()
@@ -139,6 +147,7 @@ class Ids:
         begin = int(self._ends[row - 1]) if row else 0
         size = int(self._ends[row]) - begin
         self._bytes[begin : begin + size] = _BLANK * size
+        self._hashes[row] = crc32(_BLANK * size)
         return old
 
     @classmethod
@@ -173,6 +182,7 @@ class Ids:
         found._ends = arrays["ends"].astype(np.int64)
         found._count = len(found._ends)
         found._slots = arrays["slots"].astype(np.int32)
+        found._hashes = found._worked_out()
         return found
 
     @staticmethod
@@ -191,4 +201,4 @@ class Ids:
     @property
     def nbytes(self) -> int:
         """What they take in memory."""
-        return len(self._bytes) + self._ends.nbytes + self._slots.nbytes
+        return len(self._bytes) + self._ends.nbytes + self._slots.nbytes + self._hashes.nbytes

@@ -124,6 +124,15 @@ def lowest_bit(word):
 
 
 @njit
+def is_any(words, i, wide):
+    """Whether any bit of a row of words is set."""
+    for m in range(wide):
+        if words[i, m] != 0:
+            return True
+    return False
+
+
+@njit
 def ask_starts(context, tables, row):
     """Have where a customer's entries begin brought into the cache, of all tables."""
     for k in range(context[at.N_TABLES]):
@@ -214,16 +223,20 @@ def take(context, room, many, now):
         state[0] = i + 1
     words = carray(pointer(context[at.X_BITS]), (1 << 50, context[at.N_SLOTS]), np.uint64)
     segments = context[at.N_SEGMENTS]
-    for i in range(state[1], min(many, state[1] + SOON) if not few else 0):
-        ask_starts(context, tables, rows[i])
-    for i in range(state[1], min(many, state[1] + NEXT) if not few else 0):
-        ask_newest(context, tables, columns, rows[i])
+    if not few:
+        for i in range(state[1], min(many, state[1] + SOON)):
+            ask_starts(context, tables, rows[i])
+        for i in range(state[1], min(many, state[1] + NEXT)):
+            ask_newest(context, tables, columns, rows[i])
     while state[1] < many:
         i = state[1]
-        if i + SOON < many:
+        if i + SOON < many and is_any(dirty, i + SOON, context[at.N_MASKS]):
             ask_starts(context, tables, rows[i + SOON])
-        if i + NEXT < many:
+        if i + NEXT < many and is_any(dirty, i + NEXT, context[at.N_MASKS]):
             ask_newest(context, tables, columns, rows[i + NEXT])
+        if not is_any(dirty, i, context[at.N_MASKS]):
+            state[1] = i + 1
+            continue
         if out.shape[0] - state[2] < segments:
             return False
         row = rows[i]
