@@ -76,6 +76,8 @@ class Applied:
     changes: list[Numbered] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
+    definitions: list[dict[str, Any]] | None = None
+    """The definitions that are in force from here on, where others were before."""
 
     @property
     def size(self) -> int:
@@ -327,6 +329,7 @@ class Core:
 
     def _define(self, command: Command, applied: Applied) -> list[Change]:
         """Other definitions are in force."""
+        applied.definitions = command.body["definitions"]
         definitions = {d["slug"]: definition_from_document(d) for d in command.body["definitions"]}
         self.extend(definitions)
         self.engine.define(definitions)

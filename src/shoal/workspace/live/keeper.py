@@ -6,6 +6,7 @@ has to be read again.
 
 from __future__ import annotations
 
+import json
 from threading import Condition, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 LOG_POSITION = "log_position"
 LIVE_NOW = "live_now"
+LIVE_DEFINITIONS = "live_definitions"
+"""In ``meta``: the definitions in force at the last entry that the store has, as JSON. Files may have changed since."""
 PAUSE = 1.0
 """Seconds between batches, unless one is full before."""
 FULL = 50_000
@@ -138,6 +141,8 @@ class Keeper:
             self._issues.write(issue for applied in batch for issue in applied.issues)
             set_meta(store, LOG_POSITION, str(last.position))
             set_meta(store, LIVE_NOW, str(last.at))
+            if defined := [applied.definitions for applied in batch if applied.definitions is not None]:
+                set_meta(store, LIVE_DEFINITIONS, json.dumps(defined[-1]))
 
     def _write_changes(self, batch: Sequence[Applied]) -> None:
         import pyarrow as pa

@@ -7,6 +7,7 @@ published again bears the number that it had.
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass, replace
 from threading import Event as Flag
@@ -22,15 +23,16 @@ from shoal.insight.definitions import known_at, read_catalogue, record
 from shoal.insight.resident import extend_engine, load_engine
 from shoal.lang.calendar import zone
 from shoal.lang.files import definition_document
-from shoal.live.engine import Change
+from shoal.live.warming import warm_up
 from shoal.log import Log
-from shoal.sql.layout import meta
+from shoal.sql.layout import meta, set_meta
 from shoal.workspace.live.core import Core, Numbered
 from shoal.workspace.live.delays import Delays
 from shoal.workspace.live.entries import COMMAND, TICK, Command, decode_command, encode_command, encode_tick
 from shoal.workspace.live.intake import Acknowledgements, LiveIntake, Queue
-from shoal.workspace.live.keeper import LIVE_NOW, LOG_POSITION, Keeper
+from shoal.workspace.live.keeper import LIVE_DEFINITIONS, LIVE_NOW, LOG_POSITION, Keeper
 from shoal.workspace.live.resume import Snapshots
+from shoal.workspace.live.stored import defined_in, newest_change, published_members, stored_changes, stored_messages
 from shoal.workspace.live.stream import Stream
 from shoal.workspace.live.webhooks import Webhooks
 from shoal.workspace.privacy import Forgotten, cleaned
@@ -105,6 +107,8 @@ class Live:
         self.catalogue: Catalogue = workspace.catalogue
         said = meta(self._reading)
         self._position = int(said.get(LOG_POSITION, "0"))
+        # Where nobody else has opened the store since, what was published is of the definitions of then.
+        definitions = defined_in(said) if workspace.snapshot_token is not None else None
         self.log = Log.open(workspace.config.root / ".shoal" / LOG_FOLDER, first=self._position + 1)
         if self.log.committed < self._position:
             self.log.close()
@@ -126,7 +130,7 @@ class Live:
         resumed = self.snapshots.resume(self.log, self._position, self._made, self._is_stored)
         self.resumed = resumed is not None
         """Whether the state was read from a snapshot rather than from the store."""
-        self.core = resumed or self._core(int(said[LIVE_NOW]) if LIVE_NOW in said else None)
+        self.core = resumed or self._core(int(said[LIVE_NOW]) if LIVE_NOW in said else None, definitions)
         self.snapshots.own()
         self.keeper = Keeper(
             workspace.store.cursor(), zone(workspace.config.zone), self.core.types.events, self._position, self._failed
@@ -139,6 +143,7 @@ class Live:
 
     def start(self) -> None:
         """Read what the log has beyond the store, publish what time and files changed meanwhile, and begin."""
+        warm_up()
         self.stream.begin(newest_change(self._reading))
         self.keeper.start()
         for entry in self.log.read(self._position):
@@ -168,14 +173,22 @@ class Live:
         for cursor in (self._reading, self._files, self._hooks, self._asking):
             cursor.close()
 
-    def _core(self, now: int | None) -> Core:
-        """The state as it was at the last entry that the store has."""
+    def _core(self, now: int | None, definitions: Mapping[str, Definition] | None = None) -> Core:
+        """The state as it was at the last entry that the store has.
+
+        Args:
+            now: the instant of that entry; None where there is none.
+            definitions: those in force there; None for those of the files.
+        """
         ws = self.workspace
+        definitions = ws.definitions if definitions is None else definitions
+        documents = [definition_document(one) for one in definitions.values()]
+        set_meta(self._reading, LIVE_DEFINITIONS, json.dumps(documents))
         schema = ws.schema
         types = Types(schema.traits, schema.events)
         full = replace(schema, traits=types.traits, events=types.events)
         at = self._begun() if now is None else now
-        engine = load_engine(self._reading, full, ws.definitions, at)
+        engine = load_engine(self._reading, full, definitions, at)
         engine.assume(published_members(self._reading))
         if now is not None:
             # What was published up to there is what held there; time that has passed since is published by the start.
@@ -438,43 +451,3 @@ class Live:
 
     def _older(self, seq: int, most: int) -> list[Numbered]:
         return self.read(lambda store: stored_changes(store, seq, most))
-
-
-def newest_change(store: Store) -> int:
-    """The number of the newest change that the store has; 0 where there is none."""
-    ((last,),) = store.rows("SELECT coalesce(max(seq), 0) FROM membership_changes")
-    return int(last)
-
-
-def stored_changes(store: Store, seq: int, most: int) -> list[Numbered]:
-    """The published changes after a number that the store has, at most so many (−1: all)."""
-    rows = store.rows(
-        "SELECT m.seq, c.id, m.segment, m.change, m.ts, m.because FROM membership_changes m "
-        "JOIN customers c ON c.key = m.customer WHERE m.seq > ? ORDER BY m.seq LIMIT ?",
-        [seq, most if most >= 0 else 1 << 62],
-    )
-    return [Numbered(number, Change(*rest)) for number, *rest in rows]
-
-
-def published_members(store: Store) -> dict[str, list[str]]:
-    """Who is in each segment, as it was last published."""
-    rows = store.rows(
-        "SELECT segment, c.id FROM (SELECT segment, customer, arg_max(change, seq) AS change FROM membership_changes "
-        "GROUP BY segment, customer) m JOIN customers c ON c.key = m.customer WHERE change IN ('entered', 'unmerged')"
-    )
-    found: dict[str, list[str]] = {}
-    for segment, customer in rows:
-        found.setdefault(segment, []).append(customer)
-    return found
-
-
-def stored_messages(store: Store, message: str | None = None) -> list[str]:
-    """The message ids that the store has; with ``message`` that one alone, where it is there."""
-    from shoal.customers.bulk import message_tables
-    from shoal.sql.registry import Registry
-
-    tables = [*message_tables(Registry.load(store)), "consents"]
-    which = "message_id IS NOT NULL" if message is None else "message_id = ?"
-    parts = " UNION ".join(f"SELECT message_id FROM {table} WHERE {which}" for table in tables)
-    rows = store.rows(parts, [] if message is None else [message] * len(tables))
-    return [found for (found,) in rows]

@@ -1,0 +1,64 @@
+"""What the store says of a live workspace: changes that were published, memberships, message ids, definitions."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from shoal.customers.bulk import message_tables
+from shoal.lang.files import definition_from_document
+from shoal.live.engine import Change
+from shoal.sql.registry import Registry
+from shoal.workspace.live.core import Numbered
+from shoal.workspace.live.keeper import LIVE_DEFINITIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from shoal.lang.nodes import Definition
+    from shoal.sql.store import Store
+
+
+def defined_in(said: Mapping[str, str]) -> dict[str, Definition] | None:
+    """The definitions that were in force at the last entry that the store has; None where it doesn't say."""
+    if LIVE_DEFINITIONS not in said:
+        return None
+    found = map(definition_from_document, json.loads(said[LIVE_DEFINITIONS]))
+    return {definition.slug: definition for definition in found}
+
+
+def newest_change(store: Store) -> int:
+    """The number of the newest change that the store has; 0 where there is none."""
+    ((last,),) = store.rows("SELECT coalesce(max(seq), 0) FROM membership_changes")
+    return int(last)
+
+
+def stored_changes(store: Store, seq: int, most: int) -> list[Numbered]:
+    """The published changes after a number that the store has, at most so many (−1: all)."""
+    rows = store.rows(
+        "SELECT m.seq, c.id, m.segment, m.change, m.ts, m.because FROM membership_changes m "
+        "JOIN customers c ON c.key = m.customer WHERE m.seq > ? ORDER BY m.seq LIMIT ?",
+        [seq, most if most >= 0 else 1 << 62],
+    )
+    return [Numbered(number, Change(*rest)) for number, *rest in rows]
+
+
+def published_members(store: Store) -> dict[str, list[str]]:
+    """Who is in each segment, as it was last published."""
+    rows = store.rows(
+        "SELECT segment, c.id FROM (SELECT segment, customer, arg_max(change, seq) AS change FROM membership_changes "
+        "GROUP BY segment, customer) m JOIN customers c ON c.key = m.customer WHERE change IN ('entered', 'unmerged')"
+    )
+    found: dict[str, list[str]] = {}
+    for segment, customer in rows:
+        found.setdefault(segment, []).append(customer)
+    return found
+
+
+def stored_messages(store: Store, message: str | None = None) -> list[str]:
+    """The message ids that the store has; with ``message`` that one alone, where it is there."""
+    tables = [*message_tables(Registry.load(store)), "consents"]
+    which = "message_id IS NOT NULL" if message is None else "message_id = ?"
+    parts = " UNION ".join(f"SELECT message_id FROM {table} WHERE {which}" for table in tables)
+    rows = store.rows(parts, [] if message is None else [message] * len(tables))
+    return [found for (found,) in rows]
