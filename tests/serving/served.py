@@ -72,11 +72,12 @@ class Served:
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> Served:
-        """Start the server and wait until it is ready."""
+    def start(self, *options: str) -> Served:
+        """Start the server, with further options, and wait until it is ready."""
         with (self.folder / "serve.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "shoal.cli", "-w", str(self.folder), "serve", "--port", str(self.port)],
+                [sys.executable, "-m", "shoal.cli", "-w", str(self.folder), "serve", "--port", str(self.port),
+                 *options],
                 stdout=log, stderr=log, env={**os.environ, "PYTHONFAULTHANDLER": "1"},
             )  # fmt: skip
         deadline = time.monotonic() + 120

@@ -46,11 +46,11 @@ async def begin(request: Request) -> StreamingResponse:
     sessions = service.sessions
     if sessions is None:
         raise HTTPException(503, "The workspace isn't ready.", {"Retry-After": "1"})
+    return StreamingResponse(_held(request, service, sessions), media_type="text/plain")
+
+
+async def _held(request: Request, service: Service, sessions: Sessions) -> AsyncIterator[str]:
     session = await asyncio.to_thread(sessions.begin)
-    return StreamingResponse(_held(request, service, sessions, session), media_type="text/plain")
-
-
-async def _held(request: Request, service: Service, sessions: Sessions, session: Session) -> AsyncIterator[str]:
     try:
         yield f"{session.id}\n"
         while not service.ending() and not await request.is_disconnected():
