@@ -177,3 +177,18 @@ def test_what_came_is_proposed_as_a_plan_that_is_accepted(served: Served) -> Non
         lambda: [(one["property"], one["problem"]) for one in served.get("/v1/plan/issues")["issues"]],
         lambda found: ("items", "missing") in found,
     )
+
+
+def test_a_new_purpose_counts_at_once(served: Served) -> None:
+    """Breaks if a purpose that was added needs a restart before a segment may serve it, or a consent be kept."""
+    served.track("ann", "Order Completed", revenue=30)
+    served.wait_for("buyers", {"ann"})
+    segment = served.folder / "segments" / "textable.yaml"
+    segment.write_text('name: Textable\npurpose: sms\nwhere: consents to "sms"\n')
+    wait_until(lambda: served.get("/v1/segments")["faults"], lambda found: "textable" in found)
+    settings = served.folder / "shoal.yaml"
+    settings.write_text(settings.read_text().replace("purposes:\n", "purposes:\n  sms: consent\n"))
+    wait_until(lambda: served.get("/v1/segments")["faults"], lambda found: "textable" not in found)
+    consent = {"consent": {"categoryPreferences": {"sms": True}}}
+    assert served.send(userId="ann", event="Order Completed", context=consent).status_code == 200
+    served.wait_for("textable", {"ann"})

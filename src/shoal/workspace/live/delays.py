@@ -5,6 +5,7 @@ Of an event the delay counts from the arrival of the call; of a window that ends
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from math import inf
 from typing import TYPE_CHECKING, Final
@@ -29,6 +30,9 @@ MOST = 200
 OTHER = "(other)"
 """Stands for all segments beyond that."""
 EVENT, TIME = "event", "time"
+FEW, MANY = 8, 1_000
+"""Changes of one entry up to which they are noted one by one, and from which on instants are rounded."""
+_ENDS = [bound * SECOND for bound in BOUNDS]
 _OCTAVES = 40
 
 
@@ -45,8 +49,7 @@ class Histogram:
         """Note so many delays of one length."""
         self.total += micros * many
         self.count += many
-        seconds = micros / SECOND
-        self.classes[next(i for i, bound in enumerate(BOUNDS) if seconds <= bound)] += many
+        self.classes[bisect_left(_ENDS, micros)] += many
 
 
 class Sketch:
@@ -129,22 +132,34 @@ class Delays:
             return
         delay = 0
         if kind == CALLS and calls:
-            delay = max(0, now - min([call.received for call in calls]))
+            first = calls[0].received if len(calls) == 1 else min([call.received for call in calls])
+            delay = max(0, now - first)
             self.calls.note(delay, len(calls))
         if not changes:
             return
         if now >= self._turn:
             self._turn_all(now)
-        # Counted first: at midnight a million may be due at one instant.
-        due = Counter([(c.segment, c.at) for _, c in changes if c.because == BY_TIME])
+        if len(changes) <= FEW:
+            for _, (_, slug, _, at, because) in changes:
+                if because == BY_TIME:
+                    self._note_late(slug, now - at, 1)
+                elif kind == CALLS:
+                    self._of(slug, EVENT).note(place_of(delay), delay, 1)
+            return
+        # Counted first: at midnight a million may be due together. Of very many the instant counts to a millisecond.
+        step = 1 if len(changes) < MANY else 1_000
+        due = Counter([(c.segment, c.at // step) for _, c in changes if c.because == BY_TIME])
         for (slug, at), many in due.items():
-            late = max(0, now - at)
-            self.expiries.note(late, many)
-            self._of(slug, TIME).note(place_of(late), late, many)
+            self._note_late(slug, now - at * step, many)
         if kind == CALLS:
             place = place_of(delay)
             for slug, many in Counter([c.segment for _, c in changes if c.because != BY_TIME]).items():
                 self._of(slug, EVENT).note(place, delay, many)
+
+    def _note_late(self, slug: str, micros: int, many: int) -> None:
+        late = max(0, micros)
+        self.expiries.note(late, many)
+        self._of(slug, TIME).note(place_of(late), late, many)
 
     def _of(self, slug: str, cause: str) -> Sketch:
         found = self._segments.get((slug, cause))
