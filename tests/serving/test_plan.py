@@ -192,3 +192,17 @@ def test_a_new_purpose_counts_at_once(served: Served) -> None:
     consent = {"consent": {"categoryPreferences": {"sms": True}}}
     assert served.send(userId="ann", event="Order Completed", context=consent).status_code == 200
     served.wait_for("textable", {"ann"})
+
+
+def test_an_erased_persons_value_stays_as_no_sample(served: Served) -> None:
+    """Breaks if what a person sent outlives them as the sample of what didn't fit."""
+    write_plan(served, PLAN.replace("traits: {plan: text}", "traits: {height: number}"))
+    wait_until(lambda: served.get("/v1/plan")["traits"], lambda found: found == {"height": "number"})
+    served.send("identify", userId="ann", traits={"height": "Qvarnstedt tall"})
+    wait_until(lambda: served.get("/v1/plan/issues")["issues"], lambda found: found and "Qvarn" in found[0]["sample"])
+    assert served.http.delete("/v1/profiles/ann", headers=served.bearer).status_code == 200
+    (left,) = served.get("/v1/plan/issues")["issues"]
+    assert (left["times"], left["sample"]) == (1, None)
+    assert served.stop() == 0
+    holding = [p.name for p in served.folder.rglob("*") if p.is_file() and b"Qvarnstedt" in p.read_bytes()]
+    assert holding == []
