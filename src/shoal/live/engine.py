@@ -181,14 +181,13 @@ class Engine:
         self.evaluator.evaluate(rows, np.full(len(rows), self.now), self.plan.everything, whole=True, quiet=True)
         return self._let_go()
 
-    def assume(self, members: Mapping[str, Iterable[str]]) -> None:
-        """Take memberships as they were published last; ``build`` tells what differs by now."""
+    def assume(self, members: Mapping[str, npt.NDArray[np.int64]]) -> None:
+        """Take memberships, the rows of each segment, as they were published last; ``build`` tells what differs by now."""
         self.evaluator.ensure()
-        bits, people = self.evaluator.bits, self.state.people
-        for slug, ids in members.items():
+        bits, gone = self.evaluator.bits, self.state.people.gone_rows
+        for slug, rows in members.items():
             if slug in self.evaluator.slots:
-                rows = {row for one in ids if (row := people.known(one)) is not None and not people.gone(row)}
-                new = np.array(sorted(rows), np.int64)
+                new = rows[~np.isin(rows, gone)] if gone else rows
                 slot = self.evaluator.slots[slug]
                 bits.flip(new[~bits.gather(new, slot)], slot)
 

@@ -270,9 +270,9 @@ class Evaluator:
                         table.insert(row, at)
 
     def expect(self, rows: Ints, t: int) -> None:
-        """Work out when customers are due, whatever their memberships are now."""
-        for sheet in self.sheets(rows, np.full(len(rows), t)):
-            shortest = np.full(len(sheet.rows), FAR, np.int64)
-            for form in self.segments.values():
-                shortest = np.minimum(shortest, np.abs(sheet.segment(form)))
-            self.dues.put(sheet.rows, np.where(shortest >= FAR, FAR, t + shortest))
+        """Work out when customers are due, and leave their memberships as they are."""
+        held = self.bits.words.copy()
+        self.evaluate(rows, np.full(len(rows), t), frozenset(self.segments), whole=True, quiet=True)
+        self.bits.words[:] = held
+        if self.machine is not None:
+            self.machine.forget_truths()

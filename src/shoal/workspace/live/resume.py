@@ -241,9 +241,8 @@ class Snapshots:
         is_stored: Callable[[str], bool],
     ) -> Core:
         head, arrays = found.head, found.arrays
+        # Those of the files may be others by now: the first look at them brings them in, as while it is served.
         definitions = {d["slug"]: definition_from_document(d) for d in head["definitions"]}
-        if definitions != self._workspace.definitions:
-            raise Unusable("the definitions have changed")
         types = _types(head["types"])
         schema = replace(self._workspace.schema, traits=types.traits, events=types.events)
         engine = Engine.from_arrays(head["engine"], _below("engine.", arrays), schema, definitions)
@@ -262,12 +261,10 @@ class Snapshots:
         core.extend, core.counts, core.grown = extend, Counts(), 0
 
     def _compare(self, core: Core) -> None:
-        """What may have been changed on the way to this start: by files of definitions, and by the tracking plan."""
+        """What opening the workspace may have changed: types by the tracking plan, thresholds by definitions of ranks."""
         schema = self._workspace.schema
         if (core.types.traits, core.types.events) != (schema.traits, schema.events):
             raise Unusable("the types of traits or properties have changed")
-        if core.engine.plan.definitions != self._workspace.definitions:
-            raise Unusable("the definitions have changed")
         ((known,),) = self._store.rows("SELECT count(*) FROM thresholds")
         if known != sum(map(len, core.engine.state.thresholds.values())):
             raise Unusable("the thresholds have changed")

@@ -32,7 +32,7 @@ from shoal.workspace.live.entries import COMMAND, TICK, Command, decode_command,
 from shoal.workspace.live.intake import Acknowledgements, LiveIntake, Queue
 from shoal.workspace.live.keeper import LIVE_DEFINITIONS, LIVE_NOW, LOG_POSITION, Keeper
 from shoal.workspace.live.resume import Snapshots
-from shoal.workspace.live.stored import defined_in, newest_change, published_members, stored_changes, stored_messages
+from shoal.workspace.live.stored import defined_in, newest_change, stored_changes, stored_messages
 from shoal.workspace.live.stream import Stream
 from shoal.workspace.live.webhooks import Webhooks
 from shoal.workspace.privacy import Forgotten, cleaned
@@ -188,8 +188,7 @@ class Live:
         types = Types(schema.traits, schema.events)
         full = replace(schema, traits=types.traits, events=types.events)
         at = self._begun() if now is None else now
-        engine = load_engine(self._reading, full, definitions, at)
-        engine.assume(published_members(self._reading))
+        engine = load_engine(self._reading, full, definitions, at, published=True)
         if now is not None:
             # What was published up to there is what held there; time that has passed since is published by the start.
             engine.expect()

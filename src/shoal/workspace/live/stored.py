@@ -1,4 +1,4 @@
-"""What the store says of a live workspace: changes that were published, memberships, message ids, definitions."""
+"""What the store says of a live workspace: changes that were published, message ids, definitions."""
 
 from __future__ import annotations
 
@@ -41,18 +41,6 @@ def stored_changes(store: Store, seq: int, most: int) -> list[Numbered]:
         [seq, most if most >= 0 else 1 << 62],
     )
     return [Numbered(number, Change(*rest)) for number, *rest in rows]
-
-
-def published_members(store: Store) -> dict[str, list[str]]:
-    """Who is in each segment, as it was last published."""
-    rows = store.rows(
-        "SELECT segment, c.id FROM (SELECT segment, customer, arg_max(change, seq) AS change FROM membership_changes "
-        "GROUP BY segment, customer) m JOIN customers c ON c.key = m.customer WHERE change IN ('entered', 'unmerged')"
-    )
-    found: dict[str, list[str]] = {}
-    for segment, customer in rows:
-        found.setdefault(segment, []).append(customer)
-    return found
 
 
 def stored_messages(store: Store, message: str | None = None) -> list[str]:
