@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -151,6 +152,29 @@ def test_jobs_are_run_by_the_server(loading: Served) -> None:
     assert [one["state"] for one in asked(loading.folder, "jobs", "history")] == ["done"]
     assert asked(loading.folder, "run-due") == []
     assert run(loading.folder, "jobs", "run", "nightl").returncode == 2
+
+
+def test_old_events_are_removed_beside_the_server(tmp_path: Path) -> None:
+    """Breaks if `shoal retain` works on the store alone, and the server goes on with what is gone."""
+    folder = shop(tmp_path / "shop", {"viewers": 'did "Page Viewed"'})
+    (folder / "shoal.yaml").write_text(f"{SETTINGS}retention: {{Page Viewed: 5 days}}\n")
+    found = Served(folder)
+    try:
+        found.start()
+        now = datetime.now(UTC)
+        for who, days in (("old", 9), ("new", 1)):
+            at = (now - timedelta(days=days)).isoformat()
+            assert found.send("page", userId=who, name="Home", timestamp=at).status_code == 200
+        found.wait_for("viewers", {"old", "new"}, 60)
+        assert asked(folder, "retain", "--dry-run")["events"] == {"Page Viewed": 1}
+        assert asked(folder, "retain")["events"] == {"Page Viewed": 1}
+        found.wait_for("viewers", {"new"})
+        told = [(c["customer"], c["change"]) for c in found.changes()]
+        assert sorted(told) == [("new", "entered"), ("old", "entered"), ("old", "left")]
+        with api.open(folder) as ws:
+            assert ws.segments.publish().total == 0
+    finally:
+        found.close()
 
 
 def test_a_slow_question_stalls_no_event_and_ctrl_c_ends_it_in_the_server(served: Served) -> None:

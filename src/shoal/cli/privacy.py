@@ -92,12 +92,15 @@ def export_person(ctx: click.Context, identifier: str, output: Path) -> None:
 def retain(ctx: click.Context, dry_run: bool, json_: bool) -> None:
     """Remove the events that retention: in shoal.yaml keeps no longer."""
     with opened(ctx) as ws:
-        gone = ws.privacy.expire(dry_run=dry_run)
-        if not dry_run:
-            ws.privacy.compact()
-            if gone:
-                ws.refresh()
-                ws.segments.publish(because="retention")
+        if dry_run:
+            gone = ws.privacy.expire(dry_run=True)
+        else:
+            with ws.changing():
+                gone = ws.privacy.expire()
+                ws.privacy.compact()
+                if gone:
+                    ws.refresh()
+                    ws.segments.publish(because="retention")
         for sentence in ws.config.retention.unknown(ws.schema.events):
             click.echo(sentence, err=True)
         if json_:

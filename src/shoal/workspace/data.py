@@ -258,7 +258,7 @@ class Data:
         ws = self._ws
         fresh = not ws.store.rows("SELECT 1 FROM traits WHERE score LIMIT 1")
         at = ws.now()
-        with ws.store.transaction():
+        with ws.changing(), ws.store.transaction():
             done = compute_traits(ws.store, ws.config.revenue, at, at, recalibrate=recalibrate)
             for days in BACKFILL_DAYS if fresh else ():
                 compute_traits(ws.store, ws.config.revenue, at - days * clock.DAY, at)

@@ -90,7 +90,9 @@ class Plans:
             self.current = before or _last_good(store)
         else:
             self.fault, self.current = None, found
-            _record(store, found, self._ws.now() if now is None else now)
+            if self._ws.served is None:
+                # Beside a server it is the server who keeps versions.
+                _record(store, found, self._ws.now() if now is None else now)
         self.conflicts = tuple(self._wanted(Registry.load(store))[1])
         return self.current != before
 

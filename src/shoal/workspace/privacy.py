@@ -198,9 +198,12 @@ class Privacy:
     def expire(self, *, dry_run: bool = False) -> dict[str, int]:
         """Remove the events that ``retention:`` keeps no longer; how many, by event. ``compact`` is still to come."""
         rules = self._ws.config.retention
-        gone = expire(self._ws.store, rules, self._ws.now(), dry_run=dry_run) if rules else {}
-        if gone and not dry_run:
-            self.drop_snapshots()
+        if not rules or dry_run:
+            return expire(self._ws.store, rules, self._ws.now(), dry_run=True) if rules else {}
+        with self._ws.changing():
+            gone = expire(self._ws.store, rules, self._ws.now())
+            if gone:
+                self.drop_snapshots()
         return gone
 
 

@@ -426,14 +426,15 @@ class Segments:
     def publish(self, *, because: str = "evaluation") -> Published:
         """Refresh thresholds, evaluate all segments now and append what changed to their history."""
         ws = self._ws
-        at = ws.now()
-        if not rank_new(ws.engine, ws.definitions, at):
-            ws.engine.refresh_thresholds(ws.definitions, at, at)
-        found = ws.engine.evaluate(ws.definitions, at)
-        try:
-            return publish(ws.store, found, received=at, because=because)
-        finally:
-            found.close()
+        with ws.changing():
+            at = ws.now()
+            if not rank_new(ws.engine, ws.definitions, at):
+                ws.engine.refresh_thresholds(ws.definitions, at, at)
+            found = ws.engine.evaluate(ws.definitions, at)
+            try:
+                return publish(ws.store, found, received=at, because=because)
+            finally:
+                found.close()
 
 
 def _node(where: Condition | Built) -> Condition:
