@@ -38,11 +38,11 @@ PUSH, AND, OR, NOT, UNLESS_FALSE, UNLESS_TRUE = range(6)
 # ------------------------------------------------------------ the context
 (X_TABLES, X_COLUMNS, X_ATOMS, X_FRAMES, X_ZONE, X_CODE, X_STARTS, X_SLOTS, X_BITS, N_SLOTS) = range(10)
 (X_DUES, X_LEAST, X_EXISTS, X_FIRST, X_FILTERS) = range(10, 15)
-(N_ATOMS, N_SEGMENTS, X_ATOM_STARTS, X_TABLE_ATOMS, X_MASKS, N_MASKS, N_TABLES) = range(15, 22)
-"""The atoms of each table, and of each atom the segments that hang on it, as words of bits."""
-CONTEXT_WIDTH = 22
+(N_ATOMS, N_SEGMENTS, X_ATOM_STARTS, X_TABLE_ATOMS, X_MASKS, N_MASKS, N_TABLES, X_TABLES_OF) = range(15, 23)
+"""The atoms of each table, and of each atom the segments that hang on it, as words of bits; of each segment the tables."""
+CONTEXT_WIDTH = 23
 """The zone's changes of offset: first how many, then of each the instant and microseconds ahead, and where they end."""
 
 # ------------------------------------------------------------ room for a batch of events
 (R_STATE, R_ROWS, R_WHICH, R_TS, R_MIDS, R_FLAGS, R_VALUES, R_WIDE, R_DIRTY, R_SEEN, R_ODD, R_NUMBERS) = range(12)
-(R_STAMPS, R_STACK, R_OUT, R_MOST) = range(12, 16)
+(R_STAMPS, R_STACK, R_OUT, R_MOST, R_ASKED) = range(12, 17)

@@ -260,9 +260,11 @@ class Machine:
         self._table_atoms = np.array(order or [0], np.int64)
         self._atom_starts = np.searchsorted(tables[order], np.arange(len(self.tables) + 1)).astype(np.int64)
         self.masks = np.zeros((len(self._rows_of_atoms), len(self.slugs) // 64 + 1), np.uint64)
+        self._tables_of = np.zeros(len(self.slugs) + 1, np.uint64)
         for s, form in enumerate(self._forms):
             for a in atoms_of(form):
                 self.masks[a, s >> 6] |= np.uint64(1 << (s & 63))
+                self._tables_of[s] |= np.uint64(1 << (int(tables[a]) & 63))
 
     def _bind_rest(self) -> None:
         x = self.context
@@ -279,6 +281,7 @@ class Machine:
             (at.X_ATOM_STARTS, self._atom_starts),
             (at.X_TABLE_ATOMS, self._table_atoms),
             (at.X_MASKS, self.masks),
+            (at.X_TABLES_OF, self._tables_of),
         ):
             x[pointer] = array.ctypes.data
         x[at.X_STARTS], x[at.X_SLOTS] = self._begins.ctypes.data, self._slot_row.ctypes.data

@@ -37,6 +37,8 @@ class Room:
         self.flags: npt.NDArray[np.uint64] = np.zeros(many, np.uint64)
         self.values: Ints = np.full((many, wide), MISSING, np.int64)
         self.dirty: npt.NDArray[np.uint64] = np.zeros((many, masks), np.uint64)
+        self.asked: npt.NDArray[np.uint64] = np.zeros(many, np.uint64)
+        """The tables of those segments, a bit each."""
         self.seen: npt.NDArray[np.bool_] = np.zeros(many, np.bool_)
         self.odd: npt.NDArray[np.bool_] = np.zeros(many, np.bool_)
         self.state: Ints = np.zeros(5, np.int64)
@@ -50,7 +52,7 @@ class Room:
         self.addresses: Ints = np.array([
             *(a.ctypes.data for a in (self.state, self.rows, self.which, self.ts, self.mids, self.flags, self.values)), wide,
             *(a.ctypes.data for a in (self.dirty, self.seen, self.odd, self.numbers, self.stamps, self.stack, self.out)),
-            _MOST_FLIPS,
+            _MOST_FLIPS, self.asked.ctypes.data,
         ], np.int64)  # fmt: skip
         """Where all that stands, as ``layout`` says."""
 

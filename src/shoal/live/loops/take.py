@@ -30,12 +30,13 @@ from shoal.live.loops.memory import (
     rel,
     span,
     u32,
+    u64,
     value,
 )
 from shoal.live.loops.single import judge
 from shoal.live.values import FAR
 
-SOON, NEXT = 12, 6
+SOON, NEXT, LAST = 12, 6, 3
 """So many events ahead memory is asked for: the customer's places in tables, then what stands there."""
 
 
@@ -124,44 +125,81 @@ def lowest_bit(word):
 
 
 @njit
-def is_any(words, i, wide):
-    """Whether any bit of a row of words is set."""
-    for m in range(wide):
-        if words[i, m] != 0:
-            return True
-    return False
+def ask_dirty(context, row, i, dirty):
+    """Have the memberships that an event may change brought into the cache; returns the tables of those segments, a bit each."""
+    found = np.uint64(0)
+    words, tables = context[at.X_BITS] + (row >> 6) * context[at.N_SLOTS] * 8, context[at.X_TABLES_OF]
+    for m in range(context[at.N_MASKS]):
+        word = dirty[i, m]
+        while word != 0:
+            s = m * 64 + lowest_bit(word)
+            word &= word - np.uint64(1)
+            if s >= context[at.N_SEGMENTS]:
+                break
+            found |= u64(tables, s)
+            prefetch(words + 8 * i64(context[at.X_SLOTS], s))
+    return found
 
 
 @njit
-def ask_starts(context, tables, row):
-    """Have where a customer's entries begin brought into the cache, of all tables."""
+def ask_starts(context, tables, row, asked):
+    """Have where a customer's entries begin brought into the cache, of some tables."""
+    prefetch(context[at.X_EXISTS] + 8 * row)
+    prefetch(context[at.X_DUES] + 8 * row)
     for k in range(context[at.N_TABLES]):
-        if row < of_table(tables, k, at.ROWS):
+        if asked >> np.uint64(k & 63) & np.uint64(1) != 0 and row < of_table(tables, k, at.ROWS):
             prefetch(of_table(tables, k, at.START) + 4 * row)
 
 
 @njit
-def ask_newest(context, tables, columns, row):
-    """And a customer's newest entries."""
-    prefetch(context[at.X_BITS] + (row >> 6) * context[at.N_SLOTS] * 8)
+def ask_newest(tables, columns, k, row):
+    """And a customer's newest entries, or which run they are."""
+    if row >= of_table(tables, k, at.ROWS):
+        return
+    start = of_table(tables, k, at.START)
+    begin, end = np.int64(u32(start, row)), np.int64(u32(start, row + 1))
+    if begin >= MOVED:
+        prefetch(of_table(tables, k, at.RUN_AT) + 8 * (begin - MOVED))
+        prefetch(of_table(tables, k, at.RUN_COUNT) + 8 * (begin - MOVED))
+        return
+    if end == begin or end >= MOVED:
+        return
+    last = end - 1
+    prefetch(of_table(tables, k, at.TS) + last * of_table(tables, k, at.TS_SIZE))
+    if of_table(tables, k, at.LAST_FILTER) > of_table(tables, k, at.FIRST_FILTER):
+        prefetch(of_table(tables, k, at.FLAGS) + last * of_table(tables, k, at.FLAG_SIZE))
+    first = of_table(tables, k, at.FIRST_COLUMN)
+    for c in range(first, first + of_table(tables, k, at.MANY_COLUMNS)):
+        prefetch(of_column(columns, c, at.BASE) + last * of_column(columns, c, at.SIZE))
+
+
+@njit
+def ask_run(tables, columns, k, row):
+    """And the newest entries of a run."""
+    if row >= of_table(tables, k, at.ROWS):
+        return
+    begin = np.int64(u32(of_table(tables, k, at.START), row))
+    if begin < MOVED:
+        return
+    run = begin - MOVED
+    last = i64(of_table(tables, k, at.RUN_AT), run) + i64(of_table(tables, k, at.RUN_COUNT), run) - 1
+    prefetch(of_table(tables, k, at.TAIL_TS) + 8 * last)
+    if of_table(tables, k, at.LAST_FILTER) > of_table(tables, k, at.FIRST_FILTER):
+        prefetch(of_table(tables, k, at.TAIL_FLAGS) + 8 * last)
+    first = of_table(tables, k, at.FIRST_COLUMN)
+    for c in range(first, first + of_table(tables, k, at.MANY_COLUMNS)):
+        prefetch(of_column(columns, c, at.TAIL) + 8 * last)
+
+
+@njit
+def ask_tables(context, tables, columns, row, asked, runs):
+    """The newest entries of some tables."""
     for k in range(context[at.N_TABLES]):
-        if row >= of_table(tables, k, at.ROWS):
-            continue
-        start = of_table(tables, k, at.START)
-        begin, end = np.int64(u32(start, row)), np.int64(u32(start, row + 1))
-        if begin >= MOVED:
-            prefetch(of_table(tables, k, at.RUN_AT) + 8 * (begin - MOVED))
-            prefetch(of_table(tables, k, at.RUN_COUNT) + 8 * (begin - MOVED))
-            continue
-        if end == begin or end >= MOVED:
-            continue
-        last = end - 1
-        prefetch(of_table(tables, k, at.TS) + last * of_table(tables, k, at.TS_SIZE))
-        if of_table(tables, k, at.LAST_FILTER) > of_table(tables, k, at.FIRST_FILTER):
-            prefetch(of_table(tables, k, at.FLAGS) + last * of_table(tables, k, at.FLAG_SIZE))
-        first = of_table(tables, k, at.FIRST_COLUMN)
-        for c in range(first, first + of_table(tables, k, at.MANY_COLUMNS)):
-            prefetch(of_column(columns, c, at.BASE) + last * of_column(columns, c, at.SIZE))
+        if asked >> np.uint64(k & 63) & np.uint64(1) != 0:
+            if runs:
+                ask_run(tables, columns, k, row)
+            else:
+                ask_newest(tables, columns, k, row)
 
 
 @cached
@@ -190,6 +228,7 @@ def take(context, room, many, now):
     numbers = carray(pointer(room[at.R_NUMBERS]), (context[at.N_ATOMS] + 1,), np.int64)
     stamps = carray(pointer(room[at.R_STAMPS]), (context[at.N_ATOMS] + 1,), np.int64)
     stack = carray(pointer(room[at.R_STACK]), (1 << 20,), np.int64)
+    asked = carray(pointer(room[at.R_ASKED]), (many,), np.uint64)
     out = carray(pointer(room[at.R_OUT]), (room[at.R_MOST], 3), np.int64)
     tables, columns, atoms, frames, turns, code = parts(context)
     simple = carray(pointer(context[at.X_FILTERS]), (1 << 40, 4), np.int64)
@@ -197,19 +236,27 @@ def take(context, room, many, now):
         dirty[:many] = 0
         seen[:many] = False
         odd[:many] = False
-    few = many <= NEXT
+    few, everything = many <= NEXT, ~np.uint64(0)
     for i in range(many if few else 0):
-        ask_starts(context, tables, rows[i])
+        ask_starts(context, tables, rows[i], everything)
     while state[0] < many:
         i = state[0]
-        if i + SOON < many and rows[i + SOON] < of_table(tables, which[i + SOON], at.ROWS):
-            prefetch(of_table(tables, which[i + SOON], at.START) + 4 * rows[i + SOON])
+        if not few:
+            if i + SOON < many:
+                r = rows[i + SOON]
+                prefetch(context[at.X_EXISTS] + 8 * r)
+                if r < of_table(tables, which[i + SOON], at.ROWS):
+                    prefetch(of_table(tables, which[i + SOON], at.START) + 4 * r)
+            if i + NEXT < many:
+                ask_newest(tables, columns, which[i + NEXT], rows[i + NEXT])
+            if i + LAST < many:
+                ask_run(tables, columns, which[i + LAST], rows[i + LAST])
         row, x = rows[i], ts[i]
         place = add(tables, columns, simple, which[i], row, x, mids[i], flags, values, i)
         if place < 0:
             return False
         if few:
-            ask_newest(context, tables, columns, row)
+            ask_tables(context, tables, columns, row, everything, False)
         if x < i64(context[at.X_FIRST], row):
             put_i64(context[at.X_FIRST], row, x)
         if x < i64(context[at.X_EXISTS], row):
@@ -223,18 +270,20 @@ def take(context, room, many, now):
         state[0] = i + 1
     words = carray(pointer(context[at.X_BITS]), (1 << 50, context[at.N_SLOTS]), np.uint64)
     segments = context[at.N_SEGMENTS]
-    if not few:
-        for i in range(state[1], min(many, state[1] + SOON)):
-            ask_starts(context, tables, rows[i])
-        for i in range(state[1], min(many, state[1] + NEXT)):
-            ask_newest(context, tables, columns, rows[i])
+    for i in range(state[1], min(many, state[1] + SOON)):
+        asked[i] = ask_dirty(context, rows[i], i, dirty)
+        ask_starts(context, tables, rows[i], asked[i])
     while state[1] < many:
         i = state[1]
-        if i + SOON < many and is_any(dirty, i + SOON, context[at.N_MASKS]):
-            ask_starts(context, tables, rows[i + SOON])
-        if i + NEXT < many and is_any(dirty, i + NEXT, context[at.N_MASKS]):
-            ask_newest(context, tables, columns, rows[i + NEXT])
-        if not is_any(dirty, i, context[at.N_MASKS]):
+        if i + SOON < many:
+            asked[i + SOON] = ask_dirty(context, rows[i + SOON], i + SOON, dirty)
+            if asked[i + SOON] != 0:
+                ask_starts(context, tables, rows[i + SOON], asked[i + SOON])
+        if i + NEXT < many and asked[i + NEXT] != 0:
+            ask_tables(context, tables, columns, rows[i + NEXT], asked[i + NEXT], False)
+        if i + LAST < many and asked[i + LAST] != 0:
+            ask_tables(context, tables, columns, rows[i + LAST], asked[i + LAST], True)
+        if asked[i] == 0:
             state[1] = i + 1
             continue
         if out.shape[0] - state[2] < segments:
