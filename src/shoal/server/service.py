@@ -28,7 +28,8 @@ from shoal.workspace.logs import configure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from functools import partial
+from pathlib import Path
 
     from shoal.config import ServerSettings
     from shoal.customers.tracking import Call
@@ -60,6 +61,8 @@ class Service:
         self.sessions: Sessions | None = None
         self.ending: Callable[[], bool] = lambda: False
         """Whether the server has been told to stop."""
+        self.stop: Callable[[], None] = lambda: None
+        """Tells the server to stop."""
         self._reload: Reload | None = None
         self.clock = workspace.clock
         self.keys = Keys(workspace.store.cursor())
@@ -104,9 +107,11 @@ class Service:
             live = Live(self.workspace, Busy)
             live.delays.most = self.workspace.config.server.measured_segments
             live.start()
-        except ShoalError as error:
+        except Exception as error:
+            told = str(error) if isinstance(error, ShoalError) else type(error).__name__
+            _logger.error("the workspace can't be made live: %s", told, exc_info=error)
             self.failure = error
-            _logger.error("the workspace can't be made live: %s", error)
+            self.stop()
             return
         for watcher in self._watchers:
             watcher(live)
@@ -210,6 +215,9 @@ def serve(workspace: Workspace, settings: ServerSettings) -> None:
     try:
         running = server(app, host=host, port=port)
         service.ending = lambda: running.should_exit
+        service.stop = partial(setattr, running, "should_exit", True)
+        if service.failure is not None:
+            service.stop()
         # Whoever answers a request waits for the interpreter at most so long while memberships are worked out.
         sys.setswitchinterval(SWITCH)
         running.run()
