@@ -8,6 +8,7 @@ import secrets
 import signal
 import sys
 from dataclasses import fields
+from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,7 @@ from shoal.workspace.logs import configure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from functools import partial
-from pathlib import Path
+    from pathlib import Path
 
     from shoal.config import ServerSettings
     from shoal.customers.tracking import Call
@@ -56,7 +56,7 @@ class Service:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.live: Live | None = None
-        self.failure: ShoalError | None = None
+        self.failure: Exception | None = None
         self.running: Running | None = None
         self.sessions: Sessions | None = None
         self.ending: Callable[[], bool] = lambda: False
