@@ -7,6 +7,8 @@ import hmac
 import json
 import signal
 import stat
+import subprocess
+import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -263,3 +265,16 @@ def test_a_segment_may_ask_for_what_came_before_anybody_asked(served: Served) ->
     served.wait_for("coded", {"c3", "c9"})
     found = served.http.post("/v1/preview", json={"where": 'tier = "gold"'}, headers=served.bearer).json()
     assert (found["count"], found["sample"]) == (1, ["c3"])
+
+
+def test_a_server_that_cannot_come_to_life_ends_and_says_why(served: Served) -> None:
+    """Breaks if a server whose log is damaged stays up and says for ever that it is starting."""
+    served.track("ann", "Order Completed", revenue=30)
+    served.wait_for("buyers", {"ann"})
+    served.stop(signal.SIGKILL)
+    for file in (served.folder / ".shoal" / "log").glob("*.log"):
+        file.write_bytes(b"not a log" * 20)
+    command = [sys.executable, "-m", "shoal.cli", "-w", str(served.folder), "serve", "--port", str(served.port)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode not in (0, 1)
+    assert str(served.folder / ".shoal" / "log") in done.stderr
