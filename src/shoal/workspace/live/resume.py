@@ -279,8 +279,8 @@ class Snapshots:
 
     def disown(self) -> None:
         """Let no snapshot count any more, before something else changes the store."""
+        self._token = None  # One that is being written is given up.
         with self._writing:
-            self._token = None
             self._store.execute("DELETE FROM meta WHERE key = ?", [SNAPSHOT_TOKEN])
             self._drop()
 
@@ -290,7 +290,8 @@ class Snapshots:
 
     def needed(self, stored: int) -> int:
         """The entry up to which the log isn't needed any more, where the store has it up to ``stored``."""
-        return stored if self.position is None else min(stored, self.position)
+        position = self.position
+        return stored if position is None else min(stored, position)
 
     # ------------------------------------------------------------ writing
 
@@ -310,9 +311,12 @@ class Snapshots:
         """Capture the state, where that is wanted; the apply loop asks between two entries."""
         if self._wanted is None or core.engine.has_touched:
             return
-        begun = stopwatch()
-        with lock:
-            captured = self._capture(core, position, self._wanted)
+        begun, captured = stopwatch(), None
+        try:
+            with lock:
+                captured = self._capture(core, position, self._wanted)
+        except Exception as error:
+            self._gave_up(error)
         self.pause = stopwatch() - begun
         with self._state:
             self._wanted, self._captured = None, captured
@@ -330,8 +334,11 @@ class Snapshots:
             self._state.notify_all()
         if self._thread is not None:
             self._thread.join()
-        if core is not None and position != self.position and not core.engine.has_touched:
-            self._write(self._capture(core, position, Room(0)), None)
+        try:
+            if core is not None and position != self.position and not core.engine.has_touched:
+                self._write(self._capture(core, position, Room(0)), None)
+        except Exception as error:
+            self._gave_up(error)
         self._store.close()
 
     def _capture(self, core: Core, position: int, room: Room) -> Captured:
@@ -343,8 +350,17 @@ class Snapshots:
         while not self._stopped:
             with self._state:
                 self._state.wait_for(lambda: self._stopped, LOOK)
-            if not self._stopped and self._is_due(applied()):
-                self._once(flush)
+            try:
+                if not self._stopped and self._is_due(now := applied()):
+                    self._last, self._at = now, stopwatch()
+                    self._once(flush)
+            except Exception as error:
+                self._gave_up(error)
+
+    def _gave_up(self, error: Exception) -> None:
+        """A snapshot is a cache: what goes wrong with one mustn't stop the server, nor keep the log from being dropped."""
+        self.position = None
+        _logger.error("a snapshot can't be written: %s", type(error).__name__, exc_info=error)
 
     def _is_due(self, applied: int) -> bool:
         more = applied - self._last
@@ -354,19 +370,20 @@ class Snapshots:
         room = Room(self._size * 5 // 4)
         with self._state:
             self._wanted, self._captured = room, None
-            self._state.wait_for(lambda: self._captured is not None or self._stopped)
+            self._state.wait_for(lambda: self._wanted is None or self._stopped)
             self._wanted, captured = None, self._captured
             self._captured = None
-        if captured is not None:
-            self._last, self._at = captured.position, stopwatch()
-            # It counts only when the store has all that it has, and the one before is deleted then.
-            if flush():
-                self._write(captured, self._breathe)
+        # It counts only when the store has all that it has, and the one before is deleted then.
+        if captured is not None and flush():
+            token = captured.token
+            self._write(captured, lambda: self._breathe(token))
 
-    def _breathe(self) -> None:
-        """Leave the disk to the log for a moment."""
+    def _breathe(self, token: str | None) -> None:
+        """Leave the disk to the log for a moment; give up what won't count, or is followed by the one of the end."""
         with self._state:
             self._state.wait_for(lambda: self._stopped, PAUSE)
+        if self._stopped or token != self._token:
+            raise Unusable("it was given up")
 
     def _write(self, captured: Captured, between: Callable[[], object] | None) -> None:
         head, arrays = captured.finished()
@@ -377,6 +394,8 @@ class Snapshots:
             try:
                 disk.save(self._folder, captured.position, head, arrays, keep=1, between=between)
                 self.position = captured.position
+            except Unusable:
+                return
             except ShoalError as error:
                 # The log isn't kept for the one before: a disk that is full has to get room again.
                 self.position = None
