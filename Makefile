@@ -44,7 +44,7 @@ bench: $(STAMPS)/test ## Measure against named baselines on millions of events; 
 	$(BIN)/python -m benchmarks.run
 
 soak: $(STAMPS)/test ## Long property runs and many kills
-	SHOAL_PROOF_WORLDS=2000 SHOAL_KILLS=60 $(BIN)/python -m pytest tests/proof tests/store -n auto -q -p no:randomly
+	$(BIN)/python -m benchmarks.soak
 
 test-engines: $(STAMPS)/engines ## Pass what depends on the engine with the oldest DuckDB that Shoal works with
 	SHOAL_PROOF_WORLDS=3 .venv-engines/bin/python -m pytest $(ENGINE_TESTS) -n auto --dist worksteal
