@@ -429,7 +429,7 @@ class Live:
 
     def _refusal(self) -> BaseException | None:
         backlog = self.backlog
-        if self.failure is not None or self.log.refusing is not None:
+        if self.failure is not None:
             return self._busy(10.0)
         if backlog.calls > MOST_WAITING or backlog.records > MOST_UNWRITTEN:
             return self._busy(1.0)
