@@ -89,12 +89,11 @@ class _Loading:
         self.store, self.engine, self.state = store, engine, engine.state
         self.registry = Registry.load(store)
         found = store.arrow("SELECT key, id, first_ts FROM customers")
-        if (np.diff(found.column(0).to_numpy()) < 0).any():
+        if (np.diff(_integers(found.column(0).chunks)) < 0).any():
             found = found.sort_by("key")
         keys, ids = _keys(found.column(0)), _texts(found.column(1))
         if not len(self.state.people):
-            first: npt.NDArray[np.int64] = found.column(2).cast("int64").fill_null(FAR).to_numpy()
-            self.state.people.fill(Ids.of_bytes(*ids), first.astype(np.int64))
+            self.state.people.fill(Ids.of_bytes(*ids), _integers(found.column(2).chunks, FAR).astype(np.int64))
             self._keys = _Keys(keys)
         else:
             # Those who came live got their rows as they came, and their keys as they were written.
@@ -190,13 +189,12 @@ class _Loading:
         keys: _Keys,
         fields: Mapping[str, Mapping[str, Field]],
     ) -> None:
-        rows = keys.rows_of(found.column(0).to_numpy())
-        ts = found.column(1).to_numpy()
+        rows, ts = keys.rows_of(_integers(found.column(0).chunks)), _integers(found.column(1).chunks)
         mids: Mids | list[str] = []
         if ordered:
             last = found.column(found.num_columns - 1)
             numeric = str(last.type) == "int64"
-            mids = Mids(last.to_numpy().astype(np.uint64)) if numeric else last.to_pylist()
+            mids = Mids(_integers(last.chunks).astype(np.uint64)) if numeric else last.to_pylist()
         columns: dict[str, Any] = {}
         for name, column in table.columns.items():
             if name in names:
@@ -235,7 +233,7 @@ class _Loading:
             "USING (segment)",
             [list(_CHANGES), names, len(names)],
         )
-        whose, what, ts, seq = (column.to_numpy() for column in found.columns)
+        whose, what, ts, seq = (_integers(column.chunks) for column in found.columns)
         order = np.lexsort((seq, whose))
         whose, what, ts = whose[order], what[order], ts[order]
         rows = self._keys.rows_of(whose & 0xFFFFFFFF)
@@ -273,8 +271,21 @@ class _Keys:
 
 
 def _keys(values: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    found: npt.NDArray[np.int64] = values.to_numpy().astype(np.int64)
-    return found
+    return _integers(values.chunks).astype(np.int64)
+
+
+def _integers(chunks: Sequence[pa.Array], missing: int = MISSING) -> npt.NDArray[Any]:
+    """Integers out of arrow's memory; pyarrow's own ways import pandas, where that is at hand, which takes as long as a load."""
+    parts: list[npt.NDArray[Any]] = []
+    for chunk in chunks:
+        known, content = chunk.buffers()
+        here = slice(chunk.offset, chunk.offset + len(chunk))
+        found = np.frombuffer(content, str(chunk.type))[here] if len(chunk) else np.zeros(0, np.int64)
+        if chunk.null_count:
+            bits = np.unpackbits(np.frombuffer(known, np.uint8), bitorder="little", count=here.stop)
+            found = np.where(bits[here] != 0, found, missing)
+        parts.append(found)
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
 
 def _texts(values: pa.ChunkedArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
@@ -336,16 +347,14 @@ def _stored(values: pa.ChunkedArray, column: Column, fields: Mapping[str, Field]
     import pyarrow as pa
 
     if column.kind in _INTEGERS:
-        whole = values.cast(pa.int64())
-        found: npt.NDArray[np.int64] = (whole.fill_null(MISSING) if whole.null_count else whole).to_numpy()
-        return found
+        return _integers(values.cast(pa.int64()).chunks)
     if column.kind is not Kind.TEXT:
         return [_value(value, column.kind, fields) for value in values.to_pylist()]
     coded = values.dictionary_encode().combine_chunks()
     if isinstance(coded, pa.ChunkedArray):
         coded = coded.chunk(0) if coded.num_chunks else pa.array([], pa.string()).dictionary_encode()
     numbers = np.array([column.encode(word) for word in coded.dictionary.to_pylist()] + [-1], np.int64)
-    stored: npt.NDArray[np.int64] = numbers[coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
+    stored: npt.NDArray[np.int64] = numbers[_integers([coded.indices], -1)]
     return stored
 
 
