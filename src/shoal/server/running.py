@@ -7,6 +7,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from shoal.clock import SECOND, Clock
+from shoal.server.child import in_child
 from shoal.workspace.scheduling import Scheduler
 from shoal.workspace.scheduling.work import WORK
 
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from shoal.workspace.live import Live
     from shoal.workspace.scheduling.work import Work
 
-CHANGING = ("load", "publish", "recalibrate", "expire")
-"""The kinds of jobs that change the store by themselves: memberships are read anew after them."""
+CHANGING = ("expire",)
+"""The kinds of jobs that change the store in this process: memberships are read anew after them."""
+LONG = ("load", "publish", "recalibrate", "report")
+"""The kinds that work long, in a process of their own."""
 LOOK = 30.0
 """Seconds between two looks at the calendar at most."""
 
@@ -33,9 +36,10 @@ class Running:
     def __init__(self, workspace: Workspace, live: Live) -> None:
         self._clock = Clock()
         self._cursor = workspace.store.cursor()
-        work = {kind: (_exclusive if kind in CHANGING else _alone)(live, do) for kind, do in WORK.items()}
-        self.scheduler = Scheduler(workspace, store=self._cursor, clock=self._clock, work=work)
         self._stop = Flag()
+        work = {kind: (_exclusive if kind in CHANGING else _alone)(live, do) for kind, do in WORK.items()}
+        work |= dict.fromkeys(LONG, in_child(self._stop))
+        self.scheduler = Scheduler(workspace, store=self._cursor, clock=self._clock, work=work)
         self._thread = Thread(target=self._run, name="jobs", daemon=True)
 
     def start(self) -> None:
@@ -43,7 +47,7 @@ class Running:
         self._thread.start()
 
     def close(self) -> None:
-        """Finish the job that runs, and end."""
+        """Finish the job that runs, or end its process, and end."""
         self._stop.set()
         self._thread.join()
         self._cursor.close()
