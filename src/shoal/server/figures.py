@@ -75,7 +75,9 @@ def _of_state(live: Live) -> Iterator[str]:
     yield from _one("shoal_customers", "gauge", "Customers in memory.", customers)
     yield from _one("shoal_segments", "gauge", "Segments in force.", len(live.definitions))
     yield from _one("shoal_state_bytes", "gauge", "Memory of customers and memberships.", size)
-    yield from _one("shoal_snapshot_pause_seconds", "gauge", "How long entries waited for the last snapshot.", live.snapshots.pause)
+    yield from _one(
+        "shoal_snapshot_pause_seconds", "gauge", "How long entries waited for the last snapshot.", live.snapshots.pause
+    )
     resident = _resident()
     if resident is not None:
         yield from _one("process_resident_memory_bytes", "gauge", "Memory of the whole process.", resident)
