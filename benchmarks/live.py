@@ -6,11 +6,13 @@ or else in a temporary folder. CPU seconds are of all threads of a process of it
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ from benchmarks.measure import Cost, apart, surroundings, timed
 from benchmarks.segments import draw, written
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
 
@@ -49,11 +51,15 @@ def live(data: Path, work: Path, size: Size, counts: Sequence[int]) -> dict[str,
 
 def _loaded(folder: Path, definitions: Any = None) -> tuple[Engine, dict[str, Any]]:
     """An engine from the store, evaluated; compiled loops are warm then. A process's start isn't measured: numba's either."""
+    import numpy as np
+
     import shoal
     from shoal.live.caching import has_numba
 
     if has_numba():
-        import shoal.live.loops
+        from shoal.live.table import Table
+
+        Table("warm").fill(np.zeros(1, np.int32), np.zeros(1, np.int64), [], {})
     from shoal.insight.resident import load_engine
 
     definitions = evaluating._definitions(draw(SEGMENTS)) if definitions is None else definitions
@@ -63,6 +69,15 @@ def _loaded(folder: Path, definitions: Any = None) -> tuple[Engine, dict[str, An
             found = load_engine(ws.store, ws.schema, definitions, ws.now(), recording=False)
         found.build(quiet=True)
     return found, cost.document()
+
+
+@contextmanager
+def _settled() -> Iterator[None]:
+    """What stands for good isn't looked through again and again for garbage."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def engine(folder: Path) -> dict[str, Any]:
@@ -109,7 +124,7 @@ def feeding(folder: Path) -> dict[str, Any]:
             found.apply_events(stream.events(found.now, many))
         columns = [stream.events(found.now + (i + 1) * many * 1_000, many) for i in range(batches)]
         cost, taken, cpu, changes = Cost(), [], [], 0
-        with cost.measured():
+        with _settled(), cost.measured():
             for events in columns:
                 begun, busy = time.perf_counter(), time.thread_time()
                 found.advance(int(events.ts[-1]))
@@ -193,7 +208,7 @@ def wave(folder: Path) -> dict[str, Any]:
         found.apply_events(stream.events(found.now, 10))
         events = [stream.events(due, 10) for _ in range(1_000)]
         cost, waits, cpu, changes = Cost(), [], [], 0
-        with cost.measured():
+        with _settled(), cost.measured():
             for batch in events if most else events[:1]:
                 begun, busy = time.perf_counter(), time.thread_time()
                 changes += len(found.advance(due, most)) + len(found.apply_events(batch))

@@ -118,6 +118,8 @@ def _filled(engine: Engine, machine: Machine, events: Events, rows: Ints) -> Roo
 
 
 def _bind(engine: Engine, machine: Machine) -> None:
+    if machine.is_bound(engine.now):
+        return
     engine.evaluator.ensure()
     machine.bind(engine.evaluator.frames(engine.now))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import chain, repeat
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
@@ -52,7 +51,6 @@ class Change(NamedTuple):
     because: str
 
 
-_change = partial(tuple.__new__, Change)
 _WHATS = ("left", "entered")
 _AT_AND_ROW = itemgetter(0, 1)
 _FEW = 24
@@ -354,8 +352,9 @@ class Engine:
         once = self.state.people.ids.texts(rows[firsts])
         counts = np.diff(firsts, append=len(rows)).tolist()
         names = chain.from_iterable(map(repeat, once, counts))
-        whats = [_WHATS[one] for one in truth.tolist()]
-        return list(map(_change, zip(names, slugs, whats, at.tolist(), repeat(because), strict=False)))
+        whats = map(_WHATS.__getitem__, truth.tolist())
+        told = zip(names, slugs, whats, at.tolist(), repeat(because), strict=False)
+        return list(map(tuple.__new__, repeat(Change), told))
 
     # ------------------------------------------------------------ touching
 

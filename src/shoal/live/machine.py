@@ -12,6 +12,7 @@ from shoal.live import layout as at
 from shoal.live.forms import Sort, atoms_of
 from shoal.live.program import Program
 from shoal.live.room import Room
+from shoal.live.table import MOVES
 from shoal.live.work import Work, is_backward, work_of
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Machine:
         self._alive: list[Any] = []
         self.tables: list[Table] = []
         self._sizes: tuple[int, int] = (-1, -1)
+        self._token: tuple[int, int, int] | None = None
         self._bound: tuple[Any, ...] = (None,) * 5
         self._versions: list[int] = []
         self._known_parts: list[tuple[int, int]] = []
@@ -119,8 +121,25 @@ class Machine:
 
     # ------------------------------------------------------------ what loops read
 
+    def is_bound(self, now: int) -> bool:
+        """Whether all arrays stand where they stood at the last ``bind``, and its frames hold at an instant."""
+        words, dues, exists, first, frames = self._bound
+        people = self.state.people
+        return (
+            self._token == (MOVES[0], len(people.ids), len(self.state.events))
+            and words is self.bits.words
+            and dues is self.dues.at
+            and exists is people.exists
+            and first is people.first
+            and frames.begin <= now < frames.end
+        )
+
     def bind(self, frames: Stretch) -> None:
         """Take up where arrays stand now, if any has moved."""
+        self._take_up(frames)
+        self._token = MOVES[0], len(self.state.people.ids), len(self.state.events)
+
+    def _take_up(self, frames: Stretch) -> None:
         state = self.state
         # Held, and not told by their ids: another array may get the id of one that is gone.
         arrays = (self.bits.words, self.dues.at, state.people.exists, state.people.first, frames)
@@ -299,7 +318,7 @@ class Machine:
 
     def forget_truths(self) -> None:
         """Ask anew which words make which condition true: there may be new ones."""
-        self._sizes = (-1, -1)
+        self._sizes, self._token = (-1, -1), None
 
     # ------------------------------------------------------------ running
 

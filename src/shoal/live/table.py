@@ -31,6 +31,8 @@ MOVED = 1 << 31
 UNSAID = -(1 << 31)
 """The number of a message id that isn't held."""
 MOST_FILTERS = 63
+MOVES = [0]
+"""How often an array of any table was replaced."""
 
 
 class Entry(NamedTuple):
@@ -81,8 +83,7 @@ class Table:
     def __init__(self, name: str, kinds: Mapping[str, Kind] | None = None, *, ordered: bool = True) -> None:
         self.name, self.ordered = name, ordered
         self.columns = {column: Column(kind) for column, kind in (kinds or {}).items()}
-        self.version = 0
-        """Counts whenever an array was replaced by another."""
+        self._version = 0
         self.filters: list[Callable[[Entry], bool]] = []
         self.start: Ints = np.zeros(1, np.uint32)
         self.ts: Ints = np.empty(0, np.int32)
@@ -91,6 +92,16 @@ class Table:
         self.mids: Mids = Mids()
         self.flags: Ints = np.empty(0, np.uint8)
         self._reset_tail()
+
+    @property
+    def version(self) -> int:
+        """Counts whenever an array was replaced by another."""
+        return self._version
+
+    @version.setter
+    def version(self, number: int) -> None:
+        self._version = number
+        MOVES[0] += 1
 
     def _reset_tail(self) -> None:
         self.sizes: Ints = np.zeros(2, np.int64)
