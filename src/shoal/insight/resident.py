@@ -173,12 +173,17 @@ class _Loading:
             what += ", origin AS mid"
         elif ordered:
             what, order = f"{what}, {MESSAGE_ID} AS mid", f" ORDER BY {owner}, ts, mid"
-        return self.store.arrow(f"SELECT {what} FROM {table} WHERE retired IS NULL{order}")
+        where = " WHERE retired IS NULL" if self._has_any(table, "retired") else ""
+        return self.store.arrow(f"SELECT {what} FROM {table}{where}{order}")
 
     def _all_by_origin(self, table: str) -> bool:
         """Whether no row has a message id of its own, so that ids are numbers of sixteen hex digits."""
-        ((found,),) = self.store.rows(f"SELECT count(message_id) FROM {table}")
-        return not found
+        return not self._has_any(table, "message_id")
+
+    def _has_any(self, table: str, column: str) -> bool:
+        """Whether a column isn't missing throughout; the store's statistics tell mostly."""
+        ((found,),) = self.store.rows(f"SELECT count({column}) FROM {table}")
+        return bool(found)
 
     def _fill(
         self,
