@@ -164,6 +164,7 @@ class _Sender(asyncio.Protocol):
         self._requests, self._until, self._pause = requests, until, pause
         self.delays: list[float] = []
         self.refused = 0
+        self._got = b""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -180,8 +181,11 @@ class _Sender(asyncio.Protocol):
         self._transport.write(payload)
 
     def data_received(self, data: bytes) -> None:
-        now = time.perf_counter()
-        taken = data.endswith(ANSWER)
+        self._got += data
+        if not _is_whole(self._got):
+            return
+        now, taken = time.perf_counter(), self._got.endswith(ANSWER)
+        self._got = b""
         if taken:
             self.delays.append(now - self._at)
         else:
@@ -192,6 +196,13 @@ class _Sender(asyncio.Protocol):
             return
         wait = 0.1 if not taken else 0.0 if self._pause is None else max(0.0, self._at + self._pause - now)
         asyncio.get_running_loop().call_later(wait, self._send)
+
+
+def _is_whole(answer: bytes) -> bool:
+    """Whether an answer has come with all of its body; head and body are sent one after the other."""
+    head, end, body = answer.partition(b"\r\n\r\n")
+    said = head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]
+    return bool(end) and len(body) >= int(said or 0)
 
 
 def cpu_of(pid: int) -> float:

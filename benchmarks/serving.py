@@ -114,6 +114,15 @@ class _Seen:
         self._pid, self._key, self._port = pid, key, port
         headers = {"Authorization": f"Bearer {key}"}
         self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=120)
+        self._ahead = min((self._difference() for _ in range(50)), key=lambda pair: pair[0])[1]
+        """Seconds by which the workspace's clock is ahead of ours: it goes on from the data's end."""
+
+    def _difference(self) -> tuple[float, float]:
+        """How long a question took, and the difference of the clocks by it."""
+        begun = time.time()
+        now = datetime.fromisoformat(self._http.get("/healthz").json()["now"]).timestamp()
+        took = time.time() - begun
+        return took, now - begun - took / 2
 
     def _figures(self, name: str) -> dict[str, float]:
         rows = [line for line in self._http.get("/metrics").text.splitlines() if line.startswith(name)]
@@ -175,7 +184,8 @@ class _Seen:
                 if line.startswith("data: "):
                     change = json.loads(line.removeprefix("data: "))
                     if change["segment"] == slug:
-                        late[change["change"]].append(time.time() - datetime.fromisoformat(change["at"]).timestamp())
+                        at = datetime.fromisoformat(change["at"]).timestamp()
+                        late[change["change"]].append(time.time() + self._ahead - at)
                         if sum(map(len, late.values())) >= many:
                             return
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import secrets
@@ -42,6 +43,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 TOKEN = "token"
 _logger = logging.getLogger("shoal.server")
 
+COLLECTED = (20_000, 20, 50)
+"""Objects after which cycles that nobody needs are looked for, as ``gc.set_threshold`` has it."""
 SWITCH = 0.0005
 """Seconds that a thread works before another that waits gets its turn."""
 
@@ -115,6 +118,10 @@ class Service:
             return
         for watcher in self._watchers:
             watcher(live)
+        # What stands by now stays: looking through it again and again for what nobody needs would hold calls up.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*COLLECTED)
         self.live = live
         self.running = Running(self.workspace, live)
         self.running.start()
@@ -153,6 +160,7 @@ class Service:
         """Finish what was taken, and release the workspace's files."""
         begun = stopwatch()
         _logger.info("stopping")
+        gc.unfreeze()
         if self._reload is not None:
             self._reload.close()
         if self.sessions is not None:

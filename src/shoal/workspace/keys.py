@@ -45,10 +45,13 @@ class Keys:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._by_hash: dict[str, Key] = {}
+        self._senders: set[str] = set()
+        """Secrets that may send, as they were met: each request would hash its own again."""
         self.reload()
 
     def reload(self) -> None:
         """Read the keys anew."""
+        self._senders = set()
         rows = self._store.rows("SELECT hash, id, name, scopes, created, revoked FROM api_keys ORDER BY created, id")
         self._by_hash = {
             digest: Key(one, name, frozenset(scopes.split()), created, revoked)
@@ -99,8 +102,14 @@ class Keys:
 
     def accepts(self, key: str) -> bool:
         """Whether a secret may send tracking calls."""
+        senders = self._senders
+        if key in senders:
+            return True
         found = self.of(key)
-        return found is not None and found.may("collect")
+        if found is None or not found.may("collect"):
+            return False
+        senders.add(key)
+        return True
 
     def close(self) -> None:
         """Release the connection."""

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 MOST_TOGETHER = 500
 """Calls of several requests that become one entry at most; more would make the first wait for the last."""
+SPACING = 0.002
+"""Seconds between two entries at least, unless one is full. An entry costs about as much as ten calls, so a lone call is sent
+at once, and many that come one by one share."""
 
 
 class Queue:
@@ -140,8 +143,8 @@ def _tell(loop: asyncio.AbstractEventLoop, call: Callable[[StoreError | None], N
 class LiveIntake:
     """The collection server's intake over the log.
 
-    While an entry is on its way to the disk, the calls of further requests gather; they become the next entry. So the
-    more comes at once, the more goes into one entry, and nobody waits for more than what is under way.
+    While an entry is on its way to the disk, and for a moment after it was sent, the calls of further requests gather; they
+    become the next entry. So the more comes at once, the more goes into one entry.
 
     Args:
         queue: to the apply loop.
@@ -160,6 +163,8 @@ class LiveIntake:
         self._queue, self._acknowledgements, self._busy, self._kept = queue, acknowledgements, busy, kept
         self._gathering: Gathering | None = None
         self._under_way = 0
+        self._last = 0.0
+        self._held = False
 
     async def submit(self, calls: Sequence[Call]) -> None:
         """Keep the calls; returns once they are safe on disk.
@@ -188,12 +193,23 @@ class LiveIntake:
         await future
 
     def _send_if_idle(self) -> None:
-        if self._gathering is not None and not self._under_way:
-            self._send(self._gathering)
+        gathering = self._gathering
+        if gathering is None or self._under_way or self._held:
+            return
+        wait = self._last + SPACING - gathering.loop.time()
+        if wait > 0:
+            self._held = True
+            gathering.loop.call_later(wait, self._let_go)
+        else:
+            self._send(gathering)
+
+    def _let_go(self) -> None:
+        self._held = False
+        self._send_if_idle()
 
     def _send(self, gathering: Gathering) -> None:
         """Make an entry of what has gathered."""
-        self._gathering = None
+        self._gathering, self._last = None, gathering.loop.time()
         try:
             position = self._queue.append(CALLS, encode(gathering.calls), gathering.calls)
         except Exception as error:
