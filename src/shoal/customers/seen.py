@@ -6,15 +6,17 @@ store, which happens once in many millions of messages, and for true copies.
 
 from __future__ import annotations
 
-from hashlib import blake2b
+from hashlib import md5
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     import numpy.typing as npt
+
+    Hashes = npt.NDArray[np.uint64]
 
 RUN = 1 << 17
 """So many ids are held as they are before they are sealed into a run of hashes."""
@@ -24,20 +26,22 @@ class Seen:
     """The message ids that are known.
 
     Args:
-        stored: says of an id whether the store has it.
+        stored: says which of some ids the store has.
     """
 
-    def __init__(self, stored: Callable[[str], bool]) -> None:
+    def __init__(self, stored: Callable[[Sequence[str]], Collection[str]]) -> None:
         self._stored = stored
         self._fresh: dict[str, None] = {}
+        self._hashes: list[Hashes] = []
+        """Of the fresh ids, and of copies that came meanwhile."""
         self._rolled: dict[str, None] = {}
-        self._runs: list[npt.NDArray[np.uint64]] = []
+        self._rolled_hashes: list[Hashes] = []
+        self._runs: list[Hashes] = []
 
-    def fill(self, ids: Iterable[str]) -> None:
-        """Take in the ids of the store."""
-        hashes = np.fromiter((_hash(one) for one in ids), np.uint64)
+    def fill(self, hashes: Hashes) -> None:
+        """Take in the ids of the store, by what DuckDB's ``md5_number_lower`` makes of them."""
         if len(hashes):
-            self._add_run(np.sort(hashes))
+            self._runs = _with_run(self._runs, np.sort(hashes))
 
     def add(self, message: str) -> bool:
         """Note an id; False where it was known already."""
@@ -52,21 +56,31 @@ class Seen:
             if new:
                 fresh[message] = None
             found.append(new)
-        if self._runs:
-            wanted = np.fromiter(map(_hash, messages), np.uint64, len(messages))
-            for run in self._runs:
-                places = np.minimum(np.searchsorted(run, wanted), len(run) - 1)
-                for i in np.flatnonzero(run[places] == wanted).tolist():
-                    if found[i] and self._stored(messages[i]):
-                        found[i] = False
-                        del fresh[messages[i]]
+        hashes = _hashed(messages)
+        self._hashes.append(hashes)
+        if doubtful := self._doubtful(hashes, found):
+            stored = self._stored([messages[i] for i in doubtful])
+            for i in doubtful:
+                if messages[i] in stored:
+                    found[i] = False
+                    del fresh[messages[i]]
         return found
 
+    def _doubtful(self, hashes: Hashes, new: list[bool]) -> list[int]:
+        """The places of ids that seem new, and whose hash is known."""
+        found: set[int] = set()
+        for run in self._runs:
+            places = np.minimum(np.searchsorted(run, hashes), len(run) - 1)
+            found.update(i for i in np.flatnonzero(run[places] == hashes).tolist() if new[i])
+        return sorted(found)
+
     @classmethod
-    def of(cls, stored: Callable[[str], bool], texts: Iterable[str], runs: Iterable[npt.NDArray[np.uint64]]) -> Seen:
+    def of(
+        cls, stored: Callable[[Sequence[str]], Collection[str]], texts: Sequence[str], runs: Iterable[Hashes]
+    ) -> Seen:
         """The ids of ``texts`` and ``runs``."""
         found = cls(stored)
-        found._fresh, found._runs = dict.fromkeys(texts), list(runs)
+        found._fresh, found._hashes, found._runs = dict.fromkeys(texts), [_hashed(texts)], list(runs)
         return found
 
     def texts(self) -> list[str]:
@@ -74,7 +88,7 @@ class Seen:
         return [*self._rolled, *self._fresh]
 
     @property
-    def runs(self) -> tuple[npt.NDArray[np.uint64], ...]:
+    def runs(self) -> tuple[Hashes, ...]:
         """The hashes of the others, in sorted runs, which are only ever replaced by others."""
         return tuple(self._runs)
 
@@ -83,22 +97,32 @@ class Seen:
         if len(self._fresh) < RUN or self._rolled:
             return False
         self._rolled, self._fresh = self._fresh, {}
+        self._rolled_hashes, self._hashes = self._hashes, []
         return True
 
     def seal(self) -> None:
-        """Keep only the hashes of the ids that were set aside; the store has them by now."""
-        self._add_run(np.sort(np.fromiter(map(_hash, self._rolled), np.uint64, len(self._rolled))))
-        self._rolled = {}
+        """Keep only the hashes of the ids that were set aside; the store has them by now.
 
-    def _add_run(self, run: npt.NDArray[np.uint64]) -> None:
-        """Add a run; runs of like length become one, so that there are few."""
-        while self._runs and len(self._runs[-1]) <= 2 * len(run):
-            run = np.sort(np.concatenate([self._runs.pop(), run]))
-        self._runs.append(run)
+        This takes a while, and may be done on another thread than the one that adds.
+        """
+        if not self._rolled:
+            return
+        self._runs = _with_run(self._runs, np.sort(np.concatenate(self._rolled_hashes)))
+        self._rolled, self._rolled_hashes = {}, []
 
     def __len__(self) -> int:
         return len(self._fresh) + len(self._rolled) + sum(map(len, self._runs))
 
 
-def _hash(message: str) -> int:
-    return int.from_bytes(blake2b(message.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+def _with_run(runs: list[Hashes], run: Hashes) -> list[Hashes]:
+    """The runs and one more; runs of like length become one, so that there are few."""
+    runs = list(runs)
+    while runs and len(runs[-1]) <= 2 * len(run):
+        # What is sorted in two parts is merged by this sort in one pass.
+        run = np.sort(np.concatenate([runs.pop(), run]), kind="stable")
+    return [*runs, run]
+
+
+def _hashed(messages: Sequence[str]) -> Hashes:
+    digests = b"".join([md5(one.encode("utf-8", "surrogatepass"), usedforsecurity=False).digest() for one in messages])
+    return np.frombuffer(digests, "<u8")[1::2].astype(np.uint64)

@@ -37,7 +37,7 @@ from shoal.workspace.opening import SNAPSHOT_TOKEN
 from shoal.workspace.privacy import SNAPSHOTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
-FORMAT = 1
+FORMAT = 2
 MOST_ENTRIES = 500_000
 """After so many entries a snapshot is due, however short the time was: they would have to be read again."""
 LOOK = 0.5
@@ -188,7 +188,7 @@ class Snapshots:
 
     def resume(
         self, log: Log, stored: int, make: Callable[[Engine, Identities, Types, Seen], Core],
-        is_stored: Callable[[str], bool],
+        stored_among: Callable[[Sequence[str]], Collection[str]],
     ) -> Core | None:  # fmt: skip
         """The state as it was at the last entry that the store has, from the snapshot; None where none counts.
 
@@ -196,7 +196,7 @@ class Snapshots:
             log: what came since the snapshot is read from it.
             stored: the position of that entry.
             make: puts a core together.
-            is_stored: says of a message id whether the store has it.
+            stored_among: says which of some message ids the store has.
         """
         begun = stopwatch()
         token, self._workspace.snapshot_token = self._workspace.snapshot_token, None
@@ -208,7 +208,7 @@ class Snapshots:
             if found is None:
                 raise Unusable(reasons[0])
             self._check(found, token, stored)
-            core = self._restored(found, make, is_stored)
+            core = self._restored(found, make, stored_among)
             self._replay(core, log, found.position, stored)
             self._compare(core)
         except Unusable as reason:
@@ -238,7 +238,7 @@ class Snapshots:
         self,
         found: disk.Snapshot,
         make: Callable[[Engine, Identities, Types, Seen], Core],
-        is_stored: Callable[[str], bool],
+        stored_among: Callable[[Sequence[str]], Collection[str]],
     ) -> Core:
         head, arrays = found.head, found.arrays
         # Those of the files may be others by now: the first look at them brings them in, as while it is served.
@@ -248,7 +248,7 @@ class Snapshots:
         engine = Engine.from_arrays(head["engine"], _below("engine.", arrays), schema, definitions)
         people = identity.restored(self._workspace.config.identity, head["kinds"], _below("identity.", arrays))
         texts = Ids.unpacked(arrays["seen.bytes"], arrays["seen.ends"])
-        seen = Seen.of(is_stored, texts, [np.array(arrays[f"seen.run{number}"]) for number in range(head["runs"])])
+        seen = Seen.of(stored_among, texts, [np.array(arrays[f"seen.run{number}"]) for number in range(head["runs"])])
         return make(engine, people, types, seen)
 
     def _replay(self, core: Core, log: Log, position: int, stored: int) -> None:

@@ -32,7 +32,7 @@ from shoal.workspace.live.entries import COMMAND, TICK, Command, decode_command,
 from shoal.workspace.live.intake import Acknowledgements, LiveIntake, Queue
 from shoal.workspace.live.keeper import LIVE_DEFINITIONS, LIVE_NOW, LOG_POSITION, Keeper
 from shoal.workspace.live.resume import Snapshots
-from shoal.workspace.live.stored import defined_in, newest_change, stored_changes, stored_messages
+from shoal.workspace.live.stored import defined_in, newest_change, stored_among, stored_changes, stored_hashes
 from shoal.workspace.live.stream import Stream
 from shoal.workspace.live.webhooks import Webhooks
 from shoal.workspace.privacy import Forgotten, cleaned
@@ -127,7 +127,7 @@ class Live:
         self._asked = Lock()
         self.webhooks = Webhooks(self._hooks, self.stream, self.clock)
         self.snapshots = Snapshots(workspace, workspace.store.cursor(), workspace.config.server.snapshot_seconds)
-        resumed = self.snapshots.resume(self.log, self._position, self._made, self._is_stored)
+        resumed = self.snapshots.resume(self.log, self._position, self._made, self._stored)
         self.resumed = resumed is not None
         """Whether the state was read from a snapshot rather than from the store."""
         self.core = resumed or self._core(int(said[LIVE_NOW]) if LIVE_NOW in said else None, definitions)
@@ -192,8 +192,8 @@ class Live:
         if now is not None:
             # What was published up to there is what held there; time that has passed since is published by the start.
             engine.expect()
-        seen = Seen(self._is_stored)
-        seen.fill(stored_messages(self._reading))
+        seen = Seen(self._stored)
+        seen.fill(stored_hashes(self._reading))
         return self._made(engine, read_identities(self._reading, ws.config.identity), types, seen)
 
     def _made(self, engine: Engine, identities: Identities, types: Types, seen: Seen) -> Core:
@@ -272,11 +272,12 @@ class Live:
 
     def _seal(self, position: int) -> None:
         """Let message ids that the store has by now shrink to their hashes."""
-        if self._rolled_at is None and self.core.seen.roll():
-            self._rolled_at = position
-        if self._rolled_at is not None and self.keeper.stored >= self._rolled_at:
-            self.core.seen.seal()
+        if self._rolled_at is None:
+            if self.core.seen.roll():
+                self._rolled_at = position
+        elif self.keeper.stored >= self._rolled_at:
             self._rolled_at = None
+            Thread(target=self.core.seen.seal, name="seal", daemon=True).start()
 
     def _tick(self) -> None:
         """Write a tick where a membership is due; its change comes when the tick is on disk."""
@@ -445,8 +446,8 @@ class Live:
         _logger.error("stopped: %s", type(error).__name__, exc_info=error)
         self._work.set()
 
-    def _is_stored(self, message: str) -> bool:
-        return bool(stored_messages(self._reading, message))
+    def _stored(self, messages: Sequence[str]) -> set[str]:
+        return stored_among(self._reading, messages)
 
     def _older(self, seq: int, most: int) -> list[Numbered]:
         return self.read(lambda store: stored_changes(store, seq, most))

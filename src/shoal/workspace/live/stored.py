@@ -1,9 +1,11 @@
-"""What the store says of a live workspace: changes that were published, message ids, definitions."""
+"""What the store says of a live workspace: changes that were published, message ids, and definitions."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from shoal.customers.bulk import message_tables
 from shoal.lang.files import definition_from_document
@@ -13,7 +15,9 @@ from shoal.workspace.live.core import Numbered
 from shoal.workspace.live.keeper import LIVE_DEFINITIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
 
     from shoal.lang.nodes import Definition
     from shoal.sql.store import Store
@@ -43,10 +47,19 @@ def stored_changes(store: Store, seq: int, most: int) -> list[Numbered]:
     return [Numbered(number, Change(*rest)) for number, *rest in rows]
 
 
-def stored_messages(store: Store, message: str | None = None) -> list[str]:
-    """The message ids that the store has; with ``message`` that one alone, where it is there."""
+def stored_hashes(store: Store) -> npt.NDArray[np.uint64]:
+    """The hashes of all message ids that the store has (see ``customers.seen``)."""
+    found = store.arrow(f"SELECT md5_number_lower(message_id) AS hash FROM ({_messages(store)})")["hash"]
+    return np.asarray(found.to_numpy(), np.uint64)
+
+
+def stored_among(store: Store, messages: Sequence[str]) -> set[str]:
+    """Which of some message ids the store has."""
+    wanted = "message_id IN (SELECT unnest(CAST(? AS VARCHAR[])))"
+    rows = store.rows(f"SELECT DISTINCT message_id FROM ({_messages(store)}) WHERE {wanted}", [list(messages)])
+    return {found for (found,) in rows}
+
+
+def _messages(store: Store) -> str:
     tables = [*message_tables(Registry.load(store)), "consents"]
-    which = "message_id IS NOT NULL" if message is None else "message_id = ?"
-    parts = " UNION ".join(f"SELECT message_id FROM {table} WHERE {which}" for table in tables)
-    rows = store.rows(parts, [] if message is None else [message] * len(tables))
-    return [found for (found,) in rows]
+    return " UNION ALL ".join(f"SELECT message_id FROM {table} WHERE message_id IS NOT NULL" for table in tables)
