@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _FEW = 8
 """So few values are set one by one."""
 
+_MORE = 1 << 15
+"""Entries that a table gets room for at most at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Events:
@@ -186,8 +189,8 @@ def _taken(engine: Engine, machine: Machine, events: Events, room: Room, many: i
 def _by_hand(engine: Engine, machine: Machine, events: Events, room: Room, i: int) -> None:
     """An event that needs more room, or whose message id has to be compared; all segments are judged."""
     table, row, ts = machine.tables[room.which[i]], int(room.rows[i]), int(room.ts[i])
-    table.lengthen(table.used + 1024 + table.used // 2)
-    table.more_runs(table.runs + 256 + table.runs // 2)
+    table.lengthen(table.used + 1024 + min(table.used // 2, _MORE))
+    table.more_runs(table.runs + 256 + min(table.runs // 2, _MORE))
     table.widen(len(engine.state.people.exists))
     if room.mids[i] != UNSAID:
         # It was said already, and insert says it again.

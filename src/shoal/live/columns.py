@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import weakref
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -24,21 +25,50 @@ _TYPES: dict[Kind, Callable[[int], Any]] = {
 }
 _UNITS = (1_000_000, 10_000, 1_000, 1)
 """What numbers and instants are divided by, where all of a base's can be."""
+_STEP = 1 << 16
+"""An array grows by so many items at most at once, so that nobody waits for it."""
 _NARROW: tuple[Any, ...] = (np.int8, np.int32, np.int64)
 
 
 BLOCK = 1 << 16
 
 
-def grown(array: npt.NDArray[Any], size: int, fill: int = 0) -> npt.NDArray[Any]:
-    """The array with room for ``size`` items at least, half as much again as it had where it must grow."""
-    if size <= len(array):
+_used: dict[int, tuple[weakref.ref[Any], int]] = {}
+"""Of memory that was reserved for an array that grows: itself, and the length of the array that stands in it. What isn't used
+yet costs addresses alone."""
+
+
+def _reserved(items: int, kind: Any) -> npt.NDArray[Any]:
+    memory = np.empty(items, kind)
+    number = id(memory)
+    _used[number] = weakref.ref(memory, lambda gone: _used.pop(number, None)), 0
+    return memory
+
+
+def grown(array: npt.NDArray[Any], size: int, fill: int = 0, reserve: int = 0) -> npt.NDArray[Any]:
+    """The array with room for ``size`` items at least.
+
+    It grows in place where it stands in memory that was reserved for it. Otherwise it is copied into new memory with room to
+    grow, which for a large array takes as long as a thousand events.
+
+    Args:
+        array: is given up for the one that is returned; they may share memory.
+        size: items wanted.
+        fill: what stands in the new ones.
+        reserve: items for which memory is reserved at least, where it has to be.
+    """
+    many = len(array)
+    if size <= many:
         return array
-    many = max(size, len(array) * 3 // 2, 16)
-    bigger = np.empty(many, array.dtype)
-    bigger[: len(array)] = array
-    # Memory that comes as zeros would have to be fetched by the events that first write to it.
-    bigger[len(array) :] = fill
+    wanted = max(size, many + min(max(many // 2, 16), _STEP))
+    memory = cast("npt.NDArray[Any]", array.base)
+    known = _used.get(id(memory))
+    if known is None or known[0]() is not memory or known[1] != many or len(memory) < wanted:
+        memory = _reserved(max(wanted, many * 4, reserve), array.dtype)
+        memory[:many] = array
+    bigger: npt.NDArray[Any] = memory[:wanted]
+    bigger[many:] = fill
+    _used[id(memory)] = _used[id(memory)][0], wanted
     return bigger
 
 

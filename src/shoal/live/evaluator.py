@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Ints: TypeAlias = npt.NDArray[np.int64]
 
 _MANY_FILTERS = 40
+_FEW_FLIPS = 64
 BLOCK = 1 << 14
 """Customers that are evaluated together: what is known of them stays in the cache."""
 
@@ -259,15 +260,13 @@ class Evaluator:
         """Keep what changed as history, where that is wanted."""
         if not self.recording:
             return
-        for what, truth in (("entered", True), ("left", False)):
-            those = flips.truth == truth
+        if len(flips.rows) <= _FEW_FLIPS:
+            for row, truth, at in zip(flips.rows.tolist(), flips.truth.tolist(), flips.at.tolist(), strict=True):
+                self.state.published_table(flips.slug, "entered" if truth else "left").insert(row, at)
+            return
+        for what, those in (("entered", flips.truth), ("left", ~flips.truth)):
             if those.any():
-                table = self.state.published_table(flips.slug, what)
-                if len(flips.rows) > 1_000:
-                    table.extend(flips.rows[those], flips.at[those])
-                else:
-                    for row, at in zip(flips.rows[those].tolist(), flips.at[those].tolist(), strict=True):
-                        table.insert(row, at)
+                self.state.published_table(flips.slug, what).extend(flips.rows[those], flips.at[those])
 
     def expect(self, rows: Ints, t: int) -> None:
         """Work out when customers are due, and leave their memberships as they are."""

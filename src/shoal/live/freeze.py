@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from shoal.live.engine import Engine
+    from shoal.live.history import Run
     from shoal.live.state import State
 
     Arrays = dict[str, npt.NDArray[Any]]
@@ -41,14 +42,14 @@ class Captured:
         head: as far as it is known.
         arrays: those that are ready.
         texts: what is still to be packed, by the arrays' prefix; values of columns in JSON.
-        late: of published history what stood loose, by the arrays' prefix.
+        history: of what was published, the runs and what stood loose, by the arrays' prefix.
         belonging: the rows of each account.
     """
 
     head: dict[str, Any]
     arrays: Arrays = field(default_factory=dict)
     texts: dict[str, Sequence[Any]] = field(default_factory=dict)
-    late: dict[str, Mapping[int, tuple[int, ...]]] = field(default_factory=dict)
+    history: dict[str, tuple[tuple[Run, ...], Mapping[int, tuple[int, ...]]]] = field(default_factory=dict)
     belonging: Sequence[tuple[int, ...]] = ()
 
     def finished(self) -> tuple[dict[str, Any], Arrays]:
@@ -57,9 +58,9 @@ class Captured:
             if prefix.endswith(".words"):
                 texts = [json.dumps(_plain(value), ensure_ascii=False) for value in texts]
             self.arrays[f"{prefix}.bytes"], self.arrays[f"{prefix}.ends"] = Ids.packed(texts)
-        for prefix, late in self.late.items():
+        for prefix, (runs, late) in self.history.items():
             found = Happened(prefix)
-            found.rows, found.ts = self.arrays[f"{prefix}.rows"], self.arrays[f"{prefix}.ts"]
+            found.runs = runs
             rows = np.array([row for row, instants in late.items() for _ in instants], np.int32)
             found.extend(rows, np.array([ts for instants in late.values() for ts in instants], np.int64))
             self.arrays[f"{prefix}.rows"], self.arrays[f"{prefix}.ts"] = found.arrays()
@@ -112,9 +113,7 @@ def captured(engine: Engine, copy: Callable[[npt.NDArray[Any]], npt.NDArray[Any]
         for number, (group, name, table) in enumerate(_tables(state))
     ]
     for number, happened in enumerate(state.published.values()):
-        found.arrays[f"h{number}.rows"], found.arrays[f"h{number}.ts"] = happened.rows, happened.ts
-        if late := happened.late():
-            found.late[f"h{number}"] = late
+        found.history[f"h{number}"] = happened.runs, happened.late()
     return found
 
 
@@ -147,7 +146,8 @@ def thaw(engine: Engine, head: Mapping[str, Any], arrays: Mapping[str, npt.NDArr
         getattr(state, group)[name] = _thawed_table(name, described, f"t{number}", arrays)
     for number, (segment, change) in enumerate(head["published"]):
         happened = state.published_table(segment, change)
-        happened.rows, happened.ts = np.array(arrays[f"h{number}.rows"]), np.array(arrays[f"h{number}.ts"])
+        if len(arrays[f"h{number}.rows"]):
+            happened.runs = ((np.array(arrays[f"h{number}.rows"]), np.array(arrays[f"h{number}.ts"])),)
 
 
 def thaw_memberships(engine: Engine, head: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:

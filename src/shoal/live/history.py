@@ -11,7 +11,9 @@ from shoal.live.table import Entry
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-_MOST_LOOSE = 1 << 16
+    Run = tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]
+
+_MOST_LOOSE = 1 << 13
 
 
 class Happened:
@@ -20,27 +22,29 @@ class Happened:
     def __init__(self, name: str) -> None:
         self.name = name
         self.columns: dict[str, Any] = {}
-        self.rows: npt.NDArray[np.int32] = np.empty(0, np.int32)
-        self.ts: npt.NDArray[np.int64] = np.empty(0, np.int64)
+        self.runs: tuple[Run, ...] = ()
+        """Customers and instants in order, in runs of which each is more than twice as long as the next."""
         self._late: dict[int, tuple[int, ...]] = {}
         self._many = 0
 
     def extend(self, rows: npt.NDArray[Any], ts: npt.NDArray[Any]) -> None:
         """Add the instants of many customers."""
-        self._pack()
-        rows = np.concatenate((self.rows, rows.astype(np.int32)))
-        ts = np.concatenate((self.ts, ts.astype(np.int64)))
-        order = np.lexsort((ts, rows))
-        self.rows, self.ts = rows[order], ts[order]
+        if not len(rows):
+            return
+        run = _in_order(rows.astype(np.int32), ts.astype(np.int64))
+        runs = list(self.runs)
+        while runs and len(runs[-1][0]) <= 2 * len(run[0]):
+            run = _together(runs.pop(), run)
+        self.runs = (*runs, run)
 
     def insert(self, row: int, ts: int, mid: str = "", values: Any = None) -> None:
         """Add an instant."""
         self._late[row] = (*self._late.get(row, ()), ts)
         self._many += 1
         if self._many > _MOST_LOOSE:
-            self.extend(np.empty(0, np.int32), np.empty(0, np.int64))
+            self._gather()
 
-    def _pack(self) -> None:
+    def _gather(self) -> None:
         late, self._late, self._many = self._late, {}, 0
         if late:
             rows = [row for row, found in late.items() for _ in found]
@@ -48,8 +52,12 @@ class Happened:
 
     def instants(self, row: int) -> list[int]:
         """A customer's, in order."""
-        low, high = np.searchsorted(self.rows, (row, row + 1)) if len(self.rows) else (0, 0)
-        return sorted([*self.ts[low:high].tolist(), *self._late.get(row, ())])
+        found = list(self._late.get(row, ()))
+        for rows, ts in self.runs:
+            low, high = np.searchsorted(rows, (row, row + 1))
+            if high > low:
+                found += ts[low:high].tolist()
+        return sorted(found)
 
     def entries(self, row: int) -> list[Entry]:
         """A customer's, as entries."""
@@ -61,25 +69,37 @@ class Happened:
 
     def customers(self) -> npt.NDArray[np.int32]:
         """All customers that have any."""
-        self._pack()
-        return np.unique(self.rows)
+        return np.unique(self.arrays()[0])
 
     def clear(self, row: int) -> None:
         """Forget a customer's."""
-        self._pack()
-        keep = self.rows != row
-        self.rows, self.ts = self.rows[keep], self.ts[keep]
+        rows, ts = self.arrays()
+        keep = rows != row
+        self.runs = ((rows[keep], ts[keep]),)
 
     def late(self) -> dict[int, tuple[int, ...]]:
-        """What stands loose beside ``rows`` and ``ts``, which are only ever replaced by others."""
+        """What stands loose beside ``runs``, whose arrays never change."""
         return self._late.copy()
 
-    def arrays(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    def arrays(self) -> Run:
         """Customers and instants, in order."""
-        self._pack()
-        return self.rows, self.ts
+        self._gather()
+        if not self.runs:
+            return np.empty(0, np.int32), np.empty(0, np.int64)
+        if len(self.runs) > 1:
+            self.runs = (_together(*self.runs),)
+        return self.runs[0]
 
     @property
     def nbytes(self) -> int:
         """What it takes in memory."""
-        return self.rows.nbytes + self.ts.nbytes + 200 * len(self._late)
+        return sum(rows.nbytes + ts.nbytes for rows, ts in self.runs) + 200 * len(self._late)
+
+
+def _in_order(rows: npt.NDArray[np.int32], ts: npt.NDArray[np.int64]) -> Run:
+    order = np.lexsort((ts, rows))
+    return rows[order], ts[order]
+
+
+def _together(*runs: Run) -> Run:
+    return _in_order(np.concatenate([rows for rows, _ in runs]), np.concatenate([ts for _, ts in runs]))

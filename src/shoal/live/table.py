@@ -351,19 +351,21 @@ class Table:
     def lengthen(self, size: int) -> None:
         """Make room in the tail."""
         if size > len(self.tail_ts):
-            self.tail_ts = grown(self.tail_ts, size)
-            self.tail_origin = grown(self.tail_origin, size, NOBODY)
-            self.tail_mid = grown(self.tail_mid, size, UNSAID)
-            self.tail_flags = grown(self.tail_flags, size)
+            # Whoever comes first takes all that is theirs along: sooner or later as much as the base holds, and room beside it.
+            reserve = 4 * len(self.ts)
+            self.tail_ts = grown(self.tail_ts, size, 0, reserve)
+            self.tail_origin = grown(self.tail_origin, size, NOBODY, reserve)
+            self.tail_mid = grown(self.tail_mid, size, UNSAID, reserve)
+            self.tail_flags = grown(self.tail_flags, size, 0, reserve)
             for column in self.columns.values():
-                column.tail = grown(column.tail, size, column.missing)
+                column.tail = grown(column.tail, size, column.missing, reserve)
             self.version += 1
 
     def more_runs(self, runs: int) -> None:
         """Make room for runs."""
         if runs > len(self.run_at):
             for name in ("run_row", "run_at", "run_count", "run_room", "run_base"):
-                setattr(self, name, grown(getattr(self, name), runs))
+                setattr(self, name, grown(getattr(self, name), runs, 0, len(self)))
             self.version += 1
 
     def _new_run(self, row: int, base: int) -> int:
