@@ -60,6 +60,8 @@ def serving(
     with server([sys.executable, "-m", "shoal.cli", "-w", str(folder), "serve", "--port", "{port}"]) as (port, pid):
         found["start_s"] = round(time.perf_counter() - begun, 1)
         seen = _Seen(port, pid, key)
+        time.sleep(2)
+        found["idle_share"] = seen.idle(min(10.0, 2 * seconds))
         under(port, pid, key, customers, *PATTERNS["100 events a request"], warm)
         seen.drained()
         found["served"], found["half"] = {}, {}
@@ -73,7 +75,6 @@ def serving(
             half = under(port, pid, key, customers, *pattern, seconds, rate)
             seen.drained()
             found["half"][name] = {**half, "published_ms": _between(before, seen.delays())}
-        found["idle_share"] = seen.idle(min(10.0, 2 * seconds))
         found["expiry"] = seen.expiries(min(300, customers))
         found["wave"] = seen.wave(min(MOST_IN_WAVE, customers), customers)
     place = folder.parent / "empty_app.py"

@@ -5,10 +5,17 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shoal.lang.nodes import Definition
+from shoal.lang.parse import parse
+from shoal.lang.schema import Schema
+from shoal.live import engine as engine_module
+from shoal.live.batches import Events
 from shoal.live.columns import grown
+from shoal.live.engine import Engine
 from shoal.live.history import Happened
 
 
@@ -59,3 +66,28 @@ def test_published_history_is_the_same_however_it_comes(pieces: list[list[tuple[
     happened.clear(3)
     assert happened.instants(3) == []
     assert happened.customers().tolist() == sorted({row for row, _ in everything} - {3})
+
+
+@pytest.mark.parametrize("idle", [True, False])
+def test_what_came_lately_is_packed_and_answers_stay(idle: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Breaks if packing never happens, packs what is small, or a membership, a due or a later event is another after it."""
+    monkeypatch.setattr(engine_module, "_LOOSE", 50)
+    definitions = {"often": Definition("often", "Often", parse('did "Seen" at least 3 times in last 2 days'))}
+    day = 86_400_000_000
+    schema = Schema(events={"Seen": {}})
+    packed, plain = (Engine(schema, definitions, 10 * day) for _ in range(2))
+    for one in (packed, plain):
+        one.build()
+    for step in range(40):
+        for one in (packed, plain):
+            one.advance((10 * 24 + step) * day // 24)
+            events = Events(
+                [f"c{(step * 7 + n) % 30}" for n in range(20)], ["Seen"] * 20, [one.now - n for n in range(20)]
+            )
+            one.apply_events(events)
+        while packed.compact(idle=idle):
+            pass
+        assert sorted(packed.members("often")) == sorted(plain.members("often"))
+        assert packed.next_due() == plain.next_due()
+    assert sum(table.loose for table in packed.state.tables()) < sum(table.loose for table in plain.state.tables())
+    assert not packed.compact(idle=idle)

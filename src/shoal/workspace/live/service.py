@@ -66,6 +66,8 @@ _MOMENT = 0.05
 """Seconds in which calls take effect, unless something that changes the store by itself is under way."""
 TURN = 0.05
 """Seconds that calls may take effect before time gets its turn."""
+QUIET = 3.0
+"""Seconds without a call after which nobody is expected to wait."""
 IDLE = 0.25
 """Seconds that the apply loop sleeps at most."""
 _logger = logging.getLogger("shoal.live")
@@ -137,6 +139,7 @@ class Live:
         )
         self._applied = self._position
         self._rolled_at: int | None = None
+        self._busy_at = stopwatch()
         self._thread = Thread(target=self._run, name="apply", daemon=True)
 
     # ------------------------------------------------------------ starting and stopping
@@ -236,11 +239,18 @@ class Live:
                     if stopwatch() - looked > LOOK or self._looked_at is None:
                         self._look()
                         self.log.drop_before(self.snapshots.needed(self.keeper.stored) + 1)
+                        self._compact(idle=stopwatch() - self._busy_at > QUIET)
                         looked = stopwatch()
-                if not worked:
+                if worked:
+                    self._busy_at = stopwatch()
+                else:
                     self._sleep()
         except BaseException as error:
             self._failed(error)
+
+    def _compact(self, *, idle: bool) -> None:
+        with self.lock:
+            self.core.engine.compact(idle=idle)
 
     def _sleep(self) -> None:
         due = self.core.engine.next_due() - self.clock.now()
