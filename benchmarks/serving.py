@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SECONDS = 6.0
 WARM = 6.0
 """Seconds of load before anything is measured: many customers come back from a long silence, each into many segments."""
-PATTERNS = {"100 events a request": (100, 8), "one event a request": (1, 32)}
+PATTERNS = {"100 events a request": (100, 4), "one event a request": (1, 64)}
 """Events in a request, and how many connections send."""
 SOON, WAVE = 3, 20
 """Seconds of the windows whose end is measured: of some customers one after the other, and of many at once."""

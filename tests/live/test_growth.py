@@ -71,7 +71,7 @@ def test_published_history_is_the_same_however_it_comes(pieces: list[list[tuple[
 @pytest.mark.parametrize("idle", [True, False])
 def test_what_came_lately_is_packed_and_answers_stay(idle: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Breaks if packing never happens, packs what is small, or a membership, a due or a later event is another after it."""
-    monkeypatch.setattr(engine_module, "_LOOSE", 50)
+    monkeypatch.setattr(engine_module, "_LOOSE", 5)
     definitions = {"often": Definition("often", "Often", parse('did "Seen" at least 3 times in last 2 days'))}
     day = 86_400_000_000
     schema = Schema(events={"Seen": {}})

@@ -588,10 +588,10 @@ class Engine:
         A million entries take about a tenth of a second.
 
         Args:
-            idle: whether nobody waits: then a quarter of what was there is enough, else it has to be as much.
+            idle: whether nobody waits: then a quarter of what was there is enough, else it has to be several times as much.
         """
         for table in self.state.tables():
-            if table.loose > _LOOSE + (len(table.ts) // 4 if idle else len(table.ts)):
+            if table.loose > (_LOOSE + len(table.ts) // 4 if idle else 16 * _LOOSE + 4 * len(table.ts)):
                 table.compact()
                 return True
         return False

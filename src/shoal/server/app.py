@@ -49,8 +49,10 @@ def server(app: App, *, host: str = "127.0.0.1", port: int = 8000) -> uvicorn.Se
     """A uvicorn server for an app, with the fast parser and event loop where there are any. Start it with ``run()``."""
     import uvicorn
 
+    from shoal.server.protocol import Protocol
+
     config = uvicorn.Config(
-        app, host=host, port=port, http="auto", loop="auto", ws="none", access_log=False, server_header=False,
+        app, host=host, port=port, http=Protocol, loop="auto", ws="none", access_log=False, server_header=False,
         proxy_headers=False, log_config=None, timeout_keep_alive=75, timeout_graceful_shutdown=10, backlog=2_048,
     )  # fmt: skip
     return uvicorn.Server(config)

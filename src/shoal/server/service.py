@@ -45,7 +45,7 @@ _logger = logging.getLogger("shoal.server")
 
 COLLECTED = (20_000, 20, 50)
 """Objects after which cycles that nobody needs are looked for, as ``gc.set_threshold`` has it."""
-SWITCH = 0.0005
+SWITCH = 0.0001
 """Seconds that a thread works before another that waits gets its turn."""
 
 
