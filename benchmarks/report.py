@@ -60,7 +60,7 @@ def _segments(found: dict[str, Any]) -> tuple[str, str]:
 
 
 def _live(found: dict[str, Any]) -> tuple[str, str]:
-    base, engine = found["baseline"], found["engine"]
+    base, engine, pieces = found["baseline"], found["engine"], found["wave"]["pieces"]
     both = {key: round(engine["load"][key] + engine["build"][key], 3) for key in ("cpu_s", "wall_s")}
     rows = [
         _costs("One query per segment, by hand (baseline)", base, base),
@@ -74,7 +74,10 @@ def _live(found: dict[str, Any]) -> tuple[str, str]:
             )
         ),
         _costs("start from a snapshot", {**found["snapshot"]["start"], "peak_mb": found["snapshot"]["peak_mb"]}, base),
-        _costs("a day of calendar windows of all, midnight among it", found["wave"], base),
+        _costs(
+            "a wave at a year's end, in one step", {**found["wave"]["whole"], "peak_mb": found["wave"]["peak_mb"]}, base
+        ),
+        _costs("the same in pieces, with events between", {**pieces, "peak_mb": found["wave"]["peak_mb"]}, base),
     ]
     preview, idle = engine["preview_ms"], engine["idle_us"]
     fed = [(many, each) for many, each in found["events"].items() if many.isdecimal()]
@@ -82,10 +85,12 @@ def _live(found: dict[str, Any]) -> tuple[str, str]:
         f"Preview of a new definition: {preview['median']} ms CPU in the median, {preview['worst']} at worst.",
         f"An idle tick: {idle['p50']} µs, p99 {idle['p99']} µs. Memory: {engine['bytes_per_customer']} bytes a customer.",
         *(
-            f"Events {many} at a time: {each['events_per_cpu_s']:,} a CPU second, p50 {each['p50_us']} µs, "
-            f"p99 {each['p99_us']} µs, {each['changes_per_event']} changes of memberships an event."
+            f"Events {many} at a time: {each['events_per_cpu_s']:,} a CPU second, p50 {each['us']['p50']} µs, "
+            f"p99 {each['us']['p99']} µs, {each['changes_per_event']} changes of memberships an event."
             for many, each in fed
         ),
+        f"The wave changes {pieces['changes']:,} memberships in {pieces['steps']} steps: p50 {pieces['ms']['p50']} ms, "
+        f"p99 {pieces['ms']['p99']} ms a step.",
     ]
     return "The resident engine", _table(("", "CPU s", "ratio", "s", "peak MB"), rows) + "\n\n" + "\n".join(notes)
 
