@@ -97,6 +97,8 @@ def under(
     """
     before = cpu_of(pid)
     delays, refused, took = asyncio.run(_load(port, key, customers, many, connections, seconds, rate))
+    if not delays:
+        raise RuntimeError(f"the server took none of {refused} requests")
     delays.sort()
     events = len(delays) * many
     return {

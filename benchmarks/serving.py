@@ -15,6 +15,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.senders import cpu_of, server, shoal, under, write_segments
+from shoal import open as open_workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +54,9 @@ def serving(
     for name, window in (("Soon", SOON), ("Wave", WAVE)):
         text = f'name: {name}\nwhere: |\n  did "{name} Over" in last {window} seconds\n'
         (folder / "segments" / f"{name.lower()}.yaml").write_text(text, encoding="utf-8")
+    # Members are published beforehand, as a load publishes them; else the server begins with millions of changes.
+    with open_workspace(folder) as workspace:
+        workspace.segments.publish(because="benchmark")
     said = shoal(folder, "keys", "create", "load", "--scope", "collect", "--scope", "read", "--json")
     key = json.loads(said)["secret"]
     found: dict[str, Any] = {"segments": segments, "customers": customers}
