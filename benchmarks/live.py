@@ -68,6 +68,7 @@ def _loaded(folder: Path, definitions: Any = None) -> tuple[Engine, dict[str, An
         with cost.measured():
             found = load_engine(ws.store, ws.schema, definitions, ws.now(), recording=False)
         found.build(quiet=True)
+        found.warm()
     return found, cost.document()
 
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from shoal.live.evaluator import Flips
 
 BY_TIME = "time"
+_AHEAD = 1 << 13
+"""Entries of a table that memory is touched for at a start."""
 _LOOSE = 1 << 16
 """So many entries may stand loose in any table."""
 
@@ -288,7 +290,10 @@ class Engine:
         return [*self._let_go(), *self.told(chain.from_iterable(flips), because)]
 
     def warm(self) -> list[Change]:
-        """Ask once of a single customer, so that what answers is compiled before the first event waits for it."""
+        """Ask once of a single customer, and touch memory for what comes, before the first event waits for either."""
+        for table in self.state.events.values():
+            table.lengthen(table.used + _AHEAD)
+            table.more_runs(table.runs + _AHEAD)
         rows = self.standing()
         if len(rows):
             self.mark(int(rows[0]), self.plan.definitions)
