@@ -13,6 +13,7 @@ from shoal.customers.physical import column_of
 from shoal.sql.encode import offset_case
 from shoal.sql.layout import meta, set_meta
 from shoal.sql.registry import Registry
+from shoal.sql.store import registered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -94,14 +95,11 @@ def _keys(store: Store, rows: Mapping[str, EventRows]) -> pa.Array:
         "ts": _joined((group.ts for group in groups), pa.int64()),
         "received": _joined((group.received for group in groups), pa.int64()),
     }
-    store.register("incoming_rows", pa.table(every))
-    try:
-        admit(store, "incoming_rows", "customer_id", "received")
+    with registered(store, "incoming_rows", pa.table(every)) as relation:
+        admit(store, relation, "customer_id", "received")
         return store.arrow(
-            "SELECT c.key AS key_ FROM incoming_rows AS i JOIN customers AS c ON c.id = i.customer_id ORDER BY i.place"
+            f"SELECT c.key AS key_ FROM {relation} AS i JOIN customers AS c ON c.id = i.customer_id ORDER BY i.place"
         )["key_"].combine_chunks()
-    finally:
-        store.unregister("incoming_rows")
 
 
 def _joined(lists: Iterable[Sequence[Any]], kind: pa.DataType) -> pa.ChunkedArray:
@@ -128,11 +126,8 @@ def _insert(
         registry.count_mistyped(event, name, mistyped)
         columns[column.col] = found
         values[column.col] = column.col
-    store.register("incoming_rows", pa.table(columns))
-    try:
+    with registered(store, "incoming_rows", pa.table(columns)) as relation:
         insert_events(
-            store, event, "incoming_rows", values, received="received", load=0, keys=None,
+            store, event, relation, values, received="received", load=0, keys=None,
             offset=offset_case(zone, "ts", min(group.ts), max(group.ts)),
         )  # fmt: skip
-    finally:
-        store.unregister("incoming_rows")

@@ -43,10 +43,6 @@ class Seen:
         if len(hashes):
             self._runs = _with_run(self._runs, np.sort(hashes))
 
-    def add(self, message: str) -> bool:
-        """Note an id; False where it was known already."""
-        return self.add_all((message,))[0]
-
     def add_all(self, messages: Sequence[str]) -> list[bool]:
         """Note ids; of each whether it is new. Of copies among them the first is."""
         fresh, rolled = self._fresh, self._rolled

@@ -34,6 +34,7 @@ from shoal.lang.schema import Kind, PropertyType
 from shoal.shapes import ConsentChange, Event, ListChange, Merge, TraitChange
 from shoal.sql.layout import meta, set_meta
 from shoal.sql.registry import CUSTOMER, EventType, Field, Registry, Trait
+from shoal.sql.store import registered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -375,11 +376,8 @@ class _Writing:
 
         fixed = {name: _plain_types()[name] for name in columns if name in _plain_types()} | dict(types or {})
         arrays = {name: pa.array(values, type=fixed[name]) for name, values in columns.items()}
-        self._store.register("incoming_records", pa.table(arrays))
-        try:
-            yield "incoming_records"
-        finally:
-            self._store.unregister("incoming_records")
+        with registered(self._store, "incoming_records", pa.table(arrays)) as relation:
+            yield relation
 
 
 def _owners(record: Record) -> list[tuple[str, int | None, str]]:

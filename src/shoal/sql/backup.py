@@ -196,12 +196,13 @@ def _copy_file(source: Path, target: Path) -> None:
 
 def _put(partial: Path, target: Path) -> None:
     """Bring a finished file to its place so that a crash leaves either the old or the new one."""
-    _sync(partial)
+    sync(partial)
     os.replace(partial, target)
-    _sync(target.parent)
+    sync(target.parent)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have the disk keep what was written to a file, or which files a folder has."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

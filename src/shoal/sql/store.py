@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
 
     import pyarrow as pa
@@ -43,3 +44,13 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Release the database."""
+
+
+@contextmanager
+def registered(store: Store, name: str, table: pa.Table) -> Iterator[str]:
+    """Make an Arrow table readable in SQL for a moment; gives its name."""
+    store.register(name, table)
+    try:
+        yield name
+    finally:
+        store.unregister(name)

@@ -22,6 +22,7 @@ from shoal import __version__
 from shoal.clock import Clock, iso
 from shoal.config import FILE_NAME
 from shoal.errors import ShoalError, StoreError, StoreLocked, unwritten
+from shoal.sql.backup import sync
 from shoal.workspace.opening import STATE, STORE
 from shoal.workspace.privacy import KEY_FILE, LOG_FOLDER
 
@@ -59,7 +60,7 @@ def write_backup(workspace: Workspace, path: str | Path) -> Path:
     try:
         _write(workspace, apart)
         (apart / "archive").replace(target)
-        _sync(target.absolute().parent)
+        sync(target.absolute().parent)
     except OSError as error:
         raise unwritten(error, target) from error
     finally:
@@ -92,7 +93,7 @@ def _write(workspace: Workspace, apart: Path) -> None:
         }  # fmt: skip
         archive.writestr(MANIFEST, json.dumps(manifest, indent=2), zipfile.ZIP_DEFLATED)
     os.chmod(apart / "archive", 0o600)
-    _sync(apart / "archive")
+    sync(apart / "archive")
 
 
 def _untaken(workspace: Workspace) -> list[Path]:
@@ -154,7 +155,7 @@ class Archive:
             with self._zipped.open(name) as source, file.open("xb") as out:
                 _copied(source, out)
             file.chmod(0o600 if name == KEY_FILE else 0o644)
-            _sync(file)
+            sync(file)
 
 
 @contextmanager
@@ -229,11 +230,3 @@ def _copied(source: IO[bytes], out: IO[bytes] | None) -> dict[str, Any]:
         if out is not None:
             out.write(piece)
     return {"bytes": size, "sha256": digest.hexdigest()}
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -221,3 +221,12 @@ def base_of(columns, c):
         of_column(columns, c, at.BASE_MISSING),
         of_column(columns, c, at.COLUMN_UNIT),
     )
+
+
+@njit
+def put_due(context, row, due):
+    """Note that a customer is due, where that is earlier than what is known."""
+    if due < i64(context[at.X_DUES], row):
+        put_i64(context[at.X_DUES], row, due)
+        if due < i64(context[at.X_LEAST], row >> 10):
+            put_i64(context[at.X_LEAST], row >> 10, due)

@@ -9,7 +9,7 @@ from numba import carray, njit
 from shoal.live import layout as at
 from shoal.live.caching import cached
 from shoal.live.loops.atoms import number
-from shoal.live.loops.memory import i32, i64, parts, pointer, put_i64, rel
+from shoal.live.loops.memory import i32, i64, parts, pointer, put_due, rel
 from shoal.live.values import FAR
 
 
@@ -80,9 +80,5 @@ def single(context, lists, bounds, rows, which, now, values, stamps, stack, out,
                 out[o, 0], out[o, 1], out[o, 2] = row, 2 * s + truth, t
                 filled[0] = o + 1
         if shortest < FAR:
-            due = t + shortest
-            if due < i64(context[at.X_DUES], row):
-                put_i64(context[at.X_DUES], row, due)
-                if due < i64(context[at.X_LEAST], row >> 10):
-                    put_i64(context[at.X_LEAST], row >> 10, due)
+            put_due(context, row, t + shortest)
     return rows.size

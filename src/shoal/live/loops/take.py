@@ -26,6 +26,7 @@ from shoal.live.loops.memory import (
     parts,
     pointer,
     prefetch,
+    put_due,
     put_i64,
     rel,
     span,
@@ -331,11 +332,7 @@ def take(context, room, many, now):
                     out[o, 0], out[o, 1], out[o, 2] = row, 2 * s + truth, now
                     state[2] = o + 1
         if shortest < FAR:
-            due = now + shortest
-            if due < i64(context[at.X_DUES], row):
-                put_i64(context[at.X_DUES], row, due)
-                if due < i64(context[at.X_LEAST], row >> 10):
-                    put_i64(context[at.X_LEAST], row >> 10, due)
+            put_due(context, row, now + shortest)
         state[1] = i + 1
     mids[:many] = at.UNSAID
     flags[:many] = 0

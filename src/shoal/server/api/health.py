@@ -31,7 +31,7 @@ def healthz(request: Request) -> JSONResponse:
         failed = service.failure is not None or (live is not None and live.failure is not None)
         return JSONResponse({"status": "failed" if failed else "starting"}, 503)
     if live.log.refusing is not None:
-        # The disk is full, or refuses: calls get 429 until it takes entries again.
+        # The disk is full, or refuses: calls get 503 until it takes entries again.
         return JSONResponse({"status": "failed"}, 503)
     backlog = live.backlog
     waiting = {"calls": backlog.calls, "records": backlog.records}

@@ -15,6 +15,7 @@ from shoal.customers.identity.tables import write as write_identity
 from shoal.customers.rows import EventRows, write_rows
 from shoal.customers.writer import write_records
 from shoal.sql.layout import set_meta
+from shoal.sql.store import registered
 from shoal.workspace.live.issues import Issues
 
 if TYPE_CHECKING:
@@ -154,15 +155,12 @@ class Keeper:
         rows = dict(zip(("id", "segment", "what", "ts", "because"), map(list, columns), strict=True))
         rows["seq"] = [n.seq for n in numbered]
         rows["received"] = [applied.at for applied in batch for _ in applied.changes]
-        self._store.register("incoming_changes", pa.table(rows))
-        try:
+        with registered(self._store, "incoming_changes", pa.table(rows)) as relation:
             # Who has a consent or a place on a list and nothing else yet isn't a customer, and in no segment.
             self._store.execute(
                 "INSERT INTO membership_changes SELECT i.seq, i.segment, c.key, i.what, i.ts, i.received, i.because "
-                "FROM incoming_changes i JOIN customers c ON c.id = i.id ORDER BY i.seq"
+                f"FROM {relation} i JOIN customers c ON c.id = i.id ORDER BY i.seq"
             )
-        finally:
-            self._store.unregister("incoming_changes")
 
     def _write_refused(self, batch: Sequence[Applied]) -> None:
         """What couldn't be taken, with its reason and its place in the log."""
