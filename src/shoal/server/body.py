@@ -24,20 +24,17 @@ class Gone(Exception):
     """The sender hung up before the body was whole."""
 
 
-async def read(receive: Receive, declared: bytes, limit: int) -> bytes:
+async def read(receive: Receive, limit: int) -> bytes:
     """The body as it was sent.
 
     Args:
         receive: the ASGI channel.
-        declared: the header ``content-length``, empty without one.
         limit: the most bytes that are held in memory.
 
     Raises:
         Refused: it is larger.
         Gone: the sender hung up.
     """
-    if declared.isdigit() and int(declared[:18]) > limit:
-        raise too_large(limit)
     message = await receive()
     body = message.get("body", b"")
     if not message.get("more_body") and message["type"] == "http.request" and len(body) <= limit:

@@ -7,6 +7,7 @@ at the speed of the parser. Of ``context`` only what names a person, a consent o
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -137,13 +138,24 @@ class Alias(Common, tag="alias"):
 Wire: TypeAlias = Track | Page | Screen | Identify | Group | Alias
 
 
-class Batch(msgspec.Struct, gc=False, rename="camel"):
-    """Many calls in one request. Each is decoded by itself, so that a bad one doesn't cost the others."""
+class Envelope(msgspec.Struct, gc=False, rename="camel"):
+    """What a request with many calls says of all of them."""
 
-    batch: list[msgspec.Raw]
     sent_at: Time = None
     write_key: str | None = None
     context: msgspec.Raw | UnsetType = UNSET
+
+
+class Batch(Envelope, kw_only=True):
+    """Many calls in one request, all of a good form."""
+
+    batch: list[Wire]
+
+
+class Pieces(Envelope, kw_only=True):
+    """Many calls in one request, each to be decoded by itself (``decode_item``): a bad one doesn't cost the others."""
+
+    batch: list[msgspec.Raw]
 
 
 KINDS: Mapping[str, type[Common]] = {
@@ -152,6 +164,7 @@ KINDS: Mapping[str, type[Common]] = {
 _single = {kind: msgspec.json.Decoder(shape) for kind, shape in KINDS.items()}
 _any: msgspec.json.Decoder[Wire] = msgspec.json.Decoder(Wire)
 _batch = msgspec.json.Decoder(Batch)
+_pieces = msgspec.json.Decoder(Pieces)
 _context = msgspec.json.Decoder(Context)
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -171,16 +184,28 @@ def decode_single(body: bytes, kind: str) -> Wire:
         raise undecodable(error) from None
 
 
-def decode_batch(body: bytes) -> Batch:
-    """A request with many calls, which are still to be decoded one by one (``decode_item``).
+def decode_batch(body: bytes, most_bytes: int) -> Batch | Pieces:
+    """A request with many calls: decoded at once, or in pieces where one is of a wrong form or larger than ``most_bytes``.
 
     Raises:
         Refused: the body is no JSON, or has no list ``batch``.
     """
     try:
+        if len(body) > most_bytes:
+            pieces = _pieces.decode(body)
+            if any(size(raw) > most_bytes for raw in pieces.batch):
+                return pieces
         return _batch.decode(body)
-    except UNDECODABLE as error:
-        raise undecodable(error) from None
+    except UNDECODABLE:
+        try:
+            return _pieces.decode(body)
+        except UNDECODABLE as error:
+            raise undecodable(error) from None
+
+
+def size(raw: msgspec.Raw) -> int:
+    """How many bytes a call takes."""
+    return memoryview(raw).nbytes
 
 
 def decode_item(raw: msgspec.Raw) -> Wire:
@@ -255,11 +280,17 @@ def kept(wire: Wire, arrival: Arrival) -> Call:
     if values:
         values = _flattened(values, kind, arrival.most_values, marks)
     identifiers = _identifiers(wire, context, values)
-    if arrival.plan is not None:
-        _hold_to_plan(arrival.plan, name, values, group, arrival.strict, marks)
-    consent = context.consent.category_preferences if context is not None and context.consent is not None else None
-    # Fresh, not a hash of the call: two equal clicks are two, and without an id a copy can't be told from them.
-    message = _id(wire.message_id, "messageId") or os.urandom(16).hex()
+    plan = arrival.plan
+    if plan is not None:
+        found = plan.event(name, values) if name else plan.traits(values, account=group is not None)
+        if found:
+            if arrival.strict:
+                raise plan.refusal(name, found)
+            marks += found
+    message = wire.message_id
+    if type(message) is not str or not 0 < len(message) <= LONGEST_ID:
+        # Fresh, not a hash of the call: two equal clicks are two, and without an id a copy can't be told from them.
+        message = _id(message, "messageId") or os.urandom(16).hex()
     return Call(
         kind,
         identifiers,
@@ -270,7 +301,7 @@ def kept(wire: Wire, arrival: Arrival) -> Call:
         (values or None) if name else None,
         None if name else (values or None),
         group,
-        consent or None,
+        (context.consent.category_preferences or None) if context is not None and context.consent is not None else None,
         tuple(marks),
     )
 
@@ -311,7 +342,9 @@ def _meaning(wire: Wire, context: Context | None, arrival: Arrival) -> tuple[str
     return "alias", "", {}, None
 
 
+@lru_cache(maxsize=2_048)
 def _event_name(name: str) -> str:
+    """The name, looked at once for many calls."""
     if not name.strip():
         raise bad("no-event", "A track call names no event.", "event", 'Send its name, as "event": "Order Completed".')
     if len(name) > LONGEST_NAME:
@@ -361,7 +394,7 @@ def _identifiers(wire: Wire, context: Context | None, values: Mapping[str, Any])
         raise bad("no-user", "The call names nobody.", "userId", fix)
     if type(wire) is Identify:
         _add_contacts(found, values)
-    if context is not None:
+    if context is not None and (context.traits or context.device is not None or context.external_ids):
         _add_context(found, context)
     return found
 
@@ -409,12 +442,3 @@ def _time(wire: Wire, arrival: Arrival, marks: list[str]) -> int:
         marks.append("clock")
         return arrival.received
     return ts
-
-
-def _hold_to_plan(
-    plan: Plan, name: str, values: Mapping[str, Any], group: str | None, strict: bool, marks: list[str]
-) -> None:
-    found = plan.event(name, values) if name else plan.traits(values, account=group is not None)
-    if found and strict:
-        raise plan.refusal(name, found)
-    marks += found

@@ -34,7 +34,8 @@ class Origins:
         """Whether a request may come from this origin; one without is no page's."""
         return not origin or self._any or origin.lower() in self._names
 
-    def headers(self, origin: bytes) -> Headers:
+    @staticmethod
+    def headers(origin: bytes) -> Headers:
         """What an answer says to a page."""
         return [(b"access-control-allow-origin", origin), *_FIXED] if origin else [_VARY]
 

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shoal.customers.tracking import Call
 
 MOST_NAMES = 1_000
 OTHER = "(other)"
@@ -30,6 +36,14 @@ class Counts:
     marks: Counter[str] = field(default_factory=Counter)
     unknown_events: Counter[str] = field(default_factory=Counter)
     wrong_types: Counter[str] = field(default_factory=Counter)
+
+    def take(self, calls: Sequence[Call]) -> None:
+        """Count calls that were taken, and their marks."""
+        kinds = self.calls
+        for call in calls:
+            kinds[call.kind] += 1
+            if call.marks:
+                self.mark(call.name, call.marks)
 
     def mark(self, name: str, marks: tuple[str, ...]) -> None:
         """Count the marks of a call of an event name (empty for traits)."""

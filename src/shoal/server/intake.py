@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from shoal.customers.tracking import Call
 
@@ -25,8 +25,13 @@ class Starting(Exception):
 class Intake(Protocol):
     """Takes calls and keeps them."""
 
-    async def submit(self, calls: Sequence[Call]) -> None:
-        """Keep the calls; returns once they are safe on disk.
+    def submit(self, calls: Sequence[Call], done: Callable[[BaseException | None], None]) -> None:
+        """Keep the calls.
+
+        Args:
+            calls: at least one.
+            done: is called in the event loop once they are safe on disk, or with the error where they couldn't be kept. A
+                callback and not a coroutine: one of these for each request costs as much as all the rest of it.
 
         Raises:
             Busy: none was taken, the sender should try again.

@@ -62,7 +62,7 @@ class Plan:
         event = self._events.get(name)
         if event is None:
             return [UNKNOWN_EVENT]
-        found = _wrong(event.tests, properties)
+        found = _wrong(event.tests, properties) if properties else []
         for required in event.required:
             if properties.get(required) is None:
                 found.append(f"{MISSING}:{required}")

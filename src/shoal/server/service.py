@@ -140,11 +140,11 @@ class Service:
             raise StoreError("The workspace isn't ready.", fix="Try again.")
         return self.running.scheduler
 
-    async def submit(self, calls: Sequence[Call]) -> None:
+    def submit(self, calls: Sequence[Call], done: Callable[[BaseException | None], None]) -> None:
         """The collection's intake: see ``server.intake.Intake``."""
         if self.live is None:
             raise Starting
-        await self.live.intake.submit(calls)
+        self.live.intake.submit(calls, done)
 
     def reload_by(self, reload: Reload) -> None:
         """Let changed settings be taken in from now on."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from contextlib import suppress
 from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from shoal.customers.tracking import encode
 from shoal.workspace.live.entries import CALLS
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from shoal.customers.tracking import Call
     from shoal.errors import StoreError
     from shoal.log import Log
+
+Done: TypeAlias = "Callable[[BaseException | None], None]"
+
+_logger = logging.getLogger("shoal.server")
 
 MOST_TOGETHER = 500
 """Calls of several requests that become one entry at most; more would make the first wait for the last."""
@@ -76,25 +81,23 @@ class Queue:
 
 
 class Gathering:
-    """Calls of several requests that become one entry, and what each request waits for."""
+    """Calls of several requests that become one entry, and who is told of it for each request."""
 
-    __slots__ = ("calls", "futures", "loop")
+    __slots__ = ("calls", "loop", "waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.calls: list[Call] = []
-        self.futures: list[tuple[asyncio.Future[None], int]] = []
+        self.waiting: list[tuple[Done, int]] = []
         """Of each request, and how many of the calls are its own."""
 
     def release(self, error: Exception | None = None) -> None:
         """Let the requests go on; in the event loop's thread."""
-        for future, _ in self.futures:
-            if future.done():
-                continue
-            if error is None:
-                future.set_result(None)
-            else:
-                future.set_exception(error)
+        for done, _ in self.waiting:
+            try:
+                done(error)
+            except Exception:  # whatever goes wrong with one answer, the others still wait for theirs
+                _logger.exception("A request could not be answered.")
 
 
 class Acknowledgements:
@@ -166,31 +169,34 @@ class LiveIntake:
         self._last = 0.0
         self._held = False
 
-    async def submit(self, calls: Sequence[Call]) -> None:
-        """Keep the calls; returns once they are safe on disk.
+    def submit(self, calls: Sequence[Call], done: Done) -> None:
+        """Keep the calls, and call ``done`` in the event loop once they are safe on disk.
+
+        Args:
+            calls: of one request.
+            done: gets None, or the error where the disk refused them.
 
         Raises:
-            StoreError: the disk refused them.
             BaseException: what ``busy`` gave: there is too much already.
         """
-        refusal = self._busy()
-        if refusal is not None:
-            raise refusal
         calls = self._kept(calls)
-        if not calls:
-            return
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
         gathering = self._gathering
         if gathering is None:
-            gathering = self._gathering = Gathering(loop)
-            # Not at once: others whose bytes came in the same moment join.
-            loop.call_soon(self._send_if_idle)
+            # Not asked again for those who join: they come within moments.
+            refusal = self._busy()
+            if refusal is not None:
+                raise refusal
+            if calls:
+                gathering = self._gathering = Gathering(asyncio.get_running_loop())
+                # Not at once: others whose bytes came in the same moment join.
+                gathering.loop.call_soon(self._send_if_idle)
+        if not calls or gathering is None:
+            done(None)
+            return
         gathering.calls += calls
-        gathering.futures.append((future, len(calls)))
+        gathering.waiting.append((done, len(calls)))
         if len(gathering.calls) >= MOST_TOGETHER:
             self._send(gathering)
-        await future
 
     def _send_if_idle(self) -> None:
         gathering = self._gathering
@@ -213,7 +219,7 @@ class LiveIntake:
         try:
             position = self._queue.append(CALLS, encode(gathering.calls), gathering.calls)
         except Exception as error:
-            if len(gathering.futures) == 1:
+            if len(gathering.waiting) == 1:
                 gathering.release(error)
             else:
                 self._send_each(gathering)
@@ -224,9 +230,9 @@ class LiveIntake:
     def _send_each(self, gathering: Gathering) -> None:
         """An entry for each request, so that what is wrong with one is not the others' matter."""
         begin = 0
-        for future, many in gathering.futures:
+        for done, many in gathering.waiting:
             alone = Gathering(gathering.loop)
-            alone.calls, alone.futures = gathering.calls[begin : begin + many], [(future, many)]
+            alone.calls, alone.waiting = gathering.calls[begin : begin + many], [(done, many)]
             begin += many
             self._send(alone)
 
