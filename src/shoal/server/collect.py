@@ -52,7 +52,7 @@ class Request(msgspec.Struct, gc=False):
 
     Args:
         kind: of its call, or ``batch``.
-        head: its headers.
+        head: its headers, which say nothing of the body's length.
         key: the write key that was let in; empty where it is in the body or the address.
         query: of its address.
         peer: the sender's IP address, empty where there is none.
@@ -126,7 +126,7 @@ class Collection:
     async def _collect(self, kind: str, scope: Scope, receive: Receive, send: Send) -> None:
         head = dict(scope["headers"])
         try:
-            key = self.begin(kind, head)
+            key = self.begin(kind, head, head.get(b"content-length", b""))
             body = await read(receive, self._limit(kind))
         except Refused as refused:
             return await self._refused(head, refused).send(send)
@@ -171,12 +171,13 @@ class Collection:
 
     # ------------------------------------------------------------ taking calls
 
-    def begin(self, kind: str, head: Head) -> str:
+    def begin(self, kind: str, head: Head, length: bytes) -> str:
         """Look at a request before its body has come.
 
         Args:
             kind: of the call, or ``batch``, as the path says.
             head: the headers.
+            length: of the body, as the sender says; empty where it doesn't.
 
         Returns:
             The write key that was let in; empty where it is still to be found in the body or the address.
@@ -187,9 +188,8 @@ class Collection:
         key = _basic_user(head.get(b"authorization", b""))
         if key or not self._origins.allow(head.get(b"origin", b"")):
             self._admit(head, key)
-        declared, limit = head.get(b"content-length", b""), self._limit(kind)
-        if declared.isdigit() and int(declared[:18]) > limit:
-            raise too_large(limit)
+        if length.isdigit() and int(length[:18]) > self._limit(kind):
+            raise too_large(self._limit(kind))
         return key
 
     def take(self, request: Request, body: bytes, done: Callable[[Answer], None]) -> None:

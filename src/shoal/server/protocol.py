@@ -8,7 +8,8 @@ can't be let in …) takes uvicorn's own way to the same collection, which answe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     import asyncio
 
 _POSTS = {path.encode(): kind for path, kind in POSTS.items()}
+_LENGTH = re.compile(rb"\r\ncontent-length: ([0-9]{1,9})\r\n", re.IGNORECASE)
+_MOST_DIGITS = 9
+_TRIES = 4
+"""How often the head of a connection is remembered in vain, before it is taken for one whose heads differ."""
 _BROKEN = Answer(500, b"Internal Server Error", [(b"content-type", b"text/plain; charset=utf-8")])
 
 
@@ -61,6 +66,35 @@ class Together:
         return getattr(self._transport, name)
 
 
+class Seen(NamedTuple):
+    """A head that the parser has read and that the sender repeats, as all do over one connection: only the length differs.
+
+    Args:
+        before: its bytes up to the length.
+        after: its bytes from there on.
+        request: what the parser made of it.
+    """
+
+    before: bytes
+    after: bytes
+    request: Request
+
+    @classmethod
+    def of(cls, head: bytes, request: Request) -> Seen | None:
+        """A head; None where its length isn't found as plainly as senders write it."""
+        found = _LENGTH.search(head)
+        return None if found is None else cls(head[: found.start(1)], head[found.end(1) :], request)
+
+    def body(self, data: bytes) -> tuple[bytes, int] | None:
+        """The length that data with this head give, and where the body begins; None where they begin otherwise."""
+        begin = len(self.before)
+        end = data.find(b"\r", begin, begin + _MOST_DIGITS + 1)
+        length = data[begin:end]
+        if not (data.startswith(self.before) and length.isdigit() and data.startswith(self.after, end)):
+            return None
+        return length, end + len(self.after)
+
+
 class Direct:
     """A request on the short way, in the place of uvicorn's own cycle, which asks for some of this."""
 
@@ -98,6 +132,10 @@ class Protocol(HttpToolsProtocol):
         self._collection = self.app if usual and isinstance(self.app, Collection) else None
         self._together: Together
         self._peer = ""
+        self._inside = False
+        """Whether the parser is in the middle of a request."""
+        self._seen: Seen | None = None
+        self._tries = _TRIES
         self._idle_since: float | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
 
@@ -122,12 +160,55 @@ class Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take what came."""
         self._idle_since = None
-        super().data_received(data)
+        if self._inside or self._collection is None:
+            super().data_received(data)
+        elif self._seen is None or not self._repeated(self._seen, self._collection, data):
+            self._unseen(data)
+
+    def _repeated(self, seen: Seen, collection: Collection, data: bytes) -> bool:
+        """Take a request that differs from the one before in its body only, and spare the parser; False for all others."""
+        found = seen.body(data)
+        if found is None or not self._free():
+            return False
+        length, begin = found
+        end = begin + int(length)
+        if len(data) < end:
+            return False
+        request = seen.request
+        try:
+            key = collection.begin(request.kind, request.head, length)
+        except Exception:  # on the other way it is told
+            return False
+        self._tries = _TRIES
+        direct = Direct(self, Request(request.kind, request.head, key, request.query, request.peer))
+        self.cycle = direct  # type: ignore[assignment]
+        direct.parts.append(data[begin:end])
+        direct.take(collection)
+        if len(data) > end:
+            super().data_received(data[end:])
+        return True
+
+    def _unseen(self, data: bytes) -> None:
+        """Have the parser read a request, and remember its head where it came whole and took the short way."""
+        end = data.find(b"\r\n\r\n") + 4
+        if end < 4 or not self._tries:
+            super().data_received(data)
+            return
+        self._tries -= 1
+        before: object = self.cycle
+        # The parser alone knows whether a head ends here: then nothing of a body has come yet.
+        super().data_received(data[:end])
+        cycle: object = self.cycle
+        if type(cycle) is Direct and cycle is not before and self._inside and not cycle.parts:
+            self._seen = Seen.of(data[:end], cycle.request)
+        if len(data) > end and not self._together.is_closing():
+            super().data_received(data[end:])
 
     # ------------------------------------------------------------ what the parser finds
 
     def on_message_begin(self) -> None:
         """A request begins. uvicorn makes its scope here; which way it takes is known after the headers."""
+        self._inside = True
         self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_headers_complete(self) -> None:
@@ -152,6 +233,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is whole."""
+        self._inside = False
         cycle: object = self.cycle
         if type(cycle) is Direct and self._collection is not None:
             cycle.take(self._collection)
@@ -164,25 +246,33 @@ class Protocol(HttpToolsProtocol):
         kind = _POSTS.get(path)
         if kind is None or b"#" in query or self.parser.get_method() != b"POST" or self.expect_100_continue:
             return None
-        parser, cycle, head = self.parser, self.cycle, dict(self.headers)
+        parser, head = self.parser, dict(self.headers)
+        length = head.pop(b"content-length", b"")
         # With a length, a body is held up to the limit that ``begin`` looks at; the rest is for the order of answers and for
         # connections that end, which uvicorn knows how to do.
         if (
-            b"content-length" not in head
+            not length
             or b"transfer-encoding" in head
-            or not (cycle is None or cycle.response_complete)
-            or self.flow.write_paused
-            or self._together.is_closing()
+            or not self._free()
             or parser.get_http_version() != "1.1"
             or not parser.should_keep_alive()
             or parser.should_upgrade()
         ):
             return None
         try:
-            key = collection.begin(kind, head)
+            key = collection.begin(kind, head, length)
         except Exception:  # on the other way it is told
             return None
         return Direct(self, Request(kind, head, key, query, self._peer))
+
+    def _free(self) -> bool:
+        """Whether an answer may be written as soon as it is there: none is before it, and the sender reads."""
+        cycle = self.cycle
+        return (
+            (cycle is None or cycle.response_complete)
+            and not self.flow.write_paused
+            and not self._together.is_closing()
+        )
 
     # ------------------------------------------------------------ answering
 
