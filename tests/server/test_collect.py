@@ -9,6 +9,7 @@ from base64 import b64encode
 
 import httpx
 import pytest
+from msgspec import structs
 
 from shoal.clock import SECOND, StoppedClock
 from shoal.errors import StoreError
@@ -223,6 +224,33 @@ def test_a_wrong_call_is_refused_with_its_place(live: Running, name: str) -> Non
     assert batch.json()["errors"][0]["code"] == code
     assert batch.json()["errors"][0]["place"] == f"batch[1].{place}"
     assert live.post("/v1/batch", {"batch": [{"type": "track", **call}]}).status_code == 400
+
+
+def test_calls_mean_the_same_beside_a_wrong_one(live: Running) -> None:
+    """Breaks when a batch that is decoded at once is kept otherwise than one that is decoded call by call."""
+    more = {
+        "track": {"properties": {"a": 1, "b": [1, "x"]}},
+        "page": {"context": {"page": {"url": "https://a.example"}}},
+    }
+    batch = [
+        {
+            "type": kind,
+            "userId": "u1",
+            "messageId": kind,
+            "timestamp": "2026-01-01T00:00:00Z",
+            **body,
+            **more.get(kind, {}),
+        }
+        for kind, _, body in PATHS
+    ]
+    around = {"context": {"device": {"id": "d1"}}, "sentAt": "2026-01-01T00:00:01Z"}
+    assert live.post("/v1/batch", {**around, "batch": batch}).json() == {"success": True}
+    assert live.post("/v1/batch", {**around, "batch": [*batch, {"type": "track", "event": 5}]}).json()["refused"] == 1
+    alone, beside = live.intake.calls[: len(batch)], live.intake.calls[len(batch) :]
+    for one, other in zip(alone, beside, strict=True):
+        # Only when they arrived differs, and with it what the sender's clock comes to.
+        assert (one.ts - one.received, one.message_id) == (other.ts - other.received, other.message_id)
+        assert structs.replace(one, ts=0, received=0) == structs.replace(other, ts=0, received=0)
 
 
 def test_sizes_are_limited_as_the_spec_says(live: Running) -> None:
