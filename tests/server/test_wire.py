@@ -286,14 +286,15 @@ def test_what_is_too_large_is_refused_before_it_is_read(live: Running) -> None:
 def test_a_head_that_can_be_read_in_two_ways_gets_what_uvicorn_says(head: bytes) -> None:
     """Breaks when a head that hides a second request is taken on a connection that was used, and not on a fresh one."""
 
-    def told(before: bytes) -> tuple[int, int]:
-        with running() as live, line(live) as one:
+    def told(before: bytes, plain: bool) -> tuple[int, dict[str, str], int]:
+        with running(plain=plain) as live, line(live) as one:
             if before:
                 assert one.send(before).answer()[0] == 200
-            one.send(request(head=head))
-            return one.answer()[0], len(live.intake.calls) - bool(before)
+            status, headers, _ = one.send(request(head=head)).answer()
+            headers.pop("date")
+            return status, headers, len(live.intake.calls) - bool(before)
 
-    assert told(b"") == told(request())
+    assert told(b"", False) == told(request(), False) == told(b"", True)
 
 
 def test_trouble_is_told_and_the_connection_goes_on(live: Running) -> None:

@@ -201,7 +201,8 @@ class Protocol(HttpToolsProtocol):
         cycle: object = self.cycle
         if type(cycle) is Direct and cycle is not before and self._inside and not cycle.parts:
             self._seen = Seen.of(data[:end], cycle.request)
-        if len(data) > end and not self._together.is_closing():
+        # Behind a wish for another protocol uvicorn reads no more of what came with it.
+        if len(data) > end and not self._together.is_closing() and not self.parser.should_upgrade():
             super().data_received(data[end:])
 
     # ------------------------------------------------------------ what the parser finds
