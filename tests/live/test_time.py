@@ -9,7 +9,8 @@ from random import Random
 import pytest
 
 from shoal.live.batches import Events
-from shoal.live.engine import Change, Engine
+from shoal.live.changes import Change
+from shoal.live.engine import Engine
 from shoal.live.values import Micro
 
 from .shop import DAY, NOW, SCHEMA, SECOND, TEXTS, definitions, engine, event, filled, memberships
@@ -73,7 +74,7 @@ def test_what_comes_between_pieces_waits_for_nobody(seed: int, together: bool) -
     now = NOW
     for step in range(10):
         now += random.choice([DAY, DAY // 3, 2 * DAY])
-        ours, theirs = pieces.advance(now, 2), whole.advance(now)
+        ours, theirs = list(pieces.advance(now, 2)), list(whole.advance(now))
         for part in range(3):
             events = [event(random, 1_000 * step + 10 * part + i, now) for i in range(random.randrange(1, 4))]
             age = Micro(random.randrange(18, 60) * SECOND)

@@ -16,7 +16,8 @@ import pytest
 
 from shoal.lang.show import show
 from shoal.live import machine
-from shoal.live.engine import BY_TIME, Change, Engine
+from shoal.live.changes import Change
+from shoal.live.engine import BY_TIME, Engine
 
 from . import draw, naive
 from .resident import definitions_of, members, resident, schema_of, take

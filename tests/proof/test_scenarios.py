@@ -16,7 +16,8 @@ import yaml
 
 from shoal.lang.document import to_document
 from shoal.lang.parse import parse
-from shoal.live.engine import Change, Engine
+from shoal.live.changes import Change
+from shoal.live.engine import Engine
 
 from . import naive
 from .product import product

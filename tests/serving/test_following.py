@@ -6,6 +6,7 @@ import signal
 import time
 from threading import Thread
 
+import duckdb
 import pytest
 
 import shoal
@@ -90,3 +91,24 @@ def test_an_opened_workspace_gives_its_history_in_pages_and_as_it_grows(served: 
         last = int(told[9]["id"])
         assert [str(change.id) for change in workspace.changes(last)][:5] == [c["id"] for c in told[10:15]]
         assert list(workspace.changes(2**62, follow=True, timeout=0.1)) == []
+
+
+def test_numbers_ascend_behind_more_changes_than_an_entry_has_numbers(served: Served) -> None:
+    """Breaks if changes of a load beyond the range of one entry of the log stand after those that come later."""
+    served.track("ann", "Order Completed", revenue=1)
+    served.wait_for("buyers", {"ann"})
+    served.stop()
+    with duckdb.connect(str(served.folder / ".shoal" / "store.duckdb")) as store:
+        store.execute("UPDATE membership_changes SET seq = seq + 1000000000000")
+    served.start()
+    served.track("bob", "Order Completed", revenue=1)
+    served.wait_for("buyers", {"ann", "bob"})
+    numbers = {change["customer"]: int(change["id"]) for change in served.changes() if change["segment"] == "buyers"}
+    assert 1_000_000_000_000 < numbers["ann"] < numbers["bob"]
+    served.stop(signal.SIGKILL)
+    served.start()
+    assert {c["customer"]: int(c["id"]) for c in served.changes() if c["segment"] == "buyers"} == numbers
+    served.track("cleo", "Order Completed", revenue=1)
+    served.wait_for("buyers", {"ann", "bob", "cleo"})
+    told = [int(change["id"]) for change in served.changes()]
+    assert told == sorted(set(told))

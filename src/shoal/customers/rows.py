@@ -6,6 +6,7 @@ of all properties are known.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from shoal.customers.bulk import admit, insert_events
@@ -20,39 +21,52 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from shoal.customers.tracking import Call
     from shoal.lang.calendar import Zone
     from shoal.lang.schema import PropertyType
+    from shoal.shapes import Event
     from shoal.sql.registry import EventType
     from shoal.sql.store import Store
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
 
 class EventRows:
-    """Events of one name, a place in each list an event."""
+    """Events of one name: of each the customer, and the call or record that bears the rest."""
 
-    __slots__ = ("customers", "messages", "properties", "received", "ts")
+    __slots__ = ("bearers", "customers")
 
     def __init__(self) -> None:
         self.customers: list[str] = []
-        self.ts: list[int] = []
-        self.messages: list[str] = []
-        self.received: list[int] = []
-        self.properties: list[Mapping[str, Any]] = []
+        self.bearers: list[Call | Event] = []
 
-    def add(self, customer: str, ts: int, message: str, received: int, properties: Mapping[str, Any]) -> None:
-        """Add an event."""
-        self.customers.append(customer)
-        self.ts.append(ts)
-        self.messages.append(message)
-        self.received.append(received)
-        self.properties.append(properties)
+    @property
+    def ts(self) -> list[int]:
+        """When each happened."""
+        return [bearer.ts for bearer in self.bearers]
+
+    @property
+    def messages(self) -> list[str]:
+        """The message id of each; empty where there is none."""
+        return [bearer.message_id or "" for bearer in self.bearers]
+
+    @property
+    def received(self) -> list[int]:
+        """When each was received."""
+        return [bearer.received or 0 for bearer in self.bearers]
+
+    @property
+    def properties(self) -> list[Mapping[str, Any]]:
+        """The properties of each."""
+        return [bearer.properties or _NOTHING for bearer in self.bearers]
 
     def extend(self, more: EventRows) -> None:
         """Add the events of others."""
-        for name in self.__slots__:
-            getattr(self, name).extend(getattr(more, name))
+        self.customers += more.customers
+        self.bearers += more.bearers
 
     def __len__(self) -> int:
-        return len(self.ts)
+        return len(self.customers)
 
 
 def write_rows(
@@ -113,21 +127,22 @@ def _insert(
 ) -> None:
     import pyarrow as pa
 
+    ts, properties = group.ts, group.properties
     columns = {
         "key_": keys,
-        "ts": pa.array(group.ts, pa.int64()),
+        "ts": pa.array(ts, pa.int64()),
         "message_id": pa.array(group.messages, pa.string()),
         "origin": pa.array(range(line, line + len(group)), pa.int64()),
         "received": pa.array(group.received, pa.int64()),
     }
     values = {}
     for name, column in event.properties.items():
-        found, mistyped = column_of(column, [bearer.get(name) for bearer in group.properties])
+        found, mistyped = column_of(column, [bearer.get(name) for bearer in properties])
         registry.count_mistyped(event, name, mistyped)
         columns[column.col] = found
         values[column.col] = column.col
     with registered(store, "incoming_rows", pa.table(columns)) as relation:
         insert_events(
             store, event, relation, values, received="received", load=0, keys=None,
-            offset=offset_case(zone, "ts", min(group.ts), max(group.ts)),
+            offset=offset_case(zone, "ts", min(ts), max(ts)),
         )  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from shoal.customers.values import MistypedError, encode, millionths, point
 from shoal.lang.schema import Kind
 from shoal.live.batches import Events
@@ -12,6 +14,8 @@ from shoal.shapes import ACCOUNT_PREFIX, ConsentChange, Event, ListChange, Point
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    import numpy.typing as npt
 
     from shoal.customers.rows import EventRows
     from shoal.lang.schema import PropertyType
@@ -51,7 +55,8 @@ def feed(
 
 def together(engine: Engine, rows: Mapping[str, EventRows], types: Mapping[str, Mapping[str, PropertyType]]) -> Events:
     """Events by name as columns for ``Engine.apply_events``: the properties that the engine holds."""
-    customers: list[str] = []
+    rows_of = engine.state.people.rows
+    customers: list[npt.NDArray[np.int64]] = []
     names: list[str] = []
     ts: list[int] = []
     mids: list[str] = []
@@ -59,18 +64,19 @@ def together(engine: Engine, rows: Mapping[str, EventRows], types: Mapping[str, 
     many = sum(map(len, rows.values()))
     for name, group in rows.items():
         begin, end = len(ts), len(ts) + len(group)
-        customers += group.customers
+        customers.append(rows_of(group.customers))
         names += [name] * len(group)
         ts += group.ts
         mids += group.messages
+        bearers = group.properties
         for prop in engine.state.event_table(name).columns:
             column = values.get(prop)
             if column is None:
                 column = values[prop] = [None] * many
             known = types[name].get(prop)
             if known is not None:
-                column[begin:end] = _column([bearer.get(prop) for bearer in group.properties], known)
-    return Events(customers, names, ts, mids, values)
+                column[begin:end] = _column([bearer.get(prop) for bearer in bearers], known)
+    return Events(np.concatenate(customers), names, ts, mids, values)
 
 
 def _column(values: list[Any], known: PropertyType) -> list[Any]:

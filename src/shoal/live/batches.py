@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shoal.live.changes import Changes
 from shoal.live.columns import MISSING
 from shoal.live.plan import Touch
 from shoal.live.table import UNSAID
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from shoal.live.engine import Change, Engine
+    from shoal.live.engine import Engine
     from shoal.live.machine import Machine
     from shoal.live.room import Room
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _FEW = 8
 """So few values are set one by one."""
 
-_MORE = 1 << 15
+_MORE = 1 << 13
 """Entries that a table gets room for at most at once."""
 
 
@@ -61,7 +62,7 @@ class Events:
         return {name: value for name in self.values if (value := self.value(name, i)) is not None}
 
 
-def apply(engine: Engine, events: Events, because: str) -> list[Change]:
+def apply(engine: Engine, events: Events, because: str) -> Changes:
     """Take events in and evaluate who is touched."""
     evaluator, people = engine.evaluator, engine.state.people
     machine = evaluator.machine
@@ -74,10 +75,11 @@ def apply(engine: Engine, events: Events, because: str) -> list[Change]:
     caught = engine.catch_up(rows)
     room = _filled(engine, machine, events, rows)
     flips = _taken(engine, machine, events, room, len(rows))
-    return [*caught, *_told(engine, machine, events, room, flips, because)]
+    changes = _told(engine, machine, events, room, flips, because)
+    return Changes.joined((caught, changes)) if len(caught.rows) else changes
 
 
-def _one_by_one(engine: Engine, events: Events, because: str) -> list[Change]:
+def _one_by_one(engine: Engine, events: Events, because: str) -> Changes:
     ids = engine.state.people.ids
     for i, name in enumerate(events.names):
         who = events.customers[i]
@@ -183,7 +185,7 @@ def _taken(engine: Engine, machine: Machine, events: Events, room: Room, many: i
             state[2] = 0
     room.clean = True
     last = room.out[: state[2]]
-    return np.concatenate([*found, last]) if found else last
+    return np.concatenate([*found, last]) if found else last.copy()
 
 
 def _by_hand(engine: Engine, machine: Machine, events: Events, room: Room, i: int) -> None:
@@ -203,7 +205,7 @@ def _by_hand(engine: Engine, machine: Machine, events: Events, room: Room, i: in
     engine.state.people.seen(row, ts)
 
 
-def _told(engine: Engine, machine: Machine, events: Events, room: Room, flips: Ints, because: str) -> list[Change]:
+def _told(engine: Engine, machine: Machine, events: Events, room: Room, flips: Ints, because: str) -> Changes:
     """The changes, and those of whom the interpreter has to be asked."""
     evaluator, many = engine.evaluator, len(events.names)
     slow: list[tuple[int, frozenset[str]]] = []
@@ -212,15 +214,15 @@ def _told(engine: Engine, machine: Machine, events: Events, room: Room, flips: I
     if room.state[3]:
         slow += [(row, engine.plan.everything) for row in room.rows[:many][room.odd[:many]].tolist()]
         machine.forget_truths()
-    if len(flips) and (evaluator.recording or machine.has_slow):
-        for each in evaluator.flips_of(flips):
-            evaluator.record(each)
-            if more := evaluator.slow_dependents(each.slug):
-                slow += [(row, more) for row in each.rows.tolist()]
     changes = engine.changed(flips, because)
+    if len(flips) and evaluator.recording:
+        engine.state.tell(changes.slugs, changes.rows, changes.codes, changes.at)
+    if len(flips) and len(evaluator.followed):
+        for row, number in flips[np.isin(flips[:, 1] >> 2, evaluator.followed)][:, :2].tolist():
+            slow.append((row, evaluator.slow_dependents(evaluator.names[number >> 2])))
     for row, slugs in slow:
         engine.mark(row, slugs)
-    return [*changes, *engine.settle(because)] if slow or engine.has_touched else changes
+    return Changes.joined((changes, engine.settle(because))) if slow or engine.has_touched else changes
 
 
 def _left_out(engine: Engine, machine: Machine, names: Sequence[str], room: Room) -> list[tuple[int, frozenset[str]]]:

@@ -25,7 +25,7 @@ _TYPES: dict[Kind, Callable[[int], Any]] = {
 }
 _UNITS = (1_000_000, 10_000, 1_000, 1)
 """What numbers and instants are divided by, where all of a base's can be."""
-_STEP = 1 << 16
+_STEP = 1 << 13
 """An array grows by so many items at most at once, so that nobody waits for it."""
 _NARROW: tuple[Any, ...] = (np.int8, np.int32, np.int64)
 

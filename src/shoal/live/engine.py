@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import chain, repeat
-from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from shoal.errors import UnknownName
 from shoal.lang.calendar import zone
 from shoal.live.batches import Events, apply
+from shoal.live.changes import LEFT, MERGED, NONE, UNMERGED, Changes
 from shoal.live.evaluator import Evaluator
 from shoal.live.freeze import frozen, thaw, thaw_memberships
 from shoal.live.judge import Judge
@@ -22,7 +22,7 @@ from shoal.live.values import FAR
 from shoal.live.why import Reason, reason
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from fractions import Fraction
     from typing import Any
 
@@ -37,26 +37,6 @@ _AHEAD = 1 << 13
 """Entries of a table that memory is touched for at a start."""
 _LOOSE = 1 << 16
 """So many entries may stand loose in any table."""
-
-
-class Change(NamedTuple):
-    """A membership that changed, once, in order per customer.
-
-    ``what`` is ``entered`` or ``left``; ``merged``: the customer's membership went over to who stands for them now,
-    ``unmerged``: it came back. ``at`` is the evaluation's instant, for a change by time the due one.
-    """
-
-    customer: str
-    segment: str
-    what: str
-    at: int
-    because: str
-
-
-_WHATS = ("left", "entered")
-_AT_AND_ROW = itemgetter(0, 1)
-_FEW = 24
-"""So few changes are told one by one."""
 
 
 class Engine:
@@ -83,7 +63,7 @@ class Engine:
         self._touched_all: set[str] = set()
         self.behind = False
         """Whether customers are due still who weren't among those that ``advance`` let in."""
-        self._caught: list[Change] = []
+        self._caught = NONE
         """Changes by time of customers who couldn't wait for their turn."""
 
     # ------------------------------------------------------------ asking
@@ -163,7 +143,7 @@ class Engine:
 
     # ------------------------------------------------------------ evaluating
 
-    def build(self, *, quiet: bool = False) -> list[Change]:
+    def build(self, *, quiet: bool = False) -> Changes:
         """Evaluate everything at ``now``.
 
         Args:
@@ -196,7 +176,7 @@ class Engine:
         self.evaluator.ensure()
         self.evaluator.expect(self.standing(), self.now)
 
-    def advance(self, t: int, most: int | None = None) -> list[Change]:
+    def advance(self, t: int, most: int | None = None) -> Changes:
         """Let time pass; each change is of the very instant at which it was due.
 
         Where very many are due at once, as when a calendar day ends, ``most`` makes pieces: so many customers at most are judged,
@@ -217,7 +197,7 @@ class Engine:
         self.evaluator.ensure()
         flips = [] if most == 0 else self._pass(self.evaluator.dues.by(self.now), most)
         self.behind = self.evaluator.dues.next() <= self.now
-        return [*self._let_go(), *self.told(flips, BY_TIME, by_time=True)]
+        return self._after(self.told(flips, BY_TIME, by_time=True))
 
     def _pass(self, due: npt.NDArray[np.int64], most: int | None = None) -> list[Flips]:
         """Judge who is due, each at the instant at which they are, and again until nobody of them is."""
@@ -246,7 +226,7 @@ class Engine:
         chosen = tied[sorted(range(len(tied)), key=names.__getitem__)[: left - len(sure)]]
         return np.sort(np.concatenate((before, sure, chosen)))
 
-    def catch_up(self, rows: npt.NDArray[np.int64]) -> list[Change]:
+    def catch_up(self, rows: npt.NDArray[np.int64]) -> Changes:
         """Bring customers up to date who wait for their turn (see ``advance``); returns what changed."""
         if not self.behind:
             return self._let_go()
@@ -254,7 +234,7 @@ class Engine:
         due = np.unique(rows[rows < len(dues)])
         if self.evaluator.shares:
             due = self.evaluator.dues.by(self.now)
-        return [*self._let_go(), *self.told(self._pass(due[dues[due] <= self.now]), BY_TIME, by_time=True)]
+        return self._after(self.told(self._pass(due[dues[due] <= self.now]), BY_TIME, by_time=True))
 
     def _current(self, *rows: int) -> None:
         """Bring customers up to date before anything of theirs changes."""
@@ -266,12 +246,16 @@ class Engine:
         if self.behind:
             self._caught = self.advance(self.now)
 
-    def _let_go(self) -> list[Change]:
+    def _let_go(self) -> Changes:
         """What changed of those who couldn't wait."""
-        caught, self._caught = self._caught, []
+        caught, self._caught = self._caught, NONE
         return caught
 
-    def settle(self, because: str = "") -> list[Change]:
+    def _after(self, changes: Changes) -> Changes:
+        """Changes, behind those of who couldn't wait."""
+        return Changes.joined((self._let_go(), changes)) if len(self._caught.rows) else changes
+
+    def settle(self, because: str = "") -> Changes:
         """Evaluate what was touched since the last time, at ``now``."""
         everywhere, self._touched_all = self._touched_all, set()
         touched, self._touched = self._touched, {}
@@ -280,18 +264,19 @@ class Engine:
             self._all_current()
             # The rest of what was touched is a part of these customers' segments.
             wanted = everywhere.union(*touched.values())
-            return [*self._let_go(), *self.told(self._evaluate(self.standing(), wanted), because)]
+            return self._after(self.told(self._evaluate(self.standing(), wanted), because))
         self._current(*touched)
         groups: dict[frozenset[str], list[int]] = {}
         for row in sorted(touched):
             if not self.state.people.gone(row):
                 groups.setdefault(touched[row], []).append(row)
         flips = [self._evaluate(np.array(rows, np.int64), slugs) for slugs, rows in groups.items()]
-        return [*self._let_go(), *self.told(chain.from_iterable(flips), because)]
+        return self._after(self.told(chain.from_iterable(flips), because))
 
-    def warm(self) -> list[Change]:
+    def warm(self) -> Changes:
         """Ask once of a single customer, and touch memory for what comes, before the first event waits for either."""
         for table in self.state.events.values():
+            table.widen(len(self.state.people.exists))
             table.lengthen(table.used + _AHEAD)
             table.more_runs(table.runs + _AHEAD)
         rows = self.standing()
@@ -308,58 +293,28 @@ class Engine:
     def _evaluate(self, rows: npt.NDArray[np.int64], wanted: Collection[str]) -> list[Flips]:
         return self.evaluator.evaluate(rows, np.full(len(rows), self.now), wanted)
 
-    def told(self, flips: Iterable[Flips], because: str, *, by_time: bool = False) -> list[Change]:
+    def told(self, flips: Iterable[Flips], because: str, *, by_time: bool = False) -> Changes:
         """What changed, in order per customer; or in order of time, and then per customer."""
         found = list(flips)
-        if sum([len(each.rows) for each in found]) < _FEW:
-            return self._few(found, because, by_time=by_time)
-        rows, truth, at = (
-            np.concatenate(parts) for parts in zip(*((f.rows, f.truth, f.at) for f in found), strict=True)
-        )
-        places = np.repeat(np.arange(len(found)), [len(each.rows) for each in found])
+        if not found:
+            return NONE
+        numbers = self.evaluator.numbers
+        codes = np.concatenate([numbers[f.slug] << 2 | f.truth for f in found])
+        rows, at = (np.concatenate(parts) for parts in zip(*((f.rows, f.at) for f in found), strict=True))
         order = np.lexsort((rows, at)) if by_time else np.argsort(rows, kind="stable")
-        slugs = [found[place].slug for place in places[order].tolist()]
-        return self._changes(rows[order], slugs, truth[order], at[order], because)
+        return Changes(rows[order], codes[order], at[order], self.evaluator.names, self.state.people.ids, (because,))
 
-    def _few(self, flips: list[Flips], because: str, *, by_time: bool) -> list[Change]:
-        ids = self.state.people.ids
-        found = [
-            (at if by_time else 0, row, Change(ids[row], slug, _WHATS[truth], at, because))
-            for slug, rows, truths, ats in flips
-            for row, truth, at in zip(rows.tolist(), truths.tolist(), ats.tolist(), strict=True)
-        ]
-        found.sort(key=_AT_AND_ROW)
-        return [change for _, _, change in found]
+    def changed(self, found: npt.NDArray[np.int64], because: str) -> Changes:
+        """What loops found (rows of customer, 4 · segment + truth, instant), as changes."""
+        names, ids = self.evaluator.names, self.state.people.ids
+        return Changes(found[:, 0], found[:, 1], found[:, 2], names, ids, (because,))
 
-    def changed(self, found: npt.NDArray[np.int64], because: str) -> list[Change]:
-        """What loops found (rows of customer, 2 · segment + truth, instant), as changes."""
-        machine = self.evaluator.machine
-        if not len(found) or machine is None:
-            return []
-        if len(found) < _FEW:
-            ids, slugs = self.state.people.ids, machine.slugs
-            return [
-                Change(ids[row], slugs[code >> 1], _WHATS[code & 1], at, because) for row, code, at in found.tolist()
-            ]
-        slugs = [machine.slugs[code >> 1] for code in found[:, 1].tolist()]
-        return self._changes(found[:, 0], slugs, found[:, 1] & 1, found[:, 2], because)
-
-    def _changes(
-        self,
-        rows: npt.NDArray[np.int64],
-        slugs: list[str],
-        truth: npt.NDArray[Any],
-        at: npt.NDArray[np.int64],
-        because: str,
-    ) -> list[Change]:
-        # Changes of one customer stand side by side mostly.
-        firsts = np.flatnonzero(np.diff(rows, prepend=-1))
-        once = self.state.people.ids.texts(rows[firsts])
-        counts = np.diff(firsts, append=len(rows)).tolist()
-        names = chain.from_iterable(map(repeat, once, counts))
-        whats = map(_WHATS.__getitem__, truth.tolist())
-        told = zip(names, slugs, whats, at.tolist(), repeat(because), strict=False)
-        return list(map(tuple.__new__, repeat(Change), told))
+    def _one(self, row: int, slugs: Sequence[str], what: int, because: str) -> Changes:
+        """The same change of several memberships of one customer."""
+        codes = np.array([self.evaluator.numbers[slug] << 2 | what for slug in slugs], np.int64)
+        at = np.full(len(slugs), self.now)
+        names, ids = self.evaluator.names, self.state.people.ids
+        return Changes(np.full(len(slugs), row), codes, at, names, ids, (because,))
 
     # ------------------------------------------------------------ touching
 
@@ -397,7 +352,7 @@ class Engine:
         self.state.add(self.state.event_table(name), row, ts, mid, properties)
         self._touch(row, Touch("event", name))
 
-    def apply_events(self, events: Events, because: str = "") -> list[Change]:
+    def apply_events(self, events: Events, because: str = "") -> Changes:
         """Take in many events, and evaluate who is touched by them."""
         return apply(self, events, because)
 
@@ -451,7 +406,7 @@ class Engine:
         self.state.refresh(value, rank, ts, number)
         self._touched_all |= self.plan.touched_by(Touch("threshold", ""))
 
-    def merge(self, kept: str, gone: str) -> list[Change]:
+    def merge(self, kept: str, gone: str) -> Changes:
         """``gone`` joins ``kept``; returns the memberships that went over. ``settle`` evaluates who is kept."""
         people = self.state.people
         one, other = people.row(kept), people.row(gone)
@@ -460,24 +415,23 @@ class Engine:
         self._touch_colleagues(other, self.plan.shared)
         self.state.join(one, other)
         self.evaluator.ensure()
-        changes = [*caught, *self._cleared(other, "merged")]
+        changes = Changes.joined((caught, self._cleared(other, MERGED, "merged")))
         standing = people.survivor(one)
         self._touched.pop(other, None)
         self.mark(standing, self.plan.everything)
         self._touch_colleagues(standing, self.plan.shared)
         return changes
 
-    def _cleared(self, row: int, what: str) -> list[Change]:
+    def _cleared(self, row: int, what: int, because: str) -> Changes:
         """All memberships of a row taken away."""
-        changes = []
-        for slug, slot in self.evaluator.slots.items():
-            if self.evaluator.bits.get(row, slot):
-                self.evaluator.bits.put(row, slot, False)
-                changes.append(Change(self.state.people.ids[row], slug, what, self.now, what))
+        bits = self.evaluator.bits
+        slugs = [slug for slug, slot in self.evaluator.slots.items() if bits.get(row, slot)]
+        for slug in slugs:
+            bits.put(row, self.evaluator.slots[slug], False)
         self.evaluator.dues.put(np.array([row]), FAR)
-        return changes
+        return self._one(row, slugs, what, because)
 
-    def unmerge(self, gone: str) -> list[Change]:
+    def unmerge(self, gone: str) -> Changes:
         """Take a merge back; returns the memberships that came back. ``settle`` evaluates who stood for them."""
         people = self.state.people
         row = people.row(gone)
@@ -488,17 +442,15 @@ class Engine:
         self._touch_colleagues(row, self.plan.shared)
         self.mark(standing, self.plan.everything)
         self.evaluator.ensure()
-        changes = caught
-        judge = self._judge(row, self.now)
-        due = FAR
+        judge, due, back = self._judge(row, self.now), FAR, []
         for slug, slot in self.evaluator.slots.items():
             truth, until = judge.segment(slug)
             due = min(due, until)
             if truth:
                 self.evaluator.bits.put(row, slot, True)
-                changes.append(Change(gone, slug, "unmerged", self.now, "unmerged"))
+                back.append(slug)
         self.evaluator.dues.put(np.array([row]), due)
-        return changes
+        return Changes.joined((caught, self._one(row, back, UNMERGED, "unmerged")))
 
     def define(self, definitions: Mapping[str, Definition]) -> None:
         """Put other definitions in force; only what is new or says something else is evaluated anew."""
@@ -606,7 +558,7 @@ class Engine:
         row = self.state.people.row(customer)
         for table in self.state.tables_of_people():
             table.clear(row)
-        self._cleared(row, "left")
+        self._cleared(row, LEFT, "forgotten")
         self.state.people.forget(row)
         for rows in self.state.belonging.values():
             rows.discard(row)

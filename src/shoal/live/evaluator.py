@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     Ints: TypeAlias = npt.NDArray[np.int64]
 
 _MANY_FILTERS = 40
-_FEW_FLIPS = 64
 BLOCK = 1 << 14
 """Customers that are evaluated together: what is known of them stays in the cache."""
 
@@ -93,6 +92,16 @@ class Evaluator:
         self._stretch = None
         self._divisions: dict[frozenset[str], tuple[frozenset[str], frozenset[str]]] = {}
         self.machine = self._machine()
+        fast = [] if self.machine is None else self.machine.slugs
+        self.names = [
+            *fast,
+            *(slug for slug in self.segments if self.machine is None or slug not in self.machine.places),
+        ]
+        """The segments by their numbers; those that loops can judge have the same there."""
+        self.numbers = {slug: number for number, slug in enumerate(self.names)}
+        followed = [n for n, slug in enumerate(self.names) if self.machine is not None and self.slow_dependents(slug)]
+        self.followed = np.array(followed, np.int64)
+        """The numbers of the segments after which others are to be judged that loops can't judge."""
 
     def _machine(self) -> Machine | None:
         if not has_numba():
@@ -209,9 +218,9 @@ class Evaluator:
         if not len(found):
             return []
         if len(found) == 1:
-            return [Flips(machine.slugs[int(found[0, 1]) >> 1], found[:, 0], (found[:, 1] & 1) != 0, found[:, 2])]
-        found = found[np.argsort(found[:, 1] >> 1, kind="stable")]
-        segments, begins = np.unique(found[:, 1] >> 1, return_index=True)
+            return [Flips(machine.slugs[int(found[0, 1]) >> 2], found[:, 0], (found[:, 1] & 1) != 0, found[:, 2])]
+        found = found[np.argsort(found[:, 1] >> 2, kind="stable")]
+        segments, begins = np.unique(found[:, 1] >> 2, return_index=True)
         ends = [*begins[1:].tolist(), len(found)]
         return [
             Flips(machine.slugs[s], found[b:e, 0], (found[b:e, 1] & 1) != 0, found[b:e, 2])
@@ -260,13 +269,8 @@ class Evaluator:
         """Keep what changed as history, where that is wanted."""
         if not self.recording:
             return
-        if len(flips.rows) <= _FEW_FLIPS:
-            for row, truth, at in zip(flips.rows.tolist(), flips.truth.tolist(), flips.at.tolist(), strict=True):
-                self.state.published_table(flips.slug, "entered" if truth else "left").insert(row, at)
-            return
-        for what, those in (("entered", flips.truth), ("left", ~flips.truth)):
-            if those.any():
-                self.state.published_table(flips.slug, what).extend(flips.rows[those], flips.at[those])
+        codes = self.numbers[flips.slug] << 2 | flips.truth
+        self.state.tell(self.names, flips.rows, codes, flips.at)
 
     def expect(self, rows: Ints, t: int) -> None:
         """Work out when customers are due, and leave their memberships as they are."""

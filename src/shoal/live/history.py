@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import numpy as np
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     Run = tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]
 
 _MOST_LOOSE = 1 << 13
+_FEW, _MOST_RUNS = 32, 8
+"""So few are added one by one; so many runs stand beside each other at most."""
 
 
 class Happened:
@@ -23,7 +26,7 @@ class Happened:
         self.name = name
         self.columns: dict[str, Any] = {}
         self.runs: tuple[Run, ...] = ()
-        """Customers and instants in order, in runs of which each is more than twice as long as the next."""
+        """Customers and instants in order, in a few runs."""
         self._late: dict[int, tuple[int, ...]] = {}
         self._many = 0
 
@@ -36,6 +39,20 @@ class Happened:
         while runs and len(runs[-1][0]) <= 2 * len(run[0]):
             run = _together(runs.pop(), run)
         self.runs = (*runs, run)
+
+    def add(self, rows: npt.NDArray[Any], ts: npt.NDArray[Any]) -> None:
+        """Add instants that are in order by customer; of few segments at once runs are merged, so that nobody waits long."""
+        if len(rows) <= _FEW:
+            for row, at in zip(rows.tolist(), ts.tolist(), strict=True):
+                self.insert(row, at)
+            return
+        self.runs = (*self.runs, (rows.astype(np.int32), ts.astype(np.int64)))
+        if len(self.runs) > _MOST_RUNS + crc32(self.name.encode()) % _MOST_RUNS:
+            runs = list(self.runs)
+            run = runs.pop()
+            while runs and len(runs[-1][0]) <= 2 * len(run[0]):
+                run = _together(runs.pop(), run)
+            self.runs = (*runs, run)
 
     def insert(self, row: int, ts: int, mid: str = "", values: Any = None) -> None:
         """Add an instant."""

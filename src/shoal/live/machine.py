@@ -354,7 +354,7 @@ class Machine:
         """Judge segments of customers.
 
         Returns:
-            What changed, as rows of (customer, 2 · segment + truth, instant), and who has to be judged otherwise.
+            What changed, as rows of (customer, 4 · segment + truth, instant), and who has to be judged otherwise.
         """
         self.bind(frames)
         number = self.list_of(wanted)

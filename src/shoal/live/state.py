@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections import defaultdict
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from shoal.lang.schema import Basis, Kind
+from shoal.live.changes import WHATS
 from shoal.live.history import Happened
 from shoal.live.people import People
 from shoal.live.table import NOBODY, Entry, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from fractions import Fraction
 
+    import numpy.typing as npt
+
     from shoal.lang.schema import Schema
+
+    Ints = npt.NDArray[Any]
 
 ACCOUNT_PREFIX = "account."
 ACCOUNT_ID = "account_id"
 GRANTED = {"granted": Kind.YESNO}
 ADDED = {"added": Kind.YESNO}
+_MOST_TOLD = 1 << 14
+"""Changes of memberships that wait for their place in history at most."""
 
 
 class Refresh(NamedTuple):
@@ -46,7 +56,9 @@ class State:
         self.account_traits: dict[str, Table] = {}
         self.consents: dict[str, Table] = {}
         self.lists: dict[str, Table] = {}
-        self.published: dict[tuple[str, str], Happened] = {}
+        self._published: dict[tuple[str, str], Happened] = {}
+        self._told: list[tuple[Sequence[str], Ints, Ints, Ints]] = []
+        self._waiting = 0
         self.thresholds: dict[tuple[str, str], list[Refresh]] = defaultdict(list)
         self.belonging: dict[str, set[int]] = defaultdict(set)
         """For each account, the rows of all who ever were, or will be, of it."""
@@ -87,9 +99,35 @@ class State:
 
     def published_table(self, segment: str, change: str) -> Happened:
         """When whom a segment was entered or left by, as it was published."""
-        if (segment, change) not in self.published:
-            self.published[segment, change] = Happened(segment)
-        return self.published[segment, change]
+        if (segment, change) not in self._published:
+            self._published[segment, change] = Happened(segment)
+        return self._published[segment, change]
+
+    @property
+    def published(self) -> dict[tuple[str, str], Happened]:
+        """What was published of segments that anybody ever entered or left, by segment and change."""
+        if self._told:
+            self._sort_in()
+        return self._published
+
+    def tell(self, slugs: Sequence[str], rows: Ints, codes: Ints, at: Ints) -> None:
+        """Record changes of memberships (see ``live.changes``); they are put in their places when somebody asks."""
+        self._told.append((slugs, rows, codes, at))
+        self._waiting += len(rows)
+        if self._waiting > _MOST_TOLD:
+            self._sort_in()
+
+    def _sort_in(self) -> None:
+        told, self._told, self._waiting = self._told, [], 0
+        for _, parts in groupby(told, key=lambda each: id(each[0])):
+            of_one = list(parts)
+            rows, codes, at = (np.concatenate([each[place] for each in of_one]) for place in (1, 2, 3))
+            order = np.lexsort((at, rows, codes))
+            rows, codes, at = rows[order], codes[order], at[order]
+            bounds = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), len(codes)]
+            for begin, end in pairwise(bounds):
+                code = int(codes[begin])
+                self.published_table(of_one[0][0][code >> 2], WHATS[code & 3]).add(rows[begin:end], at[begin:end])
 
     def joined_tables(self) -> Iterator[Table]:
         """The tables whose entries a merge joins, as if they had always been one customer's."""

@@ -397,7 +397,7 @@ def block(
                     words[place, slot] ^= np.uint64(1) << here
                     if not quiet:
                         o = filled[0]
-                        out[o, 0], out[o, 1], out[o, 2] = r[i], 2 * s + np.int64(truth), now[i]
+                        out[o, 0], out[o, 1], out[o, 2] = r[i], 4 * s + np.int64(truth), now[i]
                         filled[0] = o + 1
         for i in range(size):
             odd[first + i] = bad[i]

@@ -77,7 +77,7 @@ def single(context, lists, bounds, rows, which, now, values, stamps, stack, out,
             if truth != (words[row >> 6, slot] & bit != 0):
                 words[row >> 6, slot] ^= bit
                 o = filled[0]
-                out[o, 0], out[o, 1], out[o, 2] = row, 2 * s + truth, t
+                out[o, 0], out[o, 1], out[o, 2] = row, 4 * s + truth, t
                 filled[0] = o + 1
         if shortest < FAR:
             put_due(context, row, t + shortest)

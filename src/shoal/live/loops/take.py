@@ -329,7 +329,7 @@ def take(context, room, many, now):
                 if truth != (words[place, slot] & bit != 0):
                     words[place, slot] ^= bit
                     o = state[2]
-                    out[o, 0], out[o, 1], out[o, 2] = row, 2 * s + truth, now
+                    out[o, 0], out[o, 1], out[o, 2] = row, 4 * s + truth, now
                     state[2] = o + 1
         if shortest < FAR:
             put_due(context, row, now + shortest)

@@ -18,6 +18,7 @@ from shoal.customers.rows import EventRows
 from shoal.customers.writer import reason_against
 from shoal.insight.feeding import feed, together
 from shoal.lang.files import definition_from_document
+from shoal.live.changes import NONE, Changes
 from shoal.shapes import ConsentChange, Event, ListChange
 from shoal.workspace.live.causes import because_of
 from shoal.workspace.live.entries import CALLS, COMMAND, TICK, Command, decode_command, decode_tick
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from shoal.customers.tracking import Call
     from shoal.lang.nodes import Definition
     from shoal.lang.schema import Schema
-    from shoal.live.engine import Change, Engine
+    from shoal.live.changes import Change
+    from shoal.live.engine import Engine
 
 MOST_NAMES, MOST_PROPERTIES = 2_000, 1_000
 """So many names of events, and of properties of each, are learned from calls; what bears more is rejected and counted."""
@@ -43,7 +45,8 @@ MOST_BY_CALLS, MOST_BY_TICK = 200, 2_000
 """So many customers who are due are judged before calls take effect, and by one tick. Where a day's end makes a million due
 at once, ticks follow each other, and calls go between them; whoever a call is of is brought up to date first."""
 SHIFT = 24
-"""A change's number is its entry's position shifted by so many bits, plus its place among the entry's changes."""
+"""A change's number is its entry's position shifted by so many bits, plus its place among the entry's changes; or the one
+after the last number, where an entry or a load had more changes than that."""
 
 
 class Refused(NamedTuple):
@@ -68,12 +71,14 @@ class Applied:
 
     position: int
     at: int
+    first: int = 0
+    """The number of the first change."""
     events: dict[str, EventRows] = field(default_factory=dict)
     """Events by name."""
     records: list[Any] = field(default_factory=list)
     """What else is for the store."""
     identity: list[IdentityChange] = field(default_factory=list)
-    changes: list[Numbered] = field(default_factory=list)
+    changes: Changes = field(default_factory=lambda: NONE)
     refused: list[Refused] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
     definitions: list[dict[str, Any]] | None = None
@@ -81,8 +86,18 @@ class Applied:
 
     @property
     def size(self) -> int:
-        """How much there is to write."""
-        return 1 + sum(map(len, self.events.values())) + len(self.records) + len(self.changes)
+        """How much there is to write, in records; a change takes a small part of the memory of one."""
+        return 1 + sum(map(len, self.events.values())) + len(self.records) + len(self.changes) // 32
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of the changes."""
+        return range(self.first, self.first + len(self.changes))
+
+    @property
+    def numbered(self) -> list[Numbered]:
+        """The changes with their numbers, as objects."""
+        return [Numbered(*each) for each in zip(self.numbers, self.changes, strict=True)]
 
     def rows(self, name: str) -> EventRows:
         """The events of a name."""
@@ -135,9 +150,11 @@ class Core:
         self.seen = seen
         self.schema = replace(schema, traits=types.traits, events=types.events)
         self.counts = Counts()
+        self.last = 0
+        """The number of the last change that was published."""
         self.grown = 0
         """How often something unknown came and the types grew."""
-        self._commands: dict[str, Callable[[Command, Applied], list[Change]]] = {
+        self._commands: dict[str, Callable[[Command, Applied], Changes]] = {
             "start": self._start,
             "define": self._define,
             "list": self._list,
@@ -172,14 +189,17 @@ class Core:
             applied = Applied(position, max(command.at, self.engine.now))
             self._number(applied, self.engine.advance(applied.at))
             self._number(applied, self._commands[command.what](command, applied))
-        self.counts.changes += len(applied.changes)
+        if len(applied.changes):
+            applied.first = max(position << SHIFT, self.last + 1)
+            self.last = applied.numbers[-1]
+            self.counts.changes += len(applied.changes)
         return applied
 
-    def _number(self, applied: Applied, changes: list[Change]) -> None:
-        """Give changes their numbers, in an order that doesn't hang on where customers stand in memory."""
-        changes.sort(key=lambda change: (change.at, change.customer, change.segment))
-        first = (applied.position << SHIFT) + len(applied.changes)
-        applied.changes += [Numbered(seq, change) for seq, change in enumerate(changes, first)]
+    def _number(self, applied: Applied, changes: Changes) -> None:
+        """Put changes behind those that are there, in an order that doesn't hang on where customers stand in memory."""
+        if len(changes):
+            found = changes.ordered()
+            applied.changes = Changes.joined((applied.changes, found)) if len(applied.changes) else found
 
     # ------------------------------------------------------------ calls
 
@@ -192,36 +212,33 @@ class Core:
             kept = [call for call in calls if not self.is_erased(call)]
             self.counts.erased += len(calls) - len(kept)
             calls = kept
-        changes: list[Change] = []
+        changes: list[Changes] = []
+        known, fits, groups = self.identities.known, self.types.fits, applied.events
         for call, new in zip(calls, self.seen.add_all([call.message_id for call in calls]), strict=True):
             if not new:
                 self.counts.duplicates += 1
                 continue
             if call.marks:
                 applied.issues += issues_of(call)
-            if not self._plain(call, applied):
-                changes += self._call(call, applied)
+            # An event as nearly all are: of somebody known, of known types, and nothing else in the call.
+            name = call.name
+            if name and not call.consents and EARLIEST <= call.ts < LATEST and fits(name, call.properties or _NOTHING):
+                customer = known(call.identifiers)
+                if customer is not None:
+                    rows = groups.get(name) or applied.rows(name)
+                    rows.customers.append(customer)
+                    rows.bearers.append(call)
+                    continue
+            changes += self._call(call, applied)
         found = self._settled(applied)
-        self._number(applied, [*changes, *because_of(applied, found, self.engine.plan)])
+        self._number(applied, Changes.joined((*changes, found)) if changes else found)
         return applied
 
-    def _settled(self, applied: Applied) -> list[Change]:
+    def _settled(self, applied: Applied) -> Changes:
         if not applied.events:
-            return self.engine.settle()
-        return self.engine.apply_events(together(self.engine, applied.events, self.types.events))
-
-    def _plain(self, call: Call, applied: Applied) -> bool:
-        """Take an event as nearly all are: of somebody known, of known types, and nothing else in the call."""
-        properties = call.properties or _NOTHING
-        if not call.name or call.consents or not EARLIEST <= call.ts < LATEST:
-            return False
-        if not self.types.fits(call.name, properties):
-            return False
-        customer = self.identities.known(call.identifiers)
-        if customer is None:
-            return False
-        applied.rows(call.name).add(customer, call.ts, call.message_id, call.received, properties)
-        return True
+            return because_of(applied, self.engine.settle(), None, self.engine)
+        events = together(self.engine, applied.events, self.types.events)
+        return because_of(applied, self.engine.apply_events(events), events, self.engine)
 
     def is_erased(self, call: Call) -> bool:
         """Whether it is an old call of somebody who was erased since: a retry, or one that waited."""
@@ -234,7 +251,7 @@ class Core:
             if (value := read(kind, raw)) is not None
         )
 
-    def _call(self, call: Call, applied: Applied) -> list[Change]:
+    def _call(self, call: Call, applied: Applied) -> list[Changes]:
         if call.kind == "alias":
             resolution = self.identities.alias(
                 call.identifiers[tracking.PREVIOUS_ID],
@@ -293,14 +310,14 @@ class Core:
     def _refuse(self, call: Call, code: str, reason: str, applied: Applied) -> None:
         applied.refused.append(Refused(code, reason, tracking.readable(call), call.received))
 
-    def _identity(self, changes: list[IdentityChange], applied: Applied) -> list[Change]:
+    def _identity(self, changes: list[IdentityChange], applied: Applied) -> list[Changes]:
         applied.identity += changes
-        found: list[Change] = []
+        found: list[Changes] = []
         for change in changes:
             if isinstance(change, Merged):
-                found += self.engine.merge(change.kept, change.gone)
+                found.append(self.engine.merge(change.kept, change.gone))
             elif isinstance(change, Separated):
-                found += self.engine.unmerge(change.gone)
+                found.append(self.engine.unmerge(change.gone))
         return found
 
     def _take(self, records: list[Any], applied: Applied) -> None:
@@ -310,24 +327,24 @@ class Core:
         for record in records:
             if isinstance(record, Event):
                 rows = applied.rows(record.name)
-                message, received = record.message_id or "", record.received or applied.at
-                rows.add(record.customer, record.ts, message, received, record.properties)
+                rows.customers.append(record.customer)
+                rows.bearers.append(record if record.received else replace(record, received=applied.at))
             else:
                 feed(self.engine, record, self.types.traits, self.types.events)
                 applied.records.append(record)
 
     # ------------------------------------------------------------ commands
 
-    def _start(self, command: Command, applied: Applied) -> list[Change]:
+    def _start(self, command: Command, applied: Applied) -> Changes:
         """The server started: whatever time and files changed meanwhile is published now.
 
         Where the state was read from a snapshot, the entry itself let time pass, and nothing else can have changed.
         """
         if command.body.get("resumed"):
             return self.engine.warm()
-        return [*self.engine.build(), *self.engine.warm()]
+        return Changes.joined((self.engine.build(), self.engine.warm()))
 
-    def _define(self, command: Command, applied: Applied) -> list[Change]:
+    def _define(self, command: Command, applied: Applied) -> Changes:
         """Other definitions are in force."""
         applied.definitions = command.body["definitions"]
         definitions = {d["slug"]: definition_from_document(d) for d in command.body["definitions"]}
@@ -335,25 +352,25 @@ class Core:
         self.engine.define(definitions)
         return self.engine.settle("definition changed")
 
-    def _list(self, command: Command, applied: Applied) -> list[Change]:
+    def _list(self, command: Command, applied: Applied) -> Changes:
         """Customers were put on a list, or taken off it."""
         body = command.body
         records = [ListChange(body["list"], one, body["added"], applied.at, applied.at) for one in body["customers"]]
         self._take(records, applied)
         return self.engine.settle(f"list {body['list']}")
 
-    def _merge(self, command: Command, applied: Applied) -> list[Change]:
+    def _merge(self, command: Command, applied: Applied) -> Changes:
         """A person says that two customers are one."""
         body = command.body
         changes = self.identities.merge(body["kept"], body["gone"], body["because"], applied.at, applied.at)
-        return [*self._identity(list(changes), applied), *self.engine.settle("merged")]
+        return Changes.joined((*self._identity(list(changes), applied), self.engine.settle("merged")))
 
-    def _unmerge(self, command: Command, applied: Applied) -> list[Change]:
+    def _unmerge(self, command: Command, applied: Applied) -> Changes:
         """A merge is taken back."""
         changes = self.identities.unmerge(command.body["gone"], applied.at, applied.at)
-        return [*self._identity(list(changes), applied), *self.engine.settle("unmerged")]
+        return Changes.joined((*self._identity(list(changes), applied), self.engine.settle("unmerged")))
 
-    def _refresh(self, command: Command, applied: Applied) -> list[Change]:
+    def _refresh(self, command: Command, applied: Applied) -> Changes:
         """Thresholds were worked out anew."""
         for value, rank, num, den in command.body["thresholds"]:
             self.engine.refresh(value, rank, applied.at, Fraction(int(num), int(den)))

@@ -10,6 +10,8 @@ from collections import Counter
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from shoal.clock import SECOND
 from shoal.live.engine import BY_TIME
 from shoal.workspace.live.entries import CALLS, COMMAND
@@ -17,8 +19,10 @@ from shoal.workspace.live.entries import CALLS, COMMAND
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
+    import numpy.typing as npt
+
     from shoal.customers.tracking import Call
-    from shoal.workspace.live.core import Numbered
+    from shoal.live.changes import Changes
 
 BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, inf)
 """Upper ends of the classes, in seconds."""
@@ -30,8 +34,8 @@ MOST = 200
 OTHER = "(other)"
 """Stands for all segments beyond that."""
 EVENT, TIME = "event", "time"
-FEW, MANY = 8, 1_000
-"""Changes of one entry up to which they are noted one by one, and from which on instants are rounded."""
+MANY = 1_000
+"""Changes of one entry from which on instants are rounded."""
 _ENDS = [bound * SECOND for bound in BOUNDS]
 _OCTAVES = 40
 
@@ -102,6 +106,13 @@ def _upper_end(place: int) -> int:
     return place + 1 if place < 8 else (9 + (place & 7)) << ((place >> 3) - 4)
 
 
+def _by_time(changes: Changes) -> npt.NDArray[np.bool_] | None:
+    """Which of them time alone brought; None where none was."""
+    if BY_TIME not in changes.causes:
+        return None
+    return np.equal(changes.places_of_causes, list(changes.causes).index(BY_TIME))
+
+
 class Delays:
     """Delays of one live workspace, noted by the apply loop alone.
 
@@ -119,7 +130,7 @@ class Delays:
         self._slugs: set[str] = set()
         self._turn = 0
 
-    def note(self, kind: int, calls: Sequence[Call] | None, changes: Sequence[Numbered], now: int) -> None:
+    def note(self, kind: int, calls: Sequence[Call] | None, changes: Changes, now: int) -> None:
         """Note what an entry of the log came to, once it is published.
 
         Args:
@@ -135,26 +146,23 @@ class Delays:
             first = calls[0].received if len(calls) == 1 else min([call.received for call in calls])
             delay = max(0, now - first)
             self.calls.note(delay, len(calls))
-        if not changes:
+        if not len(changes):
             return
         if now >= self._turn:
             self._turn_all(now)
-        if len(changes) <= FEW:
-            for _, (_, slug, _, at, because) in changes:
-                if because == BY_TIME:
-                    self._note_late(slug, now - at, 1)
-                elif kind == CALLS:
-                    self._of(slug, EVENT).note(place_of(delay), delay, 1)
-            return
-        # Counted first: at midnight a million may be due together. Of very many the instant counts to a millisecond.
-        step = 1 if len(changes) < MANY else 1_000
-        due = Counter([(c.segment, c.at // step) for _, c in changes if c.because == BY_TIME])
-        for (slug, at), many in due.items():
-            self._note_late(slug, now - at * step, many)
+        slugs, segments = changes.slugs, changes.segments
+        by_time = _by_time(changes)
+        late, others = (segments[:0], segments) if by_time is None else (segments[by_time], segments[~by_time])
+        if len(late):
+            # Counted first: at midnight a million may be due together. Of very many the instant counts to a millisecond.
+            step = 1 if len(late) < MANY else 1_000
+            due = Counter(zip(late.tolist(), (changes.at[by_time] // step).tolist(), strict=True))
+            for (number, at), many in due.items():
+                self._note_late(slugs[number], now - at * step, many)
         if kind == CALLS:
             place = place_of(delay)
-            for slug, many in Counter([c.segment for _, c in changes if c.because != BY_TIME]).items():
-                self._of(slug, EVENT).note(place, delay, many)
+            for number, many in Counter(others.tolist()).items():
+                self._of(slugs[number], EVENT).note(place, delay, many)
 
     def _note_late(self, slug: str, micros: int, many: int) -> None:
         late = max(0, micros)

@@ -10,16 +10,21 @@ import json
 from threading import Condition, Thread
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from shoal.customers.identity.tables import merges_of
 from shoal.customers.identity.tables import write as write_identity
 from shoal.customers.rows import EventRows, write_rows
 from shoal.customers.writer import write_records
+from shoal.live.changes import WHATS
 from shoal.sql.layout import set_meta
 from shoal.sql.store import registered
 from shoal.workspace.live.issues import Issues
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    import pyarrow as pa
 
     from shoal.lang.calendar import Zone
     from shoal.lang.schema import PropertyType
@@ -34,6 +39,8 @@ PAUSE = 1.0
 """Seconds between batches, unless one is full before."""
 FULL = 50_000
 """Records that make a batch full."""
+TOGETHER = 1_000_000
+"""Changes of memberships that one statement writes at most."""
 
 
 class Keeper:
@@ -146,16 +153,20 @@ class Keeper:
                 set_meta(store, LIVE_DEFINITIONS, json.dumps(defined[-1]))
 
     def _write_changes(self, batch: Sequence[Applied]) -> None:
+        waiting: list[pa.Table] = []
+        for applied in batch:
+            for begin in range(0, len(applied.changes), TOGETHER):
+                waiting.append(_table_of(applied, begin, begin + TOGETHER))
+                if sum(map(len, waiting)) >= TOGETHER:
+                    self._insert_changes(waiting)
+                    waiting = []
+        if waiting:
+            self._insert_changes(waiting)
+
+    def _insert_changes(self, pieces: Sequence[pa.Table]) -> None:
         import pyarrow as pa
 
-        numbered = [n for applied in batch for n in applied.changes]
-        if not numbered:
-            return
-        columns = zip(*[n.change for n in numbered], strict=True)
-        rows = dict(zip(("id", "segment", "what", "ts", "because"), map(list, columns), strict=True))
-        rows["seq"] = [n.seq for n in numbered]
-        rows["received"] = [applied.at for applied in batch for _ in applied.changes]
-        with registered(self._store, "incoming_changes", pa.table(rows)) as relation:
+        with registered(self._store, "incoming_changes", pa.concat_tables(pieces).unify_dictionaries()) as relation:
             # Who has a consent or a place on a list and nothing else yet isn't a customer, and in no segment.
             self._store.execute(
                 "INSERT INTO membership_changes SELECT i.seq, i.segment, c.key, i.what, i.ts, i.received, i.because "
@@ -171,3 +182,26 @@ class Keeper:
                     "FROM quarantine",
                     [applied.position, refused.code, refused.reason, refused.content, refused.received],
                 )
+
+
+def _table_of(applied: Applied, begin: int, end: int) -> pa.Table:
+    """Changes of an entry, texts as numbers of words."""
+    import pyarrow as pa
+
+    changes, numbers = applied.changes[begin:end], applied.numbers[begin:end]
+    rows, whose = np.unique(changes.rows, return_inverse=True)
+    words = {
+        "id": (whose, changes.ids.texts(rows)),
+        "segment": (changes.segments, changes.slugs),
+        "what": (changes.whats, WHATS),
+        "because": (changes.places_of_causes, changes.causes),
+    }
+    return pa.table({
+        **{
+            name: pa.DictionaryArray.from_arrays(pa.array(places.astype(np.int32)), pa.array(list(texts), pa.string()))
+            for name, (places, texts) in words.items()
+        },
+        "ts": pa.array(np.ascontiguousarray(changes.at, np.int64)),
+        "seq": pa.array(np.arange(numbers.start, numbers.stop, dtype=np.int64)),
+        "received": pa.array(np.full(len(changes), applied.at, np.int64)),
+    })  # fmt: skip

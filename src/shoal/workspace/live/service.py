@@ -147,7 +147,8 @@ class Live:
     def start(self) -> None:
         """Read what the log has beyond the store, publish what time and files changed meanwhile, and begin."""
         warm_up()
-        self.stream.begin(newest_change(self._reading))
+        self.core.last = self._newest = newest_change(self._reading)
+        self.stream.begin(self._newest)
         self.keeper.start()
         for entry in self.log.read(self._position):
             self._let(entry.position, entry.kind, entry.payload, None)
@@ -275,7 +276,11 @@ class Live:
             # A definition that named what wasn't known yet may be accepted now.
             self._looked_at = None
         self._applied = position
-        self.stream.put([n for n in applied.changes if position > self.keeper.stored])
+        if position > self.keeper.stored:
+            self.stream.put(applied.numbers, applied.changes)
+        else:
+            # The store has the changes already, under the numbers that they got then.
+            self.core.last = self._newest
         self.keeper.take(applied)
         self._seal(position)
         return applied
@@ -362,12 +367,15 @@ class Live:
             try:
                 return work()
             finally:
-                self.stream.put(stored_changes(self._reading, last, -1))
+                found = stored_changes(self._reading, last, -1)
+                self.stream.put([n.seq for n in found], [n.change for n in found])
                 self.workspace.refresh()
                 core = self._core(now)
+                core.last = self._newest = newest_change(self._reading)
                 with self.lock:
                     core.counts, core.grown = self.core.counts, self.core.grown + 1
                     self.core, self.keeper.types = core, core.types.events
+                self.stream.let_go()
                 self.snapshots.own()
                 self.catalogue = self.workspace.catalogue
                 self._looked_at = None

@@ -9,7 +9,7 @@ import numpy as np
 
 from shoal.customers.bulk import message_tables
 from shoal.lang.files import definition_from_document
-from shoal.live.engine import Change
+from shoal.live.changes import Change
 from shoal.sql.registry import Registry
 from shoal.workspace.live.core import Numbered
 from shoal.workspace.live.keeper import LIVE_DEFINITIONS

@@ -5,15 +5,26 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from threading import Condition
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from shoal.workspace.live.core import Numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from shoal.workspace.live.core import Numbered
+    from shoal.live.changes import Change
 
 KEPT = 200_000
 """So many of the newest changes are held in memory; older ones are read from the store."""
+
+_FEW = 8
+
+
+class _Block(NamedTuple):
+    """Changes that were published together, and their numbers, ascending."""
+
+    numbers: Sequence[int]
+    changes: Sequence[Change]
 
 
 class Stream:
@@ -25,7 +36,9 @@ class Stream:
 
     def __init__(self, older: Callable[[int, int], list[Numbered]]) -> None:
         self._older = older
-        self._kept: deque[Numbered] = deque(maxlen=KEPT)
+        self._blocks: deque[_Block] = deque()
+        self._kept = 0
+        """Changes in the blocks."""
         self._dropped = 0
         self._state = Condition()
         self._watchers: list[Callable[[], None]] = []
@@ -34,17 +47,24 @@ class Stream:
     @property
     def last(self) -> int:
         """The number of the newest change; 0 where none was seen since the start."""
-        return self._kept[-1].seq if self._kept else self._dropped
+        return self._blocks[-1].numbers[-1] if self._blocks else self._dropped
 
-    def put(self, changes: list[Numbered]) -> None:
-        """Publish changes."""
-        if not changes:
+    def put(self, numbers: Sequence[int], changes: Sequence[Change]) -> None:
+        """Publish changes; the numbers ascend."""
+        if not numbers:
             return
         with self._state:
-            for change in changes:
-                if len(self._kept) == KEPT:
-                    self._dropped = self._kept[0].seq
-                self._kept.append(change)
+            if len(numbers) > KEPT:
+                self._dropped = numbers[-KEPT - 1]
+                self._blocks.clear()
+                self._kept, numbers, changes = 0, numbers[-KEPT:], changes[-KEPT:]
+            # Columns of a few take more memory than they themselves.
+            self._blocks.append(_Block(numbers, changes if len(numbers) > _FEW else list(changes)))
+            self._kept += len(numbers)
+            while self._kept - len(self._blocks[0].numbers) >= KEPT:
+                oldest = self._blocks.popleft()
+                self._kept -= len(oldest.numbers)
+                self._dropped = oldest.numbers[-1]
             self._state.notify_all()
         for watcher in list(self._watchers):
             watcher()
@@ -58,7 +78,7 @@ class Stream:
         with self._state:
             if seq >= self._dropped:
                 return self._held(seq, most)
-            oldest = self._kept[0].seq if self._kept else None
+            oldest = self._blocks[0].numbers[0] if self._blocks else None
         found = self._older(seq, most)
         if oldest is not None:
             found = [change for change in found if change.seq < oldest]
@@ -68,10 +88,21 @@ class Stream:
         return found
 
     def _held(self, seq: int, most: int) -> list[Numbered]:
-        kept = self._kept
-        if not kept or kept[-1].seq <= seq:
-            return []
-        return list(kept)[bisect_right(kept, seq, key=_seq) :][:most]
+        found: list[Numbered] = []
+        # Readers mostly ask for the newest: the blocks that they lack stand at the end.
+        lacking = 0
+        for block in reversed(self._blocks):
+            if block.numbers[-1] <= seq:
+                break
+            lacking += 1
+        for place in range(len(self._blocks) - lacking, len(self._blocks)):
+            numbers, changes = self._blocks[place]
+            begin = bisect_right(numbers, seq)
+            end = min(len(numbers), begin + most - len(found))
+            found += map(Numbered, numbers[begin:end], changes[begin:end])
+            if len(found) >= most:
+                break
+        return found
 
     def wait(self, seq: int, timeout: float) -> bool:
         """Wait until there is a change after a number; False where none came in time, or at the end."""
@@ -92,7 +123,19 @@ class Stream:
     def forget(self, customers: frozenset[str]) -> None:
         """Hold no changes of these customers any more."""
         with self._state:
-            self._kept = deque((n for n in self._kept if n.change.customer not in customers), maxlen=KEPT)
+            kept: deque[_Block] = deque()
+            for numbers, changes in self._blocks:
+                those = [
+                    (n, change) for n, change in zip(numbers, changes, strict=True) if change.customer not in customers
+                ]
+                if those:
+                    kept.append(_Block([n for n, _ in those], [change for _, change in those]))
+            self._blocks, self._kept = kept, sum(len(block.numbers) for block in kept)
+
+    def let_go(self) -> None:
+        """Hold changes by themselves, without the state that they come from: it is replaced by another one."""
+        with self._state:
+            self._blocks = deque(_Block(numbers, list(changes)) for numbers, changes in self._blocks)
 
     def watch(self, watcher: Callable[[], None]) -> Callable[[], None]:
         """Call ``watcher`` after each publication, from the thread that publishes; returns what ends that."""
@@ -106,7 +149,3 @@ class Stream:
             self._state.notify_all()
         for watcher in list(self._watchers):
             watcher()
-
-
-def _seq(change: Numbered) -> int:
-    return change.seq
