@@ -13,7 +13,7 @@ from shoal.live.engine import Engine
 from shoal.live.ids import Ids
 from shoal.live.mids import Mids
 from shoal.live.needs import Needs, needs
-from shoal.live.state import ACCOUNT_ID
+from shoal.live.state import ACCOUNT_ID, ACCOUNT_PREFIX
 from shoal.live.values import FAR, Day, Micro, Moment
 from shoal.sql.registry import ACCOUNT, CUSTOMER, Registry
 from shoal.sql.tables import MESSAGE_ID
@@ -58,6 +58,7 @@ def load_engine(
         published: whether to take memberships as they were published last; ``build`` tells what differs by now.
     """
     loading = _Loading(store, Engine(schema, {}, now, recording=recording))
+    loading.leave_all()
     loading.accounts()
     loading.hold(needs(definitions, schema) if wanted is None else wanted)
     members = loading.the_rest()
@@ -99,6 +100,13 @@ class _Loading:
             # Those who came live got their rows as they came, and their keys as they were written.
             self._keys = _Keys(keys, _rows_of(found.column(1), ids, self.state.people))
 
+    def leave_all(self) -> None:
+        """Note that nothing of what the store has is held yet."""
+        self.state.unread_events = set(self.registry.events)
+        self.state.unread_traits = {
+            name if scope == CUSTOMER else ACCOUNT_PREFIX + name for scope, name in self.registry.traits
+        }
+
     def accounts(self) -> None:
         """The accounts."""
         for (account,) in self.store.rows("SELECT id FROM accounts ORDER BY key"):
@@ -108,8 +116,12 @@ class _Loading:
         """Fill tables."""
         for name, properties in wanted.events.items():
             self._event(name, properties, name in wanted.ordered)
+            stored = self.registry.events[name].properties if name in self.registry.events else ()
+            self.state.unread_events.discard(name)
+            self.state.unread_properties[name] = frozenset(stored) - self.state.events[name].columns.keys()
         for name in wanted.traits:
             self._trait(name)
+            self.state.unread_traits.discard(name)
 
     def join(self, wanted: Needs) -> None:
         """Give those who stand for others their entries in tables that came later."""
@@ -150,9 +162,9 @@ class _Loading:
         self._fill(table, found, list(known), ordered, self._keys, fields)
 
     def _trait(self, name: str) -> None:
-        table = self.state.trait_table(name)
-        scope = ACCOUNT if name.startswith("account.") else CUSTOMER
-        trait = self.registry.trait(name.removeprefix("account.") if scope == ACCOUNT else name, scope)
+        table = self.state.new_trait_table(name)
+        scope = ACCOUNT if name.startswith(ACCOUNT_PREFIX) else CUSTOMER
+        trait = self.registry.trait(name.removeprefix(ACCOUNT_PREFIX) if scope == ACCOUNT else name, scope)
         if trait is None:
             return
         found = self._read(trait.table, "owner", ["value"], True)

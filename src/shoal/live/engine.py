@@ -516,13 +516,13 @@ class Engine:
             if table is None:
                 continue
             for prop, of in properties.items():
-                if prop not in table.columns:
+                if prop not in table.columns and prop not in self.state.unread_properties.get(name, ()):
                     table.add_column(prop, of.kind)
 
     def missing(self, definitions: Mapping[str, Definition]) -> Needs:
         """What definitions ask of the state that isn't held."""
-        wanted = needs(definitions, self.schema)
-        held = self.state.events
+        wanted, state = needs(definitions, self.schema), self.state
+        held = {name: table for name, table in state.events.items() if name not in state.unread_events}
         events = {
             name: properties | (held[name].columns.keys() if name in held else set())
             for name, properties in wanted.events.items()
@@ -531,7 +531,8 @@ class Engine:
             or (name in wanted.ordered and not held[name].ordered)
         }
         ordered = wanted.ordered | {name for name in events if name in held and held[name].ordered}
-        traits = {t for t in wanted.traits if t not in self.state.traits and t not in self.state.account_traits}
+        held_traits = (state.traits.keys() | state.account_traits.keys()) - state.unread_traits
+        traits = wanted.traits - held_traits
         return Needs({name: frozenset(found) for name, found in events.items()}, ordered, frozenset(traits))
 
     def rebind(self) -> None:

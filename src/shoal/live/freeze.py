@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, npt.NDArray[Any]]
 
-FORMAT = 2
+FORMAT = 3
 _RUNS = ("run_row", "run_at", "run_count", "run_room", "run_base")
 _TAILS = ("tail_ts", "tail_origin", "tail_mid")
 _TYPES: dict[str, Any] = {"Micro": Micro, "Day": Day, "Moment": Moment}
@@ -94,6 +94,11 @@ def captured(engine: Engine, copy: Callable[[npt.NDArray[Any]], npt.NDArray[Any]
                 for (value, rank), refreshes in state.thresholds.items()
             ],
             "published": [list(key) for key in state.published],
+            "unread": {
+                "events": sorted(state.unread_events),
+                "properties": {name: sorted(found) for name, found in state.unread_properties.items()},
+                "traits": sorted(state.unread_traits),
+            },
         }
     )
     merges = state.people.merges
@@ -132,6 +137,9 @@ def thaw(engine: Engine, head: Mapping[str, Any], arrays: Mapping[str, npt.NDArr
         raise ValueError(f"The snapshot has format {head.get('format')}; this release reads {FORMAT}.")
     state = engine.state
     engine.now = int(head["now"])
+    unread = head["unread"]
+    state.unread_events, state.unread_traits = set(unread["events"]), set(unread["traits"])
+    state.unread_properties = {name: frozenset(found) for name, found in unread["properties"].items()}
     state.people.fill(Ids.from_arrays(_below("people", arrays)), arrays["first"].astype(np.int64))
     state.people.join_all(dict(zip(arrays["merges.gone"].tolist(), arrays["merges.kept"].tolist(), strict=True)))
     state.accounts.fill(Ids.from_arrays(_below("accounts", arrays)), np.empty(0, np.int64))

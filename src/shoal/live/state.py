@@ -60,6 +60,12 @@ class State:
         self._told: list[tuple[Sequence[str], Ints, Ints, Ints]] = []
         self._waiting = 0
         self.thresholds: dict[tuple[str, str], list[Refresh]] = defaultdict(list)
+        self.unread_events: set[str] = set()
+        """Names of which the store has events that aren't held: a table of that name has only what came since."""
+        self.unread_properties: dict[str, frozenset[str]] = {}
+        """Of the other names, properties of which the store has values that aren't held."""
+        self.unread_traits: set[str] = set()
+        """The same of traits, those of accounts with their prefix."""
         self.belonging: dict[str, set[int]] = defaultdict(set)
         """For each account, the rows of all who ever were, or will be, of it."""
 
@@ -77,6 +83,12 @@ class State:
         kinds = {p: t.kind for p, t in self.schema.events.get(name, {}).items() if p in properties}
         self.events[name] = Table(name, kinds, ordered=ordered)
         return self.events[name]
+
+    def new_trait_table(self, name: str) -> Table:
+        """An empty table of the changes of a trait, in place of the one that was there."""
+        tables = self.account_traits if name.startswith(ACCOUNT_PREFIX) else self.traits
+        tables.pop(name, None)
+        return self.trait_table(name)
 
     def trait_table(self, name: str) -> Table:
         """The changes of a trait; one of accounts bears its prefix."""
