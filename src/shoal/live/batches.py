@@ -9,6 +9,7 @@ import numpy as np
 
 from shoal.live.changes import Changes
 from shoal.live.columns import MISSING
+from shoal.live.layout import ODD
 from shoal.live.plan import Touch
 from shoal.live.table import UNSAID
 
@@ -73,10 +74,44 @@ def apply(engine: Engine, events: Events, because: str) -> Changes:
         # Whoever was merged away keeps their own entries, and who stands for them gets copies.
         return _one_by_one(engine, events, because)
     caught = engine.catch_up(rows)
+    if len(rows) == 1 and not len(caught.rows):
+        alone = _alone(engine, machine, events, int(rows[0]), because)
+        if alone is not None:
+            return alone
     room = _filled(engine, machine, events, rows)
     flips = _taken(engine, machine, events, room, len(rows))
     changes = _told(engine, machine, events, room, flips, because)
     return Changes.joined((caught, changes)) if len(caught.rows) else changes
+
+
+def _alone(engine: Engine, machine: Machine, events: Events, row: int, because: str) -> Changes | None:
+    """Take in a single event by as little as needed; None, and nothing is done, where that isn't enough."""
+    _bind(engine, machine)
+    evaluator = engine.evaluator
+    place = machine.place_of_event.get(events.names[0])
+    room = machine.room_for(1)
+    if place is None or place in machine.asked_filters or not room.clean:
+        return None
+    table, mid = machine.tables[place], UNSAID
+    room.clean = False
+    for name, column in events.values.items():
+        order = machine.orders_of(name).known.get(place)
+        if order is not None and (value := column[0]) is not None and value != MISSING:
+            room.values[0, order] = table.columns[name].encode(value)
+    if table.ordered and len(events.mids):
+        mid = table.say(events.mids[0])
+    many = machine.alone(room, row, place, int(events.ts[0]), mid, engine.now)
+    if many < 0:
+        flips = _taken(engine, machine, events, room, 1)
+        return _told(engine, machine, events, room, flips, because)
+    room.clean = True
+    flips = room.out[: many & (ODD - 1)].copy()
+    if many >= ODD or machine.has_slow or len(evaluator.followed) or engine.has_touched:
+        return _told(engine, machine, events, room, flips, because)
+    changes = engine.changed(flips, because)
+    if evaluator.recording and len(flips):
+        engine.state.tell(changes.slugs, changes.rows, changes.codes, changes.at)
+    return changes
 
 
 def _one_by_one(engine: Engine, events: Events, because: str) -> Changes:

@@ -30,7 +30,7 @@ class Dues:
 
     def next(self) -> int:
         """The least of all; FAR where nobody is due."""
-        return int(self.least.min()) if len(self.least) else FAR
+        return int(np.minimum.reduce(self.least)) if len(self.least) else FAR
 
     def by(self, t: int) -> npt.NDArray[np.int64]:
         """Who is due at ``t`` or before."""

@@ -46,3 +46,4 @@ CONTEXT_WIDTH = 23
 # ------------------------------------------------------------ room for a batch of events
 (R_STATE, R_ROWS, R_WHICH, R_TS, R_MIDS, R_FLAGS, R_VALUES, R_WIDE, R_DIRTY, R_SEEN, R_ODD, R_NUMBERS) = range(12)
 (R_STAMPS, R_STACK, R_OUT, R_MOST, R_ASKED) = range(12, 17)
+ODD = 1 << 40

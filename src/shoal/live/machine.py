@@ -327,6 +327,11 @@ class Machine:
         done: bool = self.loops.take(self.context, room.addresses, many, now)
         return done
 
+    def alone(self, room: Room, row: int, which: int, ts: int, mid: int, now: int) -> int:
+        """Take in one event; see ``loops.alone``."""
+        found: int = self.loops.alone(self.context, room.addresses, row, which, ts, mid, now)
+        return found
+
     def list_of(self, slugs: frozenset[str]) -> int:
         """The number of a list of segments."""
         found = self._lists.get(slugs)

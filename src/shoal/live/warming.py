@@ -28,5 +28,7 @@ def warm_up() -> None:
     engine.state.event_table("Seen").fill(rows, rows, [""] * _MANY, {"amount": rows})
     engine.build(quiet=True)
     engine.warm()
-    engine.apply_events(Events(["c1"], ["Seen"], [_DAY], ["m"], {"amount": [3]}))
+    for many in (1, 2):
+        events = Events(["c1"] * many, ["Seen"] * many, [_DAY] * many, ["m", "n"][:many], {"amount": [3] * many})
+        engine.apply_events(events)
     engine.advance(4 * _DAY)

@@ -7,6 +7,6 @@ many tables there are. Each loop gives the numbers of ``plain``; 0 means that th
 from shoal.live.loops.block import block
 from shoal.live.loops.pack import pack
 from shoal.live.loops.single import single
-from shoal.live.loops.take import take
+from shoal.live.loops.take import alone, take
 
-__all__ = ["block", "pack", "single", "take"]
+__all__ = ["alone", "block", "pack", "single", "take"]

@@ -338,3 +338,22 @@ def take(context, room, many, now):
     flags[:many] = 0
     values[:many] = at.MISSING
     return True
+
+
+@cached
+def alone(context, room, row, which, ts, mid, now):
+    """Take in one event, of which flags and values stand in the room, and judge whom it touches.
+
+    Returns:
+        How many memberships changed, with the bit ``ODD`` where the interpreter has to be asked; −1 where it takes more than
+        this loop can do.
+    """
+    state = carray(pointer(room[at.R_STATE]), (5,), np.int64)
+    state[:] = 0
+    carray(pointer(room[at.R_ROWS]), (1,), np.int64)[0] = row
+    carray(pointer(room[at.R_WHICH]), (1,), np.int64)[0] = which
+    carray(pointer(room[at.R_TS]), (1,), np.int64)[0] = ts
+    carray(pointer(room[at.R_MIDS]), (1,), np.int32)[0] = mid
+    if not take(context, room, 1, now):
+        return -1
+    return state[2] | (at.ODD if state[3] + state[4] != 0 else 0)
