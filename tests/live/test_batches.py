@@ -23,7 +23,7 @@ def test_a_batch_is_its_events(size: int, merged: bool) -> None:
             each.merge(ids[2], ids[3])
         each.build()
     random, now = Random(2), NOW
-    for step in range(12):
+    for step in range(12 if size > 1 else 150):
         now += random.choice([1, SECOND, DAY // 3])
         events = [event(random, 10_000 + step * size + i, now) for i in range(size)]
         assert one.advance(now) == many.advance(now)
