@@ -1,0 +1,214 @@
+"""BG/BB: customers who can buy once in each of a row of periods, as donors to a yearly appeal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from shoal.insight.models.btyd.likelihood import maximise
+from shoal.insight.models.btyd.refusals import USUAL, Needs, refuse_constant, refuse_unless
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from shoal.insight.models.btyd.likelihood import Fit
+
+NAMES = ("alpha", "beta", "gamma", "delta")
+
+
+@dataclass(frozen=True)
+class Occasions:
+    """The history of customers who could buy at each of a row of occasions.
+
+    Args:
+        frequency: at how many occasions they bought (x), the acquisition not counted.
+        recency: the last occasion at which they did (t_x), counted from 1; 0 for none.
+        periods: how many occasions there were (n).
+        weight: how many customers have this history; 1 by default.
+
+    Raises:
+        ModelRefused: a history that can't be.
+    """
+
+    frequency: NDArray[np.float64]
+    recency: NDArray[np.float64]
+    periods: NDArray[np.float64]
+    weight: NDArray[np.float64]
+
+    def __init__(
+        self, frequency: ArrayLike, recency: ArrayLike, periods: ArrayLike, weight: ArrayLike | None = None
+    ) -> None:
+        x, last, n = (np.atleast_1d(np.asarray(column, dtype=np.float64)) for column in (frequency, recency, periods))
+        many = np.ones(len(x)) if weight is None else np.atleast_1d(np.asarray(weight, dtype=np.float64))
+        fix = "Give whole numbers with frequency ≤ recency ≤ periods, and recency 0 just where frequency is."
+        refuse_unless(len(x) == len(last) == len(n) == len(many), "Columns have unequal numbers of rows.", fix)
+        table = np.stack([x, last, n])
+        refuse_unless(
+            bool(np.all(np.isfinite(table)) and np.all(table == np.floor(table))), "Numbers aren't whole.", fix
+        )
+        sound = np.all(x >= 0) and np.all(x <= last) and np.all(last <= n) and np.all((x > 0) == (last > 0))
+        refuse_unless(bool(sound), "A history can't be.", fix)
+        refuse_unless(bool(np.all(np.isfinite(many)) and np.all(many >= 0)), "A weight is below 0.", fix)
+        for name, column in (("frequency", x), ("recency", last), ("periods", n), ("weight", many)):
+            object.__setattr__(self, name, column)
+
+    def __len__(self) -> int:
+        return len(self.frequency)
+
+
+@dataclass(frozen=True)
+class BetaGeometricBetaBernoulli:
+    """BG/BB (Fader, Hardie and Shang 2010, doi 10.1287/mksc.1100.0580).
+
+    At each occasion a customer who is here buys with a probability that is beta(``alpha``, ``beta``) over customers, and
+    before each one leaves with a probability that is beta(``gamma``, ``delta``).
+    """
+
+    alpha: float
+    beta: float
+    gamma: float
+    delta: float
+    fit: Fit | None = field(default=None, compare=False, repr=False)
+
+    name = "BG/BB"
+
+    @classmethod
+    def fitted(cls, occasions: Occasions, needs: Needs = USUAL) -> Self:
+        """Fit by maximum likelihood.
+
+        Raises:
+            ModelRefused: too few customers or buyers, or no differences between customers.
+        """
+        size, buyers = float(occasions.weight.sum()), float(occasions.weight[occasions.frequency > 0].sum())
+        needs.check(int(size), int(buyers))
+        refuse_constant(occasions.frequency[occasions.weight > 0], "number of purchases")
+        table = np.stack([occasions.frequency, occasions.recency, occasions.periods])
+        rows, place = np.unique(table, axis=1, return_inverse=True)
+        weight = np.bincount(place.ravel(), weights=occasions.weight)
+
+        def likelihood(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            each, slopes = _ways(theta, rows)
+            return float(weight @ each), slopes @ weight
+
+        starts = ([1.0, 1.0, 0.5, 3.0], [2.0, 2.0, 2.0, 10.0], [0.5, 0.5, 0.3, 1.0])
+        fit = maximise(likelihood, NAMES, starts, n=int(size), rows=rows.shape[1])
+        alpha, beta, gamma, delta = fit.parameters.values()
+        return cls(alpha, beta, gamma, delta, fit)
+
+    def values(self) -> NDArray[np.float64]:
+        """alpha, beta, gamma, delta."""
+        return np.array([self.alpha, self.beta, self.gamma, self.delta])
+
+    def log_likelihood(self, occasions: Occasions) -> float:
+        """The log-likelihood of these histories."""
+        return float(occasions.weight @ _ways(self.values(), _table(occasions))[0])
+
+    def alive(self, occasions: Occasions) -> NDArray[np.float64]:
+        """P(the customer is here at the next occasion)."""
+        return self._stays(occasions, 1)
+
+    def active(self, occasions: Occasions, ahead: int) -> NDArray[np.float64]:
+        """P(at least one purchase at the next ``ahead`` occasions)."""
+        return 1 - self.counts(occasions, ahead)[:, 0]
+
+    def expected(self, occasions: Occasions, ahead: int) -> NDArray[np.float64]:
+        """Expected purchases at the next ``ahead`` occasions."""
+        buys = self._buys(occasions)
+        total = np.zeros(len(occasions))
+        for step in range(1, ahead + 1):
+            total += self._stays(occasions, step)
+        return buys * total
+
+    def new(self, periods: int) -> float:
+        """Expected purchases of a new customer at the first ``periods`` occasions."""
+        return float(self.expected(Occasions([0], [0], [0]), periods)[0])
+
+    def counts(self, occasions: Occasions, ahead: int) -> NDArray[np.float64]:
+        """P(m purchases at the next ``ahead`` occasions), a row a history, columns m = 0 … ``ahead``."""
+        from scipy.special import betaln, gammaln
+
+        refuse_unless(ahead >= 0, "There must be occasions ahead.", "Take 0 or more.")
+        bought = self.alpha + occasions.frequency
+        passed = self.beta + occasions.periods - occasions.frequency
+        stay = self.delta + occasions.periods
+        here = self._stays(occasions, 0)
+        found = np.zeros((len(occasions), ahead + 1))
+        for seen in range(ahead + 1):
+            if seen == ahead:
+                weight = np.exp(betaln(self.gamma, stay + ahead) - betaln(self.gamma, stay))
+            else:
+                weight = np.exp(betaln(self.gamma + 1, stay + seen) - betaln(self.gamma, stay))
+            for number in range(seen + 1):
+                ways = gammaln(seen + 1) - gammaln(number + 1) - gammaln(seen - number + 1)
+                chance = np.exp(ways + betaln(bought + number, passed + seen - number) - betaln(bought, passed))
+                found[:, number] += weight * chance
+        found *= here[:, None]
+        found[:, 0] += 1 - here
+        return found
+
+    def discounted(self, occasions: Occasions, rate: float) -> NDArray[np.float64]:
+        """Discounted expected residual purchases (DERT, equation 14 of the paper), valued at the last occasion.
+
+        Args:
+            occasions: the histories.
+            rate: discount of a period; a purchase k occasions ahead counts (1+rate)^-k.
+
+        Raises:
+            ModelRefused: the rate isn't above 0.
+        """
+        from scipy.special import hyp2f1
+
+        refuse_unless(np.isfinite(rate) and rate > 0, f"A discount of {rate} can't be.", "Take a rate above 0.")
+        stay = self.delta + occasions.periods + 1
+        series = hyp2f1(1.0, stay, self.gamma + stay, 1 / (1 + rate))
+        return np.asarray(self._buys(occasions) * self._stays(occasions, 1) * series / (1 + rate))
+
+    def _buys(self, occasions: Occasions) -> NDArray[np.float64]:
+        return np.asarray((self.alpha + occasions.frequency) / (self.alpha + self.beta + occasions.periods))
+
+    def _stays(self, occasions: Occasions, ahead: int) -> NDArray[np.float64]:
+        """P(still here ``ahead`` occasions after the last one that was seen)."""
+        from scipy.special import betaln
+
+        x, _, n = rows = _table(occasions)
+        bought = betaln(self.alpha + x, self.beta + n - x) - betaln(self.alpha, self.beta)
+        stays = betaln(self.gamma, self.delta + n + ahead) - betaln(self.gamma, self.delta)
+        return np.asarray(np.exp(bought + stays - _ways(self.values(), rows)[0]))
+
+
+def _table(occasions: Occasions) -> NDArray[np.float64]:
+    return np.stack([occasions.frequency, occasions.recency, occasions.periods])
+
+
+def _ways(theta: NDArray[np.float64], rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The log-likelihood of each row and its derivatives: the sum over all occasions after which a customer may have left."""
+    from scipy.special import betaln, digamma
+
+    alpha, beta, gamma, delta = theta
+    x, last, n = rows
+    most = int((n - last).max())
+    # One line a way: left after the occasion ``last + step``, or (line 0) still here at the end.
+    step = np.arange(-1, most)[:, None]
+    here = step < 0
+    seen = np.where(here, n, last + step)
+    leaves = np.where(here, 0.0, 1.0)
+    possible = here | (seen < n)
+    logs = betaln(alpha + x, beta + seen - x) + betaln(gamma + leaves, delta + seen)
+    logs = np.where(possible, logs, -np.inf)
+    top = logs.max(axis=0)
+    shares = np.exp(logs - top)
+    area = shares.sum(axis=0)
+    shares /= area
+    each = top + np.log(area) - betaln(alpha, beta) - betaln(gamma, delta)
+    both, left = digamma(alpha + beta + seen), digamma(gamma + delta + seen + leaves)
+    slopes = np.stack(
+        [
+            digamma(alpha + x) - (shares * both).sum(axis=0) - digamma(alpha) + digamma(alpha + beta),
+            (shares * (digamma(beta + seen - x) - both)).sum(axis=0) - digamma(beta) + digamma(alpha + beta),
+            (shares * (digamma(gamma + leaves) - left)).sum(axis=0) - digamma(gamma) + digamma(gamma + delta),
+            (shares * (digamma(delta + seen) - left)).sum(axis=0) - digamma(delta) + digamma(gamma + delta),
+        ]
+    )
+    return each, slopes
