@@ -1,0 +1,253 @@
+"""Needs and interests: factors of what is bought or read together, as many as come again, named from their items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from shoal.insight.taste.inputs import BadValues, TooLittle
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+MIN_ROWS = 50
+# A factor that split halves agree on less than this isn't one that a refresh would find again.
+STABLE = 0.8
+_SAMPLE = 4_000
+_REPEATS = 3
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One number of factors that was tried.
+
+    Attributes:
+        k: how many.
+        stability: mean cosine of the factors that two disjoint halves of the rows give, matched one to one; 0 … 1.
+        gain: the share of the squares that the last factor explains.
+        gain_by_chance: the same where items are dealt out to rows at random (as many of each): the most of the draws.
+    """
+
+    k: int
+    stability: float
+    gain: float
+    gain_by_chance: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether this many factors are stable and the last one explains more than chance would."""
+        return self.stability >= STABLE and self.gain > self.gain_by_chance
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One need or interest.
+
+    Attributes:
+        name: its items that stand out most, joined.
+        items: the items that set it apart, strongest first.
+        lifts: how many times their share in the base each has within the factor.
+        share: the share of rows that it is the main factor of; 0 … 1.
+    """
+
+    name: str
+    items: tuple[str, ...]
+    lifts: tuple[float, ...]
+    share: float
+
+
+@dataclass(frozen=True)
+class Factors:
+    """Factors with each row's part in them.
+
+    Attributes:
+        factors: by share, largest first.
+        loadings: rows × factors; each row sums to 1, or to 0 where it has no item of any factor.
+        main: each row's strongest factor, −1 for none.
+        weights: factors × columns: what each is made of; each sums to 1.
+        verdict: ``supported`` where a number of factors held against chance, else ``constructive``: a way to cut what
+            has no parts of its own.
+        trials: what was tried, by k.
+    """
+
+    factors: tuple[Factor, ...]
+    loadings: NDArray[Any]
+    main: NDArray[Any]
+    weights: NDArray[Any]
+    verdict: str
+    trials: tuple[Trial, ...]
+
+
+def factors(
+    matrix: Any,
+    names: ArrayLike,
+    *,
+    counts: Sequence[int] = range(2, 9),
+    seed: int = 0,
+    scale: bool = True,
+    joiner: str = " + ",
+) -> Factors:
+    """Non-negative factors of a matrix (Lee & Seung 1999, doi:10.1038/44565), as many as are stable and beat chance.
+
+    The number is the largest whose factors come again in split halves and whose last factor explains more than it does
+    where items are dealt out at random (parallel analysis, Horn 1965, doi:10.1007/BF02289447). Where none holds, the
+    most stable number is used and the verdict says ``constructive``.
+
+    Args:
+        matrix: rows × items, dense or sparse, not negative: purchases, reads, or words of texts.
+        names: a name an item.
+        counts: the numbers of factors to try.
+        seed: of the draws; the same seed gives the same factors.
+        scale: take the logarithm and give each item the same weight; False for a matrix that is weighted already.
+        joiner: what stands between the items in a name.
+
+    Raises:
+        BadValues: negative values, values that aren't numbers, or a name too many or too few.
+        TooLittle: fewer than fifty rows that hold anything, or fewer items than the least number of factors needs.
+    """
+    import numpy as np
+
+    data, labels, tried = _checked(matrix, names, counts)
+    if scale:
+        data = _scaled(data)
+    filled = np.flatnonzero(np.diff(data.indptr))
+    random = np.random.default_rng(seed)
+    sample = filled if len(filled) <= _SAMPLE else np.sort(random.choice(filled, _SAMPLE, replace=False))
+    trials = _trials(data[sample], tried, random, seed)
+    held = [trial.k for trial in trials if trial.holds]
+    k = max(held) if held else max(trials, key=lambda t: (t.stability, -t.k)).k
+    loadings, weights = _fit(data, k, seed)
+    return _named(loadings, weights, data, labels, trials, "supported" if held else "constructive", joiner)
+
+
+def _checked(matrix: Any, names: ArrayLike, counts: Sequence[int]) -> tuple[Any, NDArray[Any], list[int]]:
+    import numpy as np
+    from scipy import sparse
+
+    data = sparse.csr_matrix(matrix, dtype=float)
+    data.sum_duplicates()
+    labels = np.asarray(names).astype(str)
+    if len(labels) != data.shape[1]:
+        raise BadValues(f"There are {len(labels)} names for {data.shape[1]} items.")
+    if not np.isfinite(data.data).all() or (data.data < 0).any():
+        raise BadValues("Factors need numbers that aren't negative.", fix="Leave out returns and missing values.")
+    data.eliminate_zeros()
+    rows, columns = int((np.diff(data.indptr) > 0).sum()), len(np.unique(data.indices))
+    tried = sorted({int(k) for k in counts if 2 <= k < min(columns, rows // 4)})
+    if rows < MIN_ROWS or not tried:
+        raise TooLittle(
+            f"{rows} rows with {columns} items are too few to find factors ({MIN_ROWS} rows, and more items than "
+            "factors, at least)."
+        )
+    return data, labels, tried
+
+
+def _scaled(data: Any) -> Any:
+    """Log of what was taken, each item brought to the same length: else the best sellers would be the factors."""
+    import numpy as np
+    from scipy import sparse
+
+    logged = data.copy()
+    logged.data = np.log1p(logged.data)
+    length = np.sqrt(np.asarray(logged.multiply(logged).sum(axis=0)).ravel())
+    return sparse.csr_matrix(logged @ sparse.diags(1 / np.where(length > 0, length, 1.0)))
+
+
+def _fit(data: Any, k: int, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    import warnings
+
+    import numpy as np
+    from sklearn.decomposition import NMF
+    from sklearn.exceptions import ConvergenceWarning
+
+    model = NMF(k, init="nndsvd", random_state=seed, max_iter=200, tol=1e-4)
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
+        # Slow convergence shows as instability, which is measured; an exact fit has an error of −1e-16, whose root
+        # the library takes for its own report.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit_transform(data), model.components_
+
+
+def _explained(data: Any, k: int, seed: int) -> float:
+    loadings, weights = _fit(data, k, seed)
+    squares = float(data.multiply(data).sum())
+    cross = float((data @ weights.T * loadings).sum())
+    fitted = float(((loadings.T @ loadings) * (weights @ weights.T)).sum())
+    return (2 * cross - fitted) / squares
+
+
+def _trials(data: Any, tried: list[int], random: Any, seed: int) -> tuple[Trial, ...]:
+    import numpy as np
+
+    halves = [np.array_split(random.permutation(data.shape[0]), 2) for _ in range(_REPEATS)]
+    dealt = [_dealt(data, random) for _ in range(_REPEATS)]
+    found: list[Trial] = []
+    before, before_by_chance = 0.0, [0.0] * _REPEATS
+    for k in tried:
+        agreement = [_agreement(_fit(data[a], k, seed)[1], _fit(data[b], k, seed)[1]) for a, b in halves]
+        explained, by_chance = _explained(data, k, seed), [_explained(null, k, seed) for null in dealt]
+        chance = max(now - then for now, then in zip(by_chance, before_by_chance, strict=True))
+        found.append(Trial(k, float(np.mean(agreement)), explained - before, chance))
+        before, before_by_chance = explained, by_chance
+    return tuple(found)
+
+
+def _dealt(data: Any, random: Any) -> Any:
+    """The same items in the same amounts, each dealt to rows at random: what goes together is lost."""
+    import numpy as np
+    from scipy import sparse
+
+    columns = sparse.csc_matrix(data)
+    rows = [random.choice(data.shape[0], n, replace=False) for n in np.diff(columns.indptr)]
+    return sparse.csc_matrix((columns.data, np.concatenate(rows), columns.indptr), shape=data.shape).tocsr()
+
+
+def _agreement(a: NDArray[Any], b: NDArray[Any]) -> float:
+    import numpy as np
+    from scipy.optimize import linear_sum_assignment
+
+    def unit(x: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12))
+
+    cosine = unit(a) @ unit(b).T
+    return float(cosine[linear_sum_assignment(-cosine)].mean())
+
+
+def _named(
+    loadings: NDArray[Any],
+    weights: NDArray[Any],
+    data: Any,
+    labels: NDArray[Any],
+    trials: tuple[Trial, ...],
+    verdict: str,
+    joiner: str,
+) -> Factors:
+    import numpy as np
+
+    size = weights.sum(axis=1)
+    part = loadings * size
+    total = part.sum(axis=1, keepdims=True)
+    part = np.divide(part, total, out=np.zeros_like(part), where=total > 0)
+    main = np.where(total.ravel() > 0, part.argmax(axis=1), -1)
+    held = np.bincount(main[main >= 0], minlength=len(size)) / len(main)
+    order = np.lexsort((np.arange(len(size)), -held))
+    place = np.empty(len(size) + 1, dtype=np.int64)
+    place[order], place[-1] = np.arange(len(size)), -1
+    inside = weights[order] / np.maximum(size[order, None], 1e-300)
+    base = np.asarray(data.sum(axis=0)).ravel()
+    lift = inside / np.where(base > 0, base / base.sum(), np.inf)
+    described = tuple(_factor(inside[i], lift[i], labels, float(held[f]), joiner) for i, f in enumerate(order))
+    return Factors(described, part[:, order], place[main], inside, verdict, trials)
+
+
+def _factor(inside: NDArray[Any], lift: NDArray[Any], labels: NDArray[Any], share: float, joiner: str) -> Factor:
+    """Items by their share in the factor times the log of their lift: neither best sellers nor rarities alone."""
+    import numpy as np
+
+    score = inside * np.log(np.maximum(lift, 1.0))
+    best = [i for i in np.lexsort((labels, -score))[:8] if score[i] > 0]
+    items = tuple(str(labels[i]) for i in best)
+    name = joiner.join(items[:3]) if items else "nothing of its own"
+    return Factor(name, items, tuple(float(lift[i]) for i in best), share)
