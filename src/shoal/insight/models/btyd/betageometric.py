@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from shoal.insight.models.btyd.likelihood import maximise
+from shoal.insight.models.btyd.likelihood import dot, maximise
 from shoal.insight.models.btyd.refusals import USUAL, Needs
 from shoal.insight.models.btyd.repeat import RepeatModel, ready, thinned
 from shoal.insight.models.btyd.summary import Collapsed, Purchases, Unit
@@ -44,7 +44,7 @@ class BetaGeometric(RepeatModel):
     def fitted(cls, purchases: Purchases, needs: Needs = USUAL, start: NDArray[np.float64] | None = None) -> Self:
         """Fit by maximum likelihood; see :meth:`RepeatModel.fitted`."""
         rows = ready(purchases, needs)
-        rate = float(rows.weight @ rows.frequency) / float(rows.weight @ rows.age)
+        rate = dot(rows.weight, rows.frequency) / dot(rows.weight, rows.age)
         starts: list[list[float]] = [
             [0.5, 0.25 / rate, 1.0, 2.5],
             [2.0, 1.0 / rate, 0.3, 3.0],
@@ -94,16 +94,18 @@ class BetaGeometric(RepeatModel):
             # Left against stayed, as a difference of logarithms: neither term is ever formed.
             margin = np.where(seen, np.log(a) - np.log(np.maximum(b + rows.frequency - 1, 1e-300)), -np.inf)
             margin = margin + power * (log_age - log_last)
-            height += float(weight @ (np.logaddexp(0.0, margin) - power * log_age))
+            height += float(dot(weight, np.logaddexp(0.0, margin) - power * log_age))
             left = weight * expit(margin)
             ratio = log_age - log_last
             by_r = counts @ digamma(r + frequency) + size * (np.log(alpha) - digamma(r))
-            by_r += left @ ratio - weight @ log_age
+            by_r += dot(left, ratio) - dot(weight, log_age)
             inverse_age, inverse_last = 1 / (alpha + rows.age), 1 / (alpha + rows.recency)
-            by_alpha = size * r / alpha + left @ (power * (inverse_age - inverse_last)) - weight @ (power * inverse_age)
+            by_alpha = (
+                size * r / alpha + dot(left, power * (inverse_age - inverse_last)) - dot(weight, power * inverse_age)
+            )
             by_a = size * digamma(a + b) - counts @ digamma(a + b + frequency) + left.sum() / a
             by_b = by_a - left.sum() / a + counts @ digamma(b + frequency) - size * digamma(b)
-            by_b -= left @ np.where(seen, 1 / np.maximum(b + rows.frequency - 1, 1e-300), 0.0)
+            by_b -= dot(left, np.where(seen, 1 / np.maximum(b + rows.frequency - 1, 1e-300), 0.0))
             if shift:
                 by_a -= size / (a + base)
                 by_b += size * (1 / base - 1 / (a + base))

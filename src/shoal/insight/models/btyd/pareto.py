@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from shoal.insight.models.btyd.likelihood import maximise
+from shoal.insight.models.btyd.likelihood import dot, maximise
 from shoal.insight.models.btyd.refusals import USUAL, Needs
 from shoal.insight.models.btyd.repeat import RepeatModel, ready, thinned
 from shoal.insight.models.btyd.summary import Collapsed, Purchases, Unit
@@ -47,8 +47,8 @@ class ParetoNBD(RepeatModel):
     def fitted(cls, purchases: Purchases, needs: Needs = USUAL, start: NDArray[np.float64] | None = None) -> Self:
         """Fit by maximum likelihood; see :meth:`RepeatModel.fitted`."""
         rows = ready(purchases, needs)
-        age = float(rows.weight @ rows.age) / len(purchases)
-        rate = float(rows.weight @ rows.frequency) / len(purchases) / age
+        age = dot(rows.weight, rows.age) / len(purchases)
+        rate = dot(rows.weight, rows.frequency) / len(purchases) / age
         starts: list[list[float]] = [
             [0.5, 0.3 / rate, 0.6, age / 3],
             [2.0, 1 / rate, 1.5, 3 * age],
@@ -88,15 +88,15 @@ class ParetoNBD(RepeatModel):
             age_r, age_s = alpha + rows.age, beta + rows.age
             stays = -power * np.log(age_r) - s * np.log(age_s)
             whole = np.logaddexp(stays, gone[0])
-            height = float(weight @ whole + counts @ gammaln(r + frequency))
+            height = float(dot(weight, whole) + counts @ gammaln(r + frequency))
             height += size * (r * np.log(alpha) + s * np.log(beta) - gammaln(r))
             left = weight * np.exp(gone[0] - whole)
             here = weight - left
             by_r = counts @ digamma(r + frequency) + size * (np.log(alpha) - digamma(r))
-            by_r += left @ gone[1] - here @ np.log(age_r)
-            by_alpha = size * r / alpha + left @ gone[2] - here @ (power / age_r)
-            by_s = size * np.log(beta) + left @ gone[3] - here @ np.log(age_s)
-            by_beta = size * s / beta + left @ gone[4] - here @ (s / age_s)
+            by_r += dot(left, gone[1]) - dot(here, np.log(age_r))
+            by_alpha = size * r / alpha + dot(left, gone[2]) - dot(here, power / age_r)
+            by_s = size * np.log(beta) + dot(left, gone[3]) - dot(here, np.log(age_s))
+            by_beta = size * s / beta + dot(left, gone[4]) - dot(here, s / age_s)
             return height, np.array([by_r, by_alpha, by_s, by_beta])
 
         return likelihood

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from shoal.insight.models.btyd.likelihood import dot
 from shoal.insight.models.btyd.refusals import USUAL, Needs, refuse_constant, refuse_unless
-from shoal.insight.models.btyd.summary import Collapsed, Purchases, Unit, collapse
+from shoal.insight.models.btyd.summary import Collapsed, Purchases, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +101,7 @@ class RepeatModel(ABC):
     def log_likelihood(self, purchases: Purchases) -> float:
         """The log-likelihood of these histories."""
         rows = self._rows(purchases)
-        return float(rows.weight @ self._log_likelihood(rows))
+        return float(dot(rows.weight, self._log_likelihood(rows)))
 
     def alive(self, purchases: Purchases) -> NDArray[np.float64]:
         """P(the customer hasn't left).
@@ -175,7 +176,7 @@ class RepeatModel(ABC):
             f"The model counts in {self.unit}, these histories in {purchases.unit}.",
             "Summarise the purchases in the unit of the model.",
         )
-        return collapse(purchases)
+        return purchases.collapsed
 
     def _each(self, purchases: Purchases, answer: Callable[[Collapsed], NDArray[np.float64]]) -> NDArray[np.float64]:
         rows = self._rows(purchases)
@@ -204,7 +205,7 @@ def ready(purchases: Purchases, needs: Needs) -> Collapsed:
     needs.check(len(purchases), int((purchases.frequency > 0).sum()))
     refuse_unless(bool((purchases.age > 0).any()), "No customer is older than a day.", "Take a later end.")
     refuse_constant(purchases.frequency, "number of repeat purchases")
-    return collapse(purchases)
+    return purchases.collapsed
 
 
 def thinned(rows: Collapsed, most: int = 20_000) -> Collapsed | None:

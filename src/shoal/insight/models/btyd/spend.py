@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from shoal.insight.models.btyd.likelihood import maximise
+from shoal.insight.models.btyd.likelihood import dot, maximise
 from shoal.insight.models.btyd.refusals import USUAL, Needs, refuse_constant, refuse_unless
 
 if TYPE_CHECKING:
@@ -140,11 +140,11 @@ def _objective(orders: NDArray[np.float64], spend: NDArray[np.float64], weight: 
         p, q, gamma = theta
         shape, whole = p * counted, np.log(gamma + total)
         height = counts @ (gammaln(shape + q) - gammaln(shape)) + size * (q * np.log(gamma) - gammaln(q))
-        height += shape @ by_orders - weight @ logs - weight @ ((p * orders + q) * whole)
+        height += shape @ by_orders - dot(weight, logs) - dot(weight, (p * orders + q) * whole)
         both = digamma(shape + q)
-        by_p = counts @ (counted * (both - digamma(shape))) + counted @ by_orders - weight @ (orders * whole)
-        by_q = counts @ both - size * digamma(q) + size * np.log(gamma) - weight @ whole
-        by_gamma = size * q / gamma - weight @ ((p * orders + q) / (gamma + total))
+        by_p = counts @ (counted * (both - digamma(shape))) + counted @ by_orders - dot(weight, orders * whole)
+        by_q = counts @ both - size * digamma(q) + size * np.log(gamma) - dot(weight, whole)
+        by_gamma = size * q / gamma - dot(weight, (p * orders + q) / (gamma + total))
         return float(height), np.array([by_p, by_q, by_gamma])
 
     return likelihood

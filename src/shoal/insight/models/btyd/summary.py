@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -69,6 +70,11 @@ class Purchases:
     def __len__(self) -> int:
         return len(self.frequency)
 
+    @cached_property
+    def collapsed(self) -> Collapsed:
+        """Equal histories as one; found once, as every answer needs it."""
+        return collapse(self)
+
     def take(self, rows: NDArray[Any]) -> Purchases:
         """The customers at these rows (positions, or a mask)."""
         columns = ("frequency", "recency", "age", "spend", "spend_orders", "total", "customers")
@@ -101,14 +107,22 @@ class Collapsed:
 def collapse(purchases: Purchases) -> Collapsed:
     """Equal histories as one row with their number; the order is that of the values, whatever that of the customers."""
     code = np.zeros(len(purchases), dtype=np.int64)
-    columns = (purchases.frequency, purchases.recency, purchases.age)
-    for column in columns:
+    reach = 1
+    for column in (purchases.frequency, purchases.recency, purchases.age):
         levels, place = np.unique(column, return_inverse=True)
+        if reach * len(levels) >= 2**62:
+            packed, code = np.unique(code, return_inverse=True)
+            reach = len(packed)
         code = code * len(levels) + place
-        # Codes stay below the number of rows, so the product of the next column can't overflow.
-        _, first, code, weight = np.unique(code, return_index=True, return_inverse=True, return_counts=True)
-    frequency, recency, age = (column[first] for column in columns)
-    return Collapsed(frequency, recency, age, weight.astype(np.float64), code.astype(np.int64))
+        reach *= len(levels)
+    _, first, inverse, weight = np.unique(code, return_index=True, return_inverse=True, return_counts=True)
+    return Collapsed(
+        purchases.frequency[first],
+        purchases.recency[first],
+        purchases.age[first],
+        weight.astype(np.float64),
+        inverse.astype(np.int64),
+    )
 
 
 def summarise(
