@@ -63,9 +63,9 @@ def together(engine: Engine, rows: Mapping[str, EventRows], types: Mapping[str, 
     values: dict[str, list[Any]] = {}
     many = sum(map(len, rows.values()))
     for name, group in rows.items():
-        begin, end = len(ts), len(ts) + len(group)
+        begin, end = len(ts), len(ts) + len(group.customers)
         customers.append(rows_of(group.customers))
-        names += [name] * len(group)
+        names += [name] * (end - begin)
         ts += group.ts
         mids += group.messages
         bearers = group.properties

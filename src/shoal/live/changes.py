@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 WHATS = ("left", "entered", "merged", "unmerged")
 LEFT, ENTERED, MERGED, UNMERGED = range(4)
-_FEW = 24
+_FEW = 64
 """So few are handled one by one."""
 
 

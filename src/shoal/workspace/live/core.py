@@ -225,7 +225,9 @@ class Core:
             if name and not call.consents and EARLIEST <= call.ts < LATEST and fits(name, call.properties or _NOTHING):
                 customer = known(call.identifiers)
                 if customer is not None:
-                    rows = groups.get(name) or applied.rows(name)
+                    rows = groups.get(name)
+                    if rows is None:
+                        rows = applied.rows(name)
                     rows.customers.append(customer)
                     rows.bearers.append(call)
                     continue

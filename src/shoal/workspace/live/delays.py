@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from itertools import groupby
 from math import inf
-from typing import TYPE_CHECKING, Final
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -34,10 +36,13 @@ MOST = 200
 OTHER = "(other)"
 """Stands for all segments beyond that."""
 EVENT, TIME = "event", "time"
+TOGETHER = 500
+"""Entries whose delays are counted together."""
 MANY = 1_000
 """Changes of one entry from which on instants are rounded."""
 _ENDS = [bound * SECOND for bound in BOUNDS]
 _OCTAVES = 40
+_CLASSES = _OCTAVES << 3
 
 
 class Histogram:
@@ -62,20 +67,20 @@ class Sketch:
     __slots__ = ("_before", "_now", "count", "total")
 
     def __init__(self) -> None:
-        self._now = [0] * (_OCTAVES << 3)
+        self._now = [0] * _CLASSES
         self._before: list[int] | None = None
         self.count = 0
         self.total = 0
 
-    def note(self, place: int, micros: int, many: int) -> None:
-        """Note so many delays of one length; ``place`` is ``place_of(micros)``."""
+    def note(self, place: int, total: int, many: int) -> None:
+        """Note so many delays of one class, ``place_of(micros)``, and what they come to together."""
         self._now[place] += many
         self.count += many
-        self.total += micros * many
+        self.total += total
 
     def turn(self) -> None:
         """Begin another window."""
-        self._before, self._now = self._now, [0] * (_OCTAVES << 3)
+        self._before, self._now = self._now, [0] * _CLASSES
 
     def quantiles(self) -> list[float]:
         """The delays, in seconds, below which ``QUANTILES`` of the late ones lie; not a number where there were none."""
@@ -98,7 +103,7 @@ def place_of(micros: int) -> int:
     if micros < 8:
         return max(0, micros)
     bits = micros.bit_length()
-    return min((bits << 3) | ((micros >> (bits - 4)) & 7), (_OCTAVES << 3) - 1)
+    return min((bits << 3) | ((micros >> (bits - 4)) & 7), _CLASSES - 1)
 
 
 def _upper_end(place: int) -> int:
@@ -127,6 +132,9 @@ class Delays:
         self.expiries = Histogram()
         """From the instant at which a membership was due to change until the change was published."""
         self._segments: dict[tuple[str, str], Sketch] = {}
+        self._lock = Lock()
+        self._waiting: list[tuple[Sequence[str], npt.NDArray[Any], int]] = []
+        """Segments that events changed, and the delay, which aren't counted yet: counting many at once costs little more."""
         self._slugs: set[str] = set()
         self._turn = 0
 
@@ -148,6 +156,10 @@ class Delays:
             self.calls.note(delay, len(calls))
         if not len(changes):
             return
+        with self._lock:
+            self._note(kind, delay, changes, now)
+
+    def _note(self, kind: int, delay: int, changes: Changes, now: int) -> None:
         if now >= self._turn:
             self._turn_all(now)
         slugs, segments = changes.slugs, changes.segments
@@ -160,14 +172,28 @@ class Delays:
             for (number, at), many in due.items():
                 self._note_late(slugs[number], now - at * step, many)
         if kind == CALLS:
-            place = place_of(delay)
-            for number, many in Counter(others.tolist()).items():
-                self._of(slugs[number], EVENT).note(place, delay, many)
+            self._waiting.append((slugs, others, delay))
+            if len(self._waiting) >= TOGETHER:
+                self._count()
+
+    def _count(self) -> None:
+        """Note the delays that wait."""
+        waiting, self._waiting = self._waiting, []
+        for _, of_one in groupby(waiting, key=lambda each: id(each[0])):
+            each = list(of_one)
+            slugs, lengths = each[0][0], [len(segments) for _, segments, _ in each]
+            delays = np.repeat([delay for _, _, delay in each], lengths)
+            places = np.repeat([place_of(delay) for _, _, delay in each], lengths)
+            cells = np.concatenate([segments for _, segments, _ in each]) * _CLASSES + places
+            found, which, counts = np.unique(cells, return_inverse=True, return_counts=True)
+            totals = np.bincount(which, delays).astype(np.int64)
+            for cell, many, total in zip(found.tolist(), counts.tolist(), totals.tolist(), strict=True):
+                self._of(slugs[cell // _CLASSES], EVENT).note(cell % _CLASSES, total, many)
 
     def _note_late(self, slug: str, micros: int, many: int) -> None:
         late = max(0, micros)
         self.expiries.note(late, many)
-        self._of(slug, TIME).note(place_of(late), late, many)
+        self._of(slug, TIME).note(place_of(late), late * many, many)
 
     def _of(self, slug: str, cause: str) -> Sketch:
         found = self._segments.get((slug, cause))
@@ -180,6 +206,7 @@ class Delays:
         return found
 
     def _turn_all(self, now: int) -> None:
+        self._count()
         idle = now >= self._turn + WINDOW
         self._turn = now + WINDOW
         for sketch in list(self._segments.values()):
@@ -194,11 +221,13 @@ class Delays:
             there: the slugs in force; others are forgotten.
             now: the instant.
         """
-        if now >= self._turn:
-            self._turn_all(now)
-        for slug, cause in list(self._segments):
-            if slug in there or slug == OTHER:
-                yield slug, cause, self._segments[slug, cause]
-            else:
-                self._segments.pop((slug, cause), None)
-                self._slugs.discard(slug)
+        with self._lock:
+            if now >= self._turn:
+                self._turn_all(now)
+            self._count()
+            for slug, cause in list(self._segments):
+                if slug not in there and slug != OTHER:
+                    self._segments.pop((slug, cause), None)
+                    self._slugs.discard(slug)
+            found = list(self._segments.items())
+        yield from ((slug, cause, sketch) for (slug, cause), sketch in found)
