@@ -18,14 +18,14 @@ def drawn(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def test_right_log_odds_are_left_alone() -> None:
-    found, told = chosen(*drawn(3000), ordered=False)
+    found, told = chosen(*drawn(3000))
     assert found == AsItIs()
     assert np.array_equal(told, chances(drawn(3000)[0]))
 
 
 def test_overconfident_log_odds_are_put_right_by_the_sigmoid() -> None:
     x, y, fold = drawn(4000)
-    found, told = chosen(3 * x + 2, y, fold, ordered=False)
+    found, told = chosen(3 * x + 2, y, fold)
     assert isinstance(found, Sigmoid)
     assert (found.slope, found.shift) == (pytest.approx(1 / 3, abs=0.04), pytest.approx(-2 / 3, abs=0.15))
     assert calibration_error(y, chances(3 * x + 2)).value > 0.05
@@ -35,7 +35,7 @@ def test_overconfident_log_odds_are_put_right_by_the_sigmoid() -> None:
 def test_a_bent_curve_takes_the_isotonic_one() -> None:
     x, _, fold = drawn(8000)
     y = (np.random.default_rng(3).random(8000) < np.where(x > -1, 0.6, 0.1)).astype(float)
-    found, told = chosen(x, y, fold, ordered=False)
+    found, told = chosen(x, y, fold)
     assert isinstance(found, Isotonic)
     assert calibration_error(y, told).value < 0.03
 
@@ -65,7 +65,7 @@ def test_the_steps_are_scikit_learns() -> None:
 def test_perfectly_parted_outcomes_stay_finite() -> None:
     x = np.linspace(-3, 3, 1200)
     y = (x > 0).astype(float)
-    found, told = chosen(x, y, np.arange(1200) % 5, ordered=False)
+    found, told = chosen(x, y, np.arange(1200) % 5)
     assert np.isfinite(told).all()
     assert 0 < told.min() < told.max() < 1
     assert np.isfinite(found.chances(np.array([-1e6, 1e6]))).all()
@@ -76,7 +76,7 @@ def test_over_time_a_curve_comes_from_earlier_folds_alone() -> None:
     x, y, _ = drawn(4000)
     fold = np.arange(4000) // 1000
     other = np.where((fold == 3) & (np.arange(4000) % 20 == 0), 1 - y, y)
-    (first, told), (second, told_again) = (chosen(3 * x, v, fold, ordered=True) for v in (y, other))
+    (first, told), (second, told_again) = (chosen(3 * x, v, fold, fold + 1) for v in (y, other))
     assert isinstance(first, Sigmoid)
     assert isinstance(second, Sigmoid)
     assert first != second

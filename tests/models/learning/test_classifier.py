@@ -72,7 +72,7 @@ def test_equal_rows_get_equal_scores_whoever_stands_beside_them(learner: Learner
 def test_the_number_of_threads_gives_the_same_trees() -> None:
     table, outcome = made()
     folds = Folds.stratified(table, outcome)
-    one, two = (fit(table, outcome, folds, Config(trees=20, threads=n)).model for n in (1, 2))
+    one, two = (fit(table, outcome, folds, Config(trees=4, threads=n)).model for n in (1, 2))
     assert np.array_equal(one.score(table), two.score(table))
 
 
@@ -132,15 +132,23 @@ def test_words_and_means_of_the_tested_fold_are_not_learnt_either() -> None:
 def test_folds_by_time_learn_from_the_past_alone() -> None:
     """Scores of a month don't change when later months are appended."""
     table, outcome = made()
-    cuts = np.array(["2026-01", "2026-02", "2026-03"])[np.arange(1200) % 3]
-    early = np.flatnonzero(cuts < "2026-03")
-    whole = fit(table, outcome, Folds.by_time(cuts), quick()).trial
-    before = fit(table.take(early), outcome[early], Folds.by_time(cuts[early]), quick()).trial
+    cuts = np.arange(1200) % 3
+    early = np.flatnonzero(cuts < 2)
+    whole = fit(table, outcome, Folds.by_time(cuts, 1), quick()).trial
+    before = fit(table.take(early), outcome[early], Folds.by_time(cuts[early], 1), quick()).trial
     assert whole is not None
     assert before is not None
     told = dict(zip(whole.keys, whole.chance, strict=True))
     assert "k0" not in told
     assert {k: told[k] for k in before.keys} == dict(zip(before.keys, before.chance, strict=True))
+
+
+def test_an_outcome_that_was_not_known_yet_teaches_nothing() -> None:
+    """Monthly cuts and a horizon of three months: July's cut learns from April's and those before."""
+    cuts = np.array(["2026-01-01", "2026-04-01", "2026-05-01", "2026-07-01"], dtype="datetime64[D]")
+    splits = [(s.tolist(), u.tolist()) for s, u in Folds.by_time(cuts, np.timedelta64(91, "D")).splits()]
+    assert splits == [([0], [2]), ([0, 1], [3])]
+    assert [(s.tolist(), u.tolist()) for s, u in Folds.by_time([1, 2, 3, 4], 2).splits()] == [([0], [2]), ([0, 1], [3])]
 
 
 def test_folds_keep_an_owner_together_and_shares_equal() -> None:
@@ -166,6 +174,8 @@ def test_reasons_add_up_to_the_score(learner: Learner) -> None:
     assert rest == pytest.approx(np.full(30, rest[0]), abs=1e-9)
     assert all(abs(row[0].effect) >= abs(row[-1].effect) for row in reasons)
     assert {r.column for row in reasons for r in row} <= {"recency", "spend", "region"}
+    first = reasons[0][0]
+    assert first.sentence("the gap") == f"the gap is {first.value}: the odds are {first.odds:.2f} times the average's"
     gap = int(np.flatnonzero(np.isnan(table.column("spend").values))[0])  # type: ignore[union-attr]
     assert "missing" in {r.value for r in model.explain(table.take(np.array([gap])), 10)[0] if r.column == "spend"}
 
@@ -280,11 +290,13 @@ def test_bad_input_is_refused_with_its_reason() -> None:
         lambda: Numbers.of("x", [1, np.inf]),
         lambda: Table.of(["a", "b"], [Numbers.of("x", [1])]),
         lambda: Table.of(["a"], [Numbers.of("x", [1]), Numbers.of("x", [1])]),
-        lambda: Folds.by_time(["2026"] * 5),
+        lambda: Folds.by_time([2026] * 5, 1),
+        lambda: Folds.by_time([1, 2, 3], 3),
+        lambda: Folds.by_time([1, 2, 3], -1),
         lambda: Folds.stratified(table, np.zeros(1200)),
         lambda: Config(leaves=1),
         lambda: Config("forest"),  # type: ignore[arg-type]
-        lambda: fit(Table.of([], []), [], Folds(np.zeros(0, dtype=np.int64), ordered=False)),
+        lambda: fit(Table.of([], []), [], Folds(np.zeros(0, dtype=np.int64))),
     ):
         with pytest.raises(ShoalError):
             call()

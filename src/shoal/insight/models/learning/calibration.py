@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shoal.insight.models.learning.folds import learnable
 from shoal.insight.models.learning.learners import chances, newton
 from shoal.stats.scoring import log_losses, paired_difference
 
@@ -114,7 +115,7 @@ def from_json(saved: dict[str, Any]) -> Calibration:
     return AsItIs()
 
 
-def chosen(log_odds: Floats, outcome: Floats, fold: Whole, *, ordered: bool) -> tuple[Calibration, Floats]:
+def chosen(log_odds: Floats, outcome: Floats, fold: Whole, known: Whole | None = None) -> tuple[Calibration, Floats]:
     """The calibration that helps, and the chances that each row has from a curve which hadn't seen it.
 
     A curve is taken where its log loss on unseen folds lies below that of the plain log-odds by more than chance
@@ -124,14 +125,15 @@ def chosen(log_odds: Floats, outcome: Floats, fold: Whole, *, ordered: bool) -> 
         log_odds: from models that hadn't seen the row.
         outcome: 0 or 1.
         fold: the fold of each row.
-        ordered: later folds are later in time: a curve is then fitted on earlier folds alone.
+        known: the first fold by which each outcome was known, where folds follow time: a curve is then fitted on what
+            was known alone.
     """
     plain = AsItIs().chances(log_odds)
     best: tuple[float, Calibration, Floats] = (0.0, AsItIs(), plain)
     for fit, least in ((Sigmoid.fit, 0), (Isotonic.fit, LEAST_FOR_CURVE)):
         if outcome.size < least or not 0 < outcome.sum() < outcome.size:
             continue
-        tried = _crossed(fit, log_odds, outcome, fold, ordered)
+        tried = _crossed(fit, log_odds, outcome, fold, known)
         gain = paired_difference(log_losses(outcome, tried), log_losses(outcome, plain))
         if gain.high < 0 and gain.value < best[0]:
             best = (gain.value, fit(log_odds, outcome), tried)
@@ -139,11 +141,11 @@ def chosen(log_odds: Floats, outcome: Floats, fold: Whole, *, ordered: bool) -> 
 
 
 def _crossed(
-    fit: Callable[[Floats, Floats], Calibration], log_odds: Floats, outcome: Floats, fold: Whole, ordered: bool
+    fit: Callable[[Floats, Floats], Calibration], log_odds: Floats, outcome: Floats, fold: Whole, known: Whole | None
 ) -> Floats:
     found = AsItIs().chances(log_odds)
-    for k in np.unique(fold):
-        seen, tested = (fold < k if ordered else fold != k), fold == k
+    for k in np.unique(fold).tolist():
+        seen, tested = learnable(fold, known, k), fold == k
         if 0 < outcome[seen].sum() < seen.sum():
             found[tested] = fit(log_odds[seen], outcome[seen]).chances(log_odds[tested])
     return found

@@ -119,6 +119,12 @@ class Training:
         """The share of positives, with Wilson's interval."""
         return wilson(self.positives, self.rows)
 
+    @classmethod
+    def from_json(cls, saved: dict[str, Any]) -> Training:
+        """What ``dataclasses.asdict`` gave, through JSON."""
+        dropped = tuple((name, reason) for name, reason in saved["dropped"])
+        return cls(**{**saved, "used": tuple(saved["used"]), "dropped": dropped})
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -138,6 +144,14 @@ class Reason:
     def odds(self) -> float:
         """By how much it multiplies the odds."""
         return exp(self.effect)
+
+    def sentence(self, label: str | None = None) -> str:
+        """In words, as ``tenure is 1: the odds are 2.33 times the average's``.
+
+        Args:
+            label: how the column is called where the reader is.
+        """
+        return f"{label or self.column} is {self.value}: the odds are {self.odds:.2f} times the average's"
 
 
 @dataclass(frozen=True)
@@ -211,17 +225,17 @@ class Classifier:
             ModelError: for anything else, another version, or bytes that were damaged.
         """
         body = _opened(saved)
-        training = body["training"]
-        for name in ("used", "dropped"):
-            training[name] = tuple(tuple(v) if isinstance(v, list) else v for v in training[name])
-        return cls(
-            Kind(body["kind"]),
-            body["said"],
-            learnt_from_json(body["learnt"]),
-            calibrations.from_json(body["calibration"]),
-            Training(**training),
-            None if body["card"] is None else Card.from_json(body["card"]),
-        )
+        try:
+            return cls(
+                Kind(body["kind"]),
+                body["said"],
+                learnt_from_json(body["learnt"]),
+                calibrations.from_json(body["calibration"]),
+                Training.from_json(body["training"]),
+                None if body["card"] is None else Card.from_json(body["card"]),
+            )
+        except (ValueError, TypeError, KeyError) as error:
+            raise ModelError("The saved classifier lacks something.", fix="Fit the model again.") from error
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Words that are rare, or weren't there when the plan was made, count as missing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +30,8 @@ class Plan:
         centre: the mean of the known numbers, 0 for words.
         spread: their standard deviation, 1 where it would be 0.
         gaps: whether values were missing.
+        low: the least number that was there.
+        high: the greatest.
     """
 
     name: str
@@ -37,6 +39,8 @@ class Plan:
     centre: float = 0.0
     spread: float = 1.0
     gaps: bool = False
+    low: float = 0.0
+    high: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ class Encoder:
     def terms(self, table: Table) -> tuple[Floats, Whole]:
         """Standardised numbers (the missing at the mean), a 0/1 column for each word and one for the missing.
 
+        A number beyond those that were there counts as the nearest of them: a straight line knows nothing out there.
+
         Returns:
             The matrix, and for each of its columns the place of its plan.
 
@@ -101,13 +107,12 @@ class Encoder:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values to be saved."""
-        plans = [[p.name, None if p.levels is None else list(p.levels), p.centre, p.spread, p.gaps] for p in self.plans]
-        return {"plans": plans, "dropped": [list(d) for d in self.dropped]}
+        return {"plans": [asdict(p) for p in self.plans], "dropped": [list(d) for d in self.dropped]}
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> Encoder:
         """What ``as_json`` gave."""
-        plans = tuple(Plan(n, None if w is None else tuple(w), c, s, g) for n, w, c, s, g in saved["plans"])
+        plans = tuple(Plan(**{**p, "levels": p["levels"] and tuple(p["levels"])}) for p in saved["plans"])
         return cls(plans, tuple((name, reason) for name, reason in saved["dropped"]))
 
 
@@ -127,7 +132,9 @@ def _number_plan(column: Numbers) -> Plan | str:
         return "no value is known"
     if known[0] == known[-1] and not gaps:
         return "all values are equal"
-    return Plan(column.name, None, float(known.mean()), float(known.std()) or 1.0, gaps)
+    return Plan(
+        column.name, None, float(known.mean()), float(known.std()) or 1.0, gaps, float(known[0]), float(known[-1])
+    )
 
 
 def _word_plan(column: Words) -> Plan | str:
@@ -159,7 +166,7 @@ def _codes(plan: Plan, column: Column) -> Floats:
 def _terms(plan: Plan, codes: Floats) -> Floats:
     missing = np.isnan(codes)
     if plan.levels is None:
-        scaled = np.where(missing, 0.0, (codes - plan.centre) / plan.spread)
+        scaled = np.where(missing, 0.0, (np.clip(codes, plan.low, plan.high) - plan.centre) / plan.spread)
         return np.column_stack([scaled, missing]) if plan.gaps else scaled[:, None]
     return np.column_stack([*(codes == i for i in range(len(plan.levels))), *([missing] if plan.gaps else [])]).astype(
         np.float64

@@ -132,7 +132,8 @@ def tried(
     calibration: Calibration = AsItIs()
     chance = calibration.chances(log_odds[rows])
     if calibrate:
-        calibration, chance = chosen(log_odds[rows], y[rows], folds.number[rows], ordered=folds.ordered)
+        known = None if folds.known is None else folds.known[rows]
+        calibration, chance = chosen(log_odds[rows], y[rows], folds.number[rows], known)
     keys = tuple(table.keys[i] for i in rows.tolist())
     return Trial(name, rows, keys, y[rows], chance, folds.number[rows], folds.mark()), calibration
 
