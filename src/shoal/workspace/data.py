@@ -149,6 +149,8 @@ class Data:
 
         try:
             with ws.changing():
+                # Types that shoal.yaml and the tracking plan name come before those that the files suggest.
+                ws.plan.declare()
                 report = read(ws.store, ws.config.sources, only=only, then=then, **self._settings(first, step))
                 if report.load is None and (newest(ws.store) is None or self._rule_changed()):
                     with ws.store.transaction():
