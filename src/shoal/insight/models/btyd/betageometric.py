@@ -230,13 +230,34 @@ def _orders(
     The published form has 2F1(power, stay; …), which overflows for heavy buyers. By Euler's transformation it becomes
     one with small parameters. At a = 1 and at a + stay = 1 it is 0/0: the mean of both sides stands for it.
     """
-    if abs(a - 1) < NEAR:
-        above, below = (_orders(power, start, side, stay, horizon) for side in (1 + NEAR, 1 - NEAR))
-        return below + (above - below) * (a - 1 + NEAR) / (2 * NEAR)
+    if abs(a - 1) >= NEAR:
+        return _off_one(power, start, a, stay, horizon)
+    below, above = (_off_one(power, start, 1 + side, stay, horizon) for side in (-2 * NEAR, 2 * NEAR))
+    return below + (above - below) * (a - 1 + 2 * NEAR) / (4 * NEAR)
+
+
+def _off_one(
+    power: NDArray[np.float64],
+    start: NDArray[np.float64],
+    a: float,
+    stay: NDArray[np.float64],
+    horizon: NDArray[np.float64],
+) -> NDArray[np.float64]:
     poles = np.abs(a + stay - 1) < NEAR
-    if poles.any():
-        away = np.where(poles, 2 * NEAR, 0.0)
-        return (_orders(power, start, a, stay + away, horizon) + _orders(power, start, a, stay - away, horizon)) / 2
+    if not poles.any():
+        return _by_euler(power, start, a, stay, horizon)
+    away = np.where(poles, 2 * NEAR, 0.0)
+    above, below = (_by_euler(power, start, a, stay + side, horizon) for side in (away, -away))
+    return (above + below) / 2
+
+
+def _by_euler(
+    power: NDArray[np.float64],
+    start: NDArray[np.float64],
+    a: float,
+    stay: NDArray[np.float64],
+    horizon: NDArray[np.float64],
+) -> NDArray[np.float64]:
     from scipy.special import hyp2f1
 
     part = horizon / (start + horizon)

@@ -115,11 +115,13 @@ class BetaGeometricBetaBernoulli:
 
     def expected(self, occasions: Occasions, ahead: int) -> NDArray[np.float64]:
         """Expected purchases at the next ``ahead`` occasions."""
-        buys = self._buys(occasions)
-        total = np.zeros(len(occasions))
-        for step in range(1, ahead + 1):
-            total += self._stays(occasions, step)
-        return buys * total
+        from scipy.special import betaln
+
+        refuse_unless(ahead >= 0, "There must be occasions ahead.", "Take 0 or more.")
+        stay = self.delta + occasions.periods
+        steps = np.arange(1, ahead + 1)[:, None]
+        lasts = np.exp(betaln(self.gamma, stay + steps) - betaln(self.gamma, stay)).sum(axis=0)
+        return np.asarray(self._buys(occasions) * self._stays(occasions, 0) * lasts)
 
     def new(self, periods: int) -> float:
         """Expected purchases of a new customer at the first ``periods`` occasions."""

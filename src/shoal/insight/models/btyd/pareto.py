@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 NAMES = ("r", "alpha", "s", "beta")
 # An integrand that has fallen by e^-40 adds nothing a float could hold.
 FALL = 40.0
+# The greatest exponent that is formed.
+MOST = 600.0
 # (greatest fall of the logarithm, nodes): exact to 1e-10 for each.
 GRADES = ((1.0, 6), (8.0, 14), (np.inf, 48))
 # Rows at a time, so that the nodes of all of them fit into the cache.
@@ -152,7 +154,8 @@ class ParetoNBD(RepeatModel):
     def _comes(self, rows: Collapsed, horizon: NDArray[np.float64]) -> NDArray[np.float64]:
         """P(somebody who is here buys within the horizon), the integral of its density over log time."""
         power, buys, stays = self.r + rows.frequency, self.alpha + rows.age, self.beta + rows.age
-        end = np.minimum(horizon, np.minimum(buys * np.expm1(FALL / power), stays * np.expm1(FALL / self.s)))
+        fall_r, fall_s = np.minimum(FALL / power, MOST), min(FALL / self.s, MOST)
+        end = np.minimum(horizon, np.minimum(buys * np.expm1(fall_r), stays * np.expm1(fall_s)))
         least = np.minimum(buys, stays)
         reach = np.log1p(end / least)
         nodes, weights = np.polynomial.legendre.leggauss(32)
@@ -177,7 +180,7 @@ class ParetoNBD(RepeatModel):
         low, high = np.zeros(len(rows.age)), np.full(len(rows.age), horizon)
         power, buys, stays = self.r + rows.frequency, self.alpha + rows.age, self.beta + rows.age
         # Somebody who never left would come by this time: a start that lies before the answer.
-        time = np.minimum(buys * np.expm1(-np.log1p(-wanted) / power), horizon)
+        time = np.minimum(buys * np.expm1(np.minimum(-np.log1p(-wanted) / power, MOST)), horizon)
         for _ in range(30):
             over = self._comes(rows, time) - wanted
             low, high = np.where(over < 0, time, low), np.where(over < 0, high, time)
@@ -243,7 +246,7 @@ def _gone(theta: NDArray[np.float64], rows: Collapsed, *, slopes: bool = False) 
     r, alpha, s, beta = theta
     power = r + rows.frequency
     start = rows.recency
-    fall_r, fall_s = np.minimum(FALL / power, 600.0), min(FALL / (s + 1), 600.0)
+    fall_r, fall_s = np.minimum(FALL / power, MOST), min(FALL / (s + 1), MOST)
     end = np.minimum((alpha + start) * np.exp(fall_r) - alpha, (beta + start) * np.exp(fall_s) - beta)
     end = np.maximum(np.minimum(end, rows.age), start)
     drop = power * np.log((alpha + end) / (alpha + start)) + (s + 1) * np.log((beta + end) / (beta + start))
