@@ -27,7 +27,8 @@ Verdict: TypeAlias = Literal["natural", "reproducible", "constructive"]
 LEAST_SILHOUETTE = 0.02
 LEAST_GAP = 0.05
 LEAST_VALLEY = 0.3
-_NULL_BOOTSTRAPS = 2
+_NULL_BOOTSTRAPS = 1
+_STARTS = 2  # for the data and the draws alike, or the data would be looked at harder
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,10 @@ class Settings:
     fewest: int = 12
     most: int = 20
     seed: int = 0
-    rows: int = 3000
-    silhouette_rows: int = 1500
+    rows: int = 2000
+    silhouette_rows: int = 1000
     draws: int = 19
-    bootstraps: int = 20
+    bootstraps: int = 10
     alpha: float = 0.05
     weights: dict[str, float] = field(default_factory=dict)
 
@@ -136,11 +137,19 @@ def choose(rows: Matrix, blocks: tuple[tuple[str, str, int], ...], settings: Set
         blocks: its columns, as in ``Plan.blocks``.
         settings: the range, the seed and how much work to do.
     """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    # Matrices here are small: threads would wait for each other longer than they work.
+    with threadpool_limits(1):
+        return _choose(rows, blocks, settings)
+
+
+def _choose(rows: Matrix, blocks: tuple[tuple[str, str, int], ...], settings: Settings) -> Choice:
     single, ks = cloud(rows, blocks), np.arange(2, settings.most + 1)
     between, found = distances(rows[: settings.silhouette_rows]), {}
     figures = np.empty((len(ks), 3))
     for at, k in enumerate(ks.tolist()):
-        found[k] = cluster(rows, k, settings.seed)
+        found[k] = cluster(rows, k, settings.seed, _STARTS)
         figures[at] = _figures(rows, between, found[k], single.smooth)
     nulls, null_rands = _nulls(single, ks.tolist(), settings)
     against = _Against(figures, nulls)
@@ -169,7 +178,7 @@ def _nulls(single: Cloud, ks: list[int], settings: Settings) -> tuple[Floats, Fl
         rows = single.draw(settings.seed, draw)
         between = distances(rows[: settings.silhouette_rows])
         for at, k in enumerate(ks):
-            partition = cluster(rows, k, settings.seed)
+            partition = cluster(rows, k, settings.seed, _STARTS)
             figures[draw, at] = _figures(rows, between, partition, single.smooth)
             rands[draw, at] = bootstrap(rows, partition, settings.seed + draw, _NULL_BOOTSTRAPS, 1).rand
     return figures, np.asarray(rands.mean(axis=0))
@@ -199,7 +208,7 @@ def _evidence(
     null_rand: float,
     settings: Settings,
 ) -> Evidence:
-    stable = bootstrap(rows, partition, settings.seed, settings.bootstraps)
+    stable = bootstrap(rows, partition, settings.seed, settings.bootstraps, _STARTS)
     deep = valleys(rows, partition, smooth)
     beats, reasons = _beats(against, at, settings.alpha)
     p_valley = float(against.p[at, 2])
@@ -247,7 +256,11 @@ def _beats(against: _Against, at: int, alpha: float) -> tuple[bool, list[str]]:
     said = f"silhouette {against.data[at, 0]:.3f}, without groups {against.mean[at, 0]:.3f}; gap {gap:.3f}"
     if sure and material:
         return True, [f"{said}: more than a cloud without groups gives (p {against.joint[at]:.2f} over all k)"]
-    why = "too little of a difference to matter" if sure else f"no more than chance (p {against.joint[at]:.2f} over all k)"
+    why = (
+        "too little of a difference to matter"
+        if sure
+        else f"no more than chance (p {against.joint[at]:.2f} over all k)"
+    )
     return False, [f"{said}: {why}"]
 
 

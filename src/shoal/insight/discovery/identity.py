@@ -110,7 +110,9 @@ def identify(customers: Names, labels: Ints, k: int, before: Members | None, lea
             of_new[j] = f"m{number}"
             number += 1
         ids_now.append(of_new[j])
-    kept = [Change("kept", (before.segments[i],), (ids_now[j],), float(similar[i, j])) for i, j in sorted(pairs.items())]
+    kept = [
+        Change("kept", (before.segments[i],), (ids_now[j],), float(similar[i, j])) for i, j in sorted(pairs.items())
+    ]
     changes = kept + _others(shared, before.segments, ids_now, pairs)
     return Identity(tuple(ids_now), tuple(changes), number)
 

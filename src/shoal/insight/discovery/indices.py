@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from shoal.insight.discovery.kmeans import Partition, group_sums, squared_distances
-from shoal.insight.discovery.table import Floats, Ints, Matrix
+
+if TYPE_CHECKING:
+    from shoal.insight.discovery.table import Floats, Ints, Matrix
 
 _FULL_UP_TO = 8  # dimensions up to which the mixture has full covariances
 
 
-def distances(rows: Matrix) -> Floats:
+def distances(rows: Matrix | Floats) -> Floats:
     """All distances between rows (n × n); for samples of a few thousand at most."""
     exact = rows.astype(np.float64)
     squares = (exact**2).sum(axis=1)
@@ -71,7 +74,7 @@ def davies_bouldin(rows: Matrix, partition: Partition) -> float:
     centres = sums / np.maximum(counts, 1)[:, None]
     away = np.sqrt(squared_distances(rows, centres, partition.labels))
     spread = (np.bincount(partition.labels, away, minlength=partition.k) / np.maximum(counts, 1))[there]
-    apart = distances(centres[there].astype(np.float64))  # type: ignore[arg-type]
+    apart = distances(centres[there].astype(np.float64))
     np.fill_diagonal(apart, np.inf)
     return float(((spread[:, None] + spread) / np.maximum(apart, 1e-12)).max(axis=1).mean())
 

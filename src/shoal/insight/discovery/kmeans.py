@@ -7,10 +7,12 @@ last digit has other members.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shoal.insight.discovery.table import Floats, Ints, Matrix
+if TYPE_CHECKING:
+    from shoal.insight.discovery.table import Floats, Ints, Matrix
 
 _CHUNK = 65_536
 
@@ -81,7 +83,7 @@ def lloyd(rows: Matrix, centres: Floats, iterations: int = 100, tolerance: float
     return Partition(centres, labels, float(squared_distances(rows, centres, labels).sum()))
 
 
-def cluster(rows: Matrix, k: int, seed: int, starts: int = 3, iterations: int = 100) -> Partition:
+def cluster(rows: Matrix, k: int, seed: int, starts: int = 3, iterations: int = 25) -> Partition:
     """The best of several k-means, each from k-means++ centres (Arthur & Vassilvitskii 2007).
 
     Args:

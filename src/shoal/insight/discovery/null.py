@@ -9,10 +9,12 @@ rank correlations through a Gaussian copula; categories are drawn for themselves
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shoal.insight.discovery.table import Bools, Floats, Matrix
+if TYPE_CHECKING:
+    from shoal.insight.discovery.table import Bools, Floats, Matrix
 
 _BINS = 256
 _BUMP = 0.05  # a mode lower than this share of the highest is noise

@@ -59,9 +59,7 @@ class Distinctness:
     merges: tuple[Merge, ...]
 
 
-def compare(
-    labels: Ints, segments: Sequence[str], outcomes: Mapping[str, Floats], alpha: float = 0.05
-) -> Distinctness:
+def compare(labels: Ints, segments: Sequence[str], outcomes: Mapping[str, Floats], alpha: float = 0.05) -> Distinctness:
     """Hold each pair of segments against each other on each outcome.
 
     Args:

@@ -22,6 +22,7 @@ SKEWED = 1.0  # moment skewness from which a column is bent
 CLIP = 6.0  # robust standard units; what lies beyond is an outlier and counts as if it lay here
 KNOWN_AT_LEAST = 0.05
 FLAG_MISSING_FROM = 0.05
+CATEGORY = 0.5  # of a number's weight, or a yes and no that says nothing would cut every real group (Huang 1998)
 MOST_LEVELS = 12
 LEVEL_AT_LEAST = 0.01
 COVER_AT_LEAST = 0.5
@@ -139,7 +140,9 @@ class Plan:
         numbers = [p.column for p in self.numbers if p.column not in table.numbers]
         categories = [p.column for p in self.categories if p.column not in table.categories]
         if lost := numbers + categories:
-            raise DiscoveryError(f"Column {lost[0]!r} isn't there.", fix="Give the columns that the model was made with.")
+            raise DiscoveryError(
+                f"Column {lost[0]!r} isn't there.", fix="Give the columns that the model was made with."
+            )
 
 
 def make_plan(table: Table, weights: dict[str, float] | None = None) -> Plan:
@@ -156,10 +159,12 @@ def make_plan(table: Table, weights: dict[str, float] | None = None) -> Plan:
     decisions: list[Decision] = []
     few = table.take(np.arange(0, table.size, max(1, -(-table.size // _SAMPLE)), dtype=np.int64))
     numbers = [p for name in sorted(few.numbers) if (p := _number(name, few, given.get(name, 1.0), decisions))]
-    categories = [p for name in sorted(few.categories) if (p := _category(name, few, given.get(name, 1.0), decisions))]
+    categories = [c for name in sorted(few.categories) if (c := _category(name, few, given.get(name, 1.0), decisions))]
     if not numbers and not categories:
         why = " ".join(f"{d.column}: {d.reason}" for d in decisions[:8]) or "No column was given."
-        raise DiscoveryError(f"No column can tell customers apart. {why}", fix="Add columns that vary between customers.")
+        raise DiscoveryError(
+            f"No column can tell customers apart. {why}", fix="Add columns that vary between customers."
+        )
     return Plan(tuple(_share_weight(few, numbers, decisions)), tuple(categories), tuple(decisions))
 
 
@@ -256,8 +261,8 @@ def _category(name: str, table: Table, weight: float, decisions: list[Decision])
     missing = table.size - known >= LEVEL_AT_LEAST * table.size
     shares = [*(counts[kept] / table.size), float(known - counts[kept].sum()) / table.size]
     shares.append(1 - known / table.size)
-    # All levels together vary as much as one column of numbers in standard units.
-    block = weight / float(np.sqrt(max(1 - sum(float(s) ** 2 for s in shares), 0.01)))
+    # All levels together vary as much as one column of numbers, at half the weight.
+    block = CATEGORY * weight / float(np.sqrt(max(1 - sum(float(s) ** 2 for s in shares), 0.01)))
     said = f"{len(kept)} levels as columns" + (f", {used - len(kept):,} rare ones pooled as other" if other else "")
     said += ", missing as a level of its own" if missing else ""
     decisions.append(Decision(name, "pooled" if other else "kept", f"{said}; weight {block:.3g}"))

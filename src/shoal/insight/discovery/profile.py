@@ -92,5 +92,5 @@ def _level(column: str, level: str, hits: Ints, sizes: Ints, found: list[list[Tr
             continue
         share, other = a[0] / a[1], b[0] / b[1]
         h = 2 * asin(sqrt(share)) - 2 * asin(sqrt(other))
-        times = lift(a, b) if a[0] > 0 and b[0] > 0 else None
+        times = lift(a, b) if b[0] > 0 else None
         found[i].append(Trait(column, level, "lift", h, times, share, other, int(a[1])))

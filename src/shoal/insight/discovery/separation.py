@@ -6,10 +6,13 @@ k-means has cut one cloud, it is highest at the cut. (The line is that of Sneath
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from shoal.insight.discovery.kmeans import Partition
-from shoal.insight.discovery.table import Bools, Floats, Matrix
+if TYPE_CHECKING:
+    from shoal.insight.discovery.kmeans import Partition
+    from shoal.insight.discovery.table import Bools, Floats, Matrix
 
 _NEIGHBOURS = 4
 _BINS = 81

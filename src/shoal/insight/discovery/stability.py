@@ -6,13 +6,15 @@ Stable isn't real: slicing one smooth cloud gives the same slices each time. So 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
 from shoal.insight.discovery.indices import adjusted_rand, jaccards
 from shoal.insight.discovery.kmeans import Partition, cluster, nearest
-from shoal.insight.discovery.table import Floats, Matrix
+
+if TYPE_CHECKING:
+    from shoal.insight.discovery.table import Floats, Matrix
 
 Band: TypeAlias = Literal["unstable", "doubtful", "stable", "highly stable"]
 
