@@ -129,7 +129,10 @@ def test_expectations_hold_where_the_published_form_overflows() -> None:
         assert np.isfinite(model.log_likelihood(heavy))
 
 
-@pytest.mark.parametrize(("a", "b"), [(1.0, 2.5), (1 + 1e-9, 0.7), (0.9999, 3.0), (0.4, 0.6), (0.3, 0.2), (2.5, 1.5)])
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [(1.0, 2.5), (1 + 1e-9, 0.7), (0.9999, 3.0), (0.4, 0.6), (0.3, 0.2), (2.5, 1.5), (29.0, 60.0), (31.0, 60.0)],
+)
 @pytest.mark.parametrize("frequency", [0, 2])
 def test_expectations_are_the_integral_at_the_poles_too(a: float, b: float, frequency: int) -> None:
     model = BetaGeometric(0.6, 5.0, a, b)
@@ -144,6 +147,15 @@ def test_expectations_are_the_integral_at_the_poles_too(a: float, b: float, freq
     expected = quad(until, 0, 0.5, limit=400)[0] + quad(until, 0.5, 1, limit=400)[0]
     found = model.expected(who, 26)[0] / model.alive(who)[0]
     assert found == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", [BetaGeometric, ModifiedBetaGeometric])
+def test_a_fit_that_ran_to_the_edge_still_has_answers(kind: type[BetaGeometric]) -> None:
+    # Everybody leaves with the same chance of .4; the published form is 0 x infinity here.
+    model = kind(0.5, 60.0, 1.6e5, 2.4e5)
+    who = Purchases([0, 3], [0, 20], [39, 39])
+    gone = 1 - (1 + 0.4 * 30 / 99) ** -np.array([0.5, 3.5])
+    assert model.expected(who, 30) == pytest.approx(model.alive(who) * gone / 0.4, rel=1e-3)
 
 
 def test_the_pareto_at_s_of_one_is_the_limit() -> None:

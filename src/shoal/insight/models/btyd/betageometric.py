@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 NAMES = ("r", "alpha", "a", "b")
 # So near to a pole (a = 1, or a + b + x = 1) the value is taken as the mean of both sides.
 NEAR = 1e-4
+# Above this a the Gauss function isn't asked.
+STEEP = 30.0
 
 
 @dataclass(frozen=True)
@@ -260,7 +262,32 @@ def _by_euler(
 ) -> NDArray[np.float64]:
     from scipy.special import hyp2f1
 
+    if a > STEEP:
+        return _by_mean(power, start, a, stay, horizon)
     part = horizon / (start + horizon)
-    series = hyp2f1(a + stay - 1 - power, a - 1, a + stay - 1, part)
-    found = (a + stay - 1) / (a - 1) * (1 - np.exp((a - 1) * np.log1p(-part)) * series)
+    with np.errstate(over="ignore", invalid="ignore"):
+        series = hyp2f1(a + stay - 1 - power, a - 1, a + stay - 1, part)
+        found = (a + stay - 1) / (a - 1) * (1 - np.exp((a - 1) * np.log1p(-part)) * series)
+    lost = ~np.isfinite(found)
+    if lost.any():
+        found[lost] = _by_mean(power[lost], start[lost], a, stay[lost], horizon[lost])
     return np.asarray(np.maximum(found, 0.0))
+
+
+def _by_mean(
+    power: NDArray[np.float64],
+    start: NDArray[np.float64],
+    a: float,
+    stay: NDArray[np.float64],
+    horizon: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """The same as the mean over the chance to leave: at a steep law the series has terms that no float holds."""
+    from scipy.special import betaincinv
+
+    nodes, weights = np.polynomial.legendre.leggauss(64)
+    levels, place = np.unique(stay, return_inverse=True)
+    total = np.zeros(len(stay))
+    for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
+        chance = np.maximum(betaincinv(a, levels, node), 1e-12)[place]
+        total += weight * -np.expm1(-power * np.log1p(chance * horizon / start)) / chance
+    return total
