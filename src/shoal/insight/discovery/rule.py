@@ -216,7 +216,7 @@ def short(low: float, high: float) -> float:
     """The number with the fewest decimals, near the middle, that parts ``low`` from ``high``: low ≤ it < high.
 
     >>> short(19.87, 23.1)
-    21.0
+    20.0
     """
     middle = (low + high) / 2
     for places in range(-9, _PLACES + 1):
