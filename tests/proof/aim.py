@@ -79,8 +79,10 @@ class Aim:
         if wire["right"]["node"] == "date" and any(isinstance(v, Moment) for v in values):
             return self._day_of([v for v in values if v is not None])
         found = filter(None, map(_written, values))
-        chosen: Wire = max(found, key=_weight, default=wire["right"])
         # Beside a quotient, one digit more could need over 38.
+        if left.kind == "arithmetic":
+            found = filter(_is_short, found)
+        chosen: Wire = max(found, key=_weight, default=wire["right"])
         step = self.r.choice((-1, 1)) if self.r.random() < 0.35 and left.kind != "arithmetic" else 0
         return _stepped(chosen, step) if step else chosen
 
@@ -140,6 +142,11 @@ def _stepped(wire: Wire, by: int) -> Wire:
     if isinstance(found, Moment):
         return _written(Moment(found + by)) or wire
     return literal(found + dt.timedelta(days=by)) if isinstance(found, dt.date) else wire
+
+
+def _is_short(wire: Wire) -> bool:
+    """Whether a literal has three places after the point at most."""
+    return len(str(wire.get("value", "")).partition(".")[2]) <= 3
 
 
 def _weight(literal_: Wire) -> bool:
