@@ -145,7 +145,7 @@ class Served:
         deadline = time.monotonic() + seconds
         found: set[str] | None = None
         while time.monotonic() < deadline:
-            answer = self.http.get(f"/v1/segments/{slug}/members", headers=self.bearer)
+            answer = self.http.get(f"/v1/segments/{slug}/members", params={"limit": 10_000}, headers=self.bearer)
             if answer.status_code == 200:
                 found = set(answer.json()["members"])
                 if found == members:
