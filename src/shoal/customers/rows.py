@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from shoal.sql.registry import EventType
     from shoal.sql.store import Store
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+"""The properties of an event that bears none."""
 
 
 class EventRows:
@@ -58,7 +59,7 @@ class EventRows:
     @property
     def properties(self) -> list[Mapping[str, Any]]:
         """The properties of each."""
-        return [bearer.properties or _NOTHING for bearer in self.bearers]
+        return [bearer.properties or NOTHING for bearer in self.bearers]
 
     def extend(self, more: EventRows) -> None:
         """Add the events of others."""

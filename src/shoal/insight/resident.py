@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shoal.lang.schema import Kind
+from shoal.live.changes import WHATS
 from shoal.live.columns import BLOCK, MISSING
 from shoal.live.engine import Engine
 from shoal.live.ids import Ids
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from shoal.sql.registry import Field
     from shoal.sql.store import Store
 
-_CHANGES = ("entered", "left", "merged", "unmerged")
 _INTEGERS = (Kind.NUMBER, Kind.DATE, Kind.INSTANT, Kind.YESNO)
 
 
@@ -248,19 +248,19 @@ class _Loading:
             "SELECT n.number::BIGINT << 32 | m.customer AS whose, list_position(?, m.change) AS what, m.ts, m.seq "
             "FROM membership_changes m JOIN (SELECT unnest(?::VARCHAR[]) AS segment, unnest(range(?)) AS number) n "
             "USING (segment)",
-            [list(_CHANGES), names, len(names)],
+            [list(WHATS), names, len(names)],
         )
         whose, what, ts, seq = (_integers(column.chunks) for column in found.columns)
         order = np.lexsort((seq, whose))
         whose, what, ts = whose[order], what[order], ts[order]
         rows = self._keys.rows_of(whose & 0xFFFFFFFF)
         last = np.append(whose[1:] != whose[:-1], True)[: len(whose)]
-        inside = last & np.isin(what, [1 + _CHANGES.index(change) for change in ("entered", "unmerged")])
+        inside = last & np.isin(what, [1 + WHATS.index(change) for change in ("entered", "unmerged")])
         members, edges = {}, np.searchsorted(whose, np.arange(len(names) + 1) << 32)
         for number, name in enumerate(names):
             here = slice(edges[number], edges[number + 1])
             for change in ("entered", "left"):
-                those = what[here] == 1 + _CHANGES.index(change)
+                those = what[here] == 1 + WHATS.index(change)
                 if those.any():
                     self.state.published_table(name, change).extend(rows[here][those], ts[here][those])
             members[name] = rows[here][inside[here]].astype(np.int64)

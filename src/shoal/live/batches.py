@@ -108,10 +108,7 @@ def _alone(engine: Engine, machine: Machine, events: Events, row: int, because: 
     flips = room.out[: many & (ODD - 1)].copy()
     if many >= ODD or machine.has_slow or len(evaluator.followed) or engine.has_touched:
         return _told(engine, machine, events, room, flips, because)
-    changes = engine.changed(flips, because)
-    if evaluator.recording and len(flips):
-        engine.state.tell(changes.slugs, changes.rows, changes.codes, changes.at)
-    return changes
+    return engine.changed(flips, because)
 
 
 def _one_by_one(engine: Engine, events: Events, because: str) -> Changes:
@@ -250,8 +247,6 @@ def _told(engine: Engine, machine: Machine, events: Events, room: Room, flips: I
         slow += [(row, engine.plan.everything) for row in room.rows[:many][room.odd[:many]].tolist()]
         machine.forget_truths()
     changes = engine.changed(flips, because)
-    if len(flips) and evaluator.recording:
-        engine.state.tell(changes.slugs, changes.rows, changes.codes, changes.at)
     if len(flips) and len(evaluator.followed):
         for row, number in flips[np.isin(flips[:, 1] >> 2, evaluator.followed)][:, :2].tolist():
             slow.append((row, evaluator.slow_dependents(evaluator.names[number >> 2])))

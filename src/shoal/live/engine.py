@@ -305,9 +305,12 @@ class Engine:
         return Changes(rows[order], codes[order], at[order], self.evaluator.names, self.state.people.ids, (because,))
 
     def changed(self, found: npt.NDArray[np.int64], because: str) -> Changes:
-        """What loops found (rows of customer, 4 · segment + truth, instant), as changes."""
+        """What loops found (rows of customer, 4 · segment + truth, instant), as changes; and as history where it is kept."""
         names, ids = self.evaluator.names, self.state.people.ids
-        return Changes(found[:, 0], found[:, 1], found[:, 2], names, ids, (because,))
+        changes = Changes(found[:, 0], found[:, 1], found[:, 2], names, ids, (because,))
+        if self.evaluator.recording and len(found):
+            self.state.tell(names, changes.rows, changes.codes, changes.at)
+        return changes
 
     def _one(self, row: int, slugs: Sequence[str], what: int, because: str) -> Changes:
         """The same change of several memberships of one customer."""

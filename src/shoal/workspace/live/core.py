@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shoal.customers import tracking
 from shoal.customers.bulk import EARLIEST, LATEST
 from shoal.customers.identity.changes import Merged, Separated
-from shoal.customers.rows import EventRows
+from shoal.customers.rows import NOTHING, EventRows
 from shoal.customers.writer import reason_against
 from shoal.insight.feeding import feed, together
 from shoal.lang.files import definition_from_document
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 
 MOST_NAMES, MOST_PROPERTIES = 2_000, 1_000
 """So many names of events, and of properties of each, are learned from calls; what bears more is rejected and counted."""
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 MOST_BY_CALLS, MOST_BY_TICK = 200, 2_000
 """So many customers who are due are judged before calls take effect, and by one tick. Where a day's end makes a million due
 at once, ticks follow each other, and calls go between them; whoever a call is of is brought up to date first."""
@@ -93,11 +91,6 @@ class Applied:
     def numbers(self) -> range:
         """The numbers of the changes."""
         return range(self.first, self.first + len(self.changes))
-
-    @property
-    def numbered(self) -> list[Numbered]:
-        """The changes with their numbers, as objects."""
-        return [Numbered(*each) for each in zip(self.numbers, self.changes, strict=True)]
 
     def rows(self, name: str) -> EventRows:
         """The events of a name."""
@@ -222,7 +215,7 @@ class Core:
                 applied.issues += issues_of(call)
             # An event as nearly all are: of somebody known, of known types, and nothing else in the call.
             name = call.name
-            if name and not call.consents and EARLIEST <= call.ts < LATEST and fits(name, call.properties or _NOTHING):
+            if name and not call.consents and EARLIEST <= call.ts < LATEST and fits(name, call.properties or NOTHING):
                 customer = known(call.identifiers)
                 if customer is not None:
                     rows = groups.get(name)

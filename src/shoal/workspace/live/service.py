@@ -147,8 +147,8 @@ class Live:
     def start(self) -> None:
         """Read what the log has beyond the store, publish what time and files changed meanwhile, and begin."""
         warm_up()
-        self.core.last = self._newest = newest_change(self._reading)
-        self.stream.begin(self._newest)
+        self.core.last = newest_change(self._reading)
+        self.stream.begin(self.core.last)
         self.keeper.start()
         for entry in self.log.read(self._position):
             self._let(entry.position, entry.kind, entry.payload, None)
@@ -278,9 +278,6 @@ class Live:
         self._applied = position
         if position > self.keeper.stored:
             self.stream.put(applied.numbers, applied.changes)
-        else:
-            # The store has the changes already, under the numbers that they got then.
-            self.core.last = self._newest
         self.keeper.take(applied)
         self._seal(position)
         return applied
@@ -371,7 +368,7 @@ class Live:
                 self.stream.put([n.seq for n in found], [n.change for n in found])
                 self.workspace.refresh()
                 core = self._core(now)
-                core.last = self._newest = newest_change(self._reading)
+                core.last = newest_change(self._reading)
                 with self.lock:
                     core.counts, core.grown = self.core.counts, self.core.grown + 1
                     self.core, self.keeper.types = core, core.types.events

@@ -11,6 +11,7 @@ from shoal.insight.models.btyd.betageometric import BetaGeometric, ModifiedBetaG
 from shoal.insight.models.btyd.pareto import ParetoNBD
 from shoal.insight.models.btyd.refusals import USUAL, ModelRefused, Needs, refuse_unless
 from shoal.insight.models.btyd.summary import DAYS, Purchases, Unit, summarise
+from shoal.stats import scoring
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -218,13 +219,7 @@ def _left_out(name: str, held: Split, reason: str) -> Score:
 
 def auc(score: NDArray[np.float64], bought: NDArray[Any]) -> float | None:
     """P(a buyer scores above somebody who isn't one), ties counted half; None without both kinds."""
-    yes = int(np.count_nonzero(bought))
-    no = len(bought) - yes
-    if not yes or not no:
-        return None
-    _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
-    ranks = np.cumsum(counts) - (counts - 1) / 2
-    return float((ranks[place][bought].sum() - yes * (yes + 1) / 2) / (yes * no))
+    return scoring.auc(bought, score) if 0 < np.count_nonzero(bought) < len(bought) else None
 
 
 def track(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from shoal.insight.models.btyd.likelihood import dot, maximise
+from shoal.insight.models.btyd.likelihood import dot
 from shoal.insight.models.btyd.refusals import USUAL, Needs
-from shoal.insight.models.btyd.repeat import RepeatModel, ready, thinned
+from shoal.insight.models.btyd.repeat import RepeatModel, ready
 from shoal.insight.models.btyd.summary import Collapsed, Purchases, Unit
 
 if TYPE_CHECKING:
@@ -56,13 +56,7 @@ class ParetoNBD(RepeatModel):
             [2.0, 1 / rate, 1.5, 3 * age],
             [0.3, 0.1 / rate, 0.3, 1.0],
         ]
-        if start is not None:
-            starts.insert(0, list(start))
-        few = thinned(rows)
-        if few is not None:
-            near = maximise(cls._objective(few), NAMES, starts, n=int(few.weight.sum()), rows=len(few.age))
-            starts.insert(0, list(near.values))
-        fit = maximise(cls._objective(rows), NAMES, starts, n=len(purchases), rows=len(rows.age))
+        fit = cls._searched(rows, NAMES, starts, start)
         r, alpha, s, beta = fit.parameters.values()
         return cls(r, alpha, s, beta, purchases.unit, fit)
 

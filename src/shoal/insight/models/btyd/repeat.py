@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shoal.insight.models.btyd.likelihood import dot
+from shoal.insight.models.btyd.likelihood import dot, maximise
 from shoal.insight.models.btyd.refusals import USUAL, Needs, refuse_constant, refuse_unless
 from shoal.insight.models.btyd.summary import Collapsed, Purchases, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Self
 
     from numpy.typing import NDArray
 
-    from shoal.insight.models.btyd.likelihood import Fit
+    from shoal.insight.models.btyd.likelihood import Fit, Likelihood
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,22 @@ class RepeatModel(ABC):
         Raises:
             ModelRefused: too few customers or repeat buyers, or no differences between customers.
         """
+
+    @classmethod
+    @abstractmethod
+    def _objective(cls, rows: Collapsed) -> Likelihood: ...
+
+    @classmethod
+    def _searched(
+        cls, rows: Collapsed, names: Sequence[str], starts: list[list[float]], start: NDArray[np.float64] | None
+    ) -> Fit:
+        """The maximum from some starts, ``start`` before them; of very many rows it begins where some of them have theirs."""
+        begins = starts if start is None else [list(start), *starts]
+        few = thinned(rows)
+        if few is not None:
+            near = maximise(cls._objective(few), names, begins, n=int(few.weight.sum()), rows=len(few.age))
+            begins = [list(near.values), *begins]
+        return maximise(cls._objective(rows), names, begins, n=int(rows.weight.sum()), rows=len(rows.age))
 
     @abstractmethod
     def with_values(self, values: NDArray[np.float64]) -> Self:
