@@ -13,6 +13,7 @@
     │   ├── MailDeferred     … now: a later try may do
     │   └── MailRefused      … at all: another try would be refused again
     ├── PurposeError         members may not be handed out for this purpose
+    ├── Refused              a figure, model or search that this data doesn't bear
     └── Unsupported          an engine says by name that it can't do this
 
 An error is one paragraph: what is wrong, where, and how to mend it. ``place`` is a file and line, or a position in a
@@ -183,6 +184,15 @@ class MailDeferred(MailError):
 
 class MailRefused(MailError):
     """The mail isn't taken, and another try would be refused again."""
+
+
+class Refused(ShoalError):
+    """A figure, a model or a search that can't be had of this data, or not in this way: it says what is missing.
+
+    Nothing was computed or written.
+    """
+
+    exit_code = 2
 
 
 class Unsupported(ShoalError):

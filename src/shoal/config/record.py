@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from shoal.config.jobs import jobs_from
+from shoal.config.models import models_from, usual_models
 from shoal.config.server import ServerSettings, server_from
 from shoal.customers.identity.rules import IdentityRules, rules_from
 from shoal.customers.privacy.retention import Retention, retention_from
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from shoal.config.jobs import Job
     from shoal.destinations.mail import MailSettings
+    from shoal.insight.models.model import Settings
 
 FILE_NAME = "shoal.yaml"
 FORMAT = 1
@@ -29,7 +31,7 @@ DEFAULT_MEMORY = "4GB"
 
 _KEYS = {
     "shoal", "name", "timezone", "currency", "clock", "rates", "purposes", "purchases", "revenue", "quality", "traits", "sources",
-    "store", "report", "default_purpose", "identity", "jobs", "mail", "server", "retention",
+    "store", "report", "default_purpose", "identity", "jobs", "models", "mail", "server", "retention",
 }  # fmt: skip
 _FLAT = ("csv", "tsv", "excel", "sqlite")
 """The types of files whose cells hold no objects."""
@@ -66,6 +68,7 @@ class Config:
         identity: the rules of who is one customer.
         retention: how long events are kept.
         jobs: what is done by itself, by name, in the order of the file.
+        models: what is foretold, by name.
         mail: the mail server that takes what is sent, if there is one.
         server: where and how the workspace is served.
     """
@@ -87,6 +90,7 @@ class Config:
     identity: IdentityRules = field(default_factory=IdentityRules)
     retention: Retention = field(default_factory=Retention)
     jobs: Mapping[str, Job] = field(default_factory=dict)
+    models: Mapping[str, Settings] = field(default_factory=usual_models)
     mail: MailSettings | None = None
     server: ServerSettings = field(default_factory=ServerSettings)
 
@@ -358,6 +362,7 @@ _READERS: dict[str, Callable[[Any, Config], dict[str, Any]]] = {
     "identity": lambda value, _: {"identity": rules_from(value)},
     "retention": lambda value, _: {"retention": retention_from(value)},
     "jobs": lambda value, config: {"jobs": jobs_from(value, config.root, config.sources)},
+    "models": lambda value, _: {"models": models_from(value)},
     "mail": _mail,
     "server": lambda value, _: {"server": server_from(value)},
 }

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 COMPUTED = "computed"
 """In the note of a trait: how it is computed."""
+BY, TRAITS = "by", "traits"
+"""In the note of a trait: who computes it, and who does where nothing stands there."""
 
 
 class Scores:
@@ -33,10 +35,11 @@ class Scores:
         store: the workspace's store.
         at: the instant that the values hold from.
         received: the clock's now.
+        by: who writes; a trait that another one computes is refused, and is never cleared.
     """
 
-    def __init__(self, store: Store, at: int, received: int) -> None:
-        self._store, self._at, self._received = store, at, received
+    def __init__(self, store: Store, at: int, received: int, by: str = TRAITS) -> None:
+        self._store, self._at, self._received, self._by = store, at, received, by
         self._registry = Registry.load(store)
         self._begin = self._line = int(meta(store)["api_line"])
         self._written: list[Trait] = []
@@ -50,9 +53,18 @@ class Scores:
             return "A trait of this name comes from your data, and that one stays."
         if known.kind is not kind:
             return f"A trait of this name is {known.kind.value} in the store, and the computed one {kind.value}."
-        return None
+        other = self._writers().get(known.id, self._by)
+        return None if other == self._by else f"A trait of this name is written by another: {other}."
 
-    def write(self, name: str, kind: Kind, values: str, says: str, note: Mapping[str, Any]) -> int:
+    def _writers(self) -> dict[int, str]:
+        """By trait who computes it."""
+        notes = self._store.rows("SELECT id, note FROM traits WHERE score AND scope = 'customer' AND note IS NOT NULL")
+        read = ((number, json.loads(note)) for number, note in notes)
+        return {number: note.get(BY, TRAITS) for number, note in read if COMPUTED in note}
+
+    def write(
+        self, name: str, kind: Kind, values: str, says: str, note: Mapping[str, Any], *, whole: bool = True
+    ) -> int:
         """Write where the value differs from the one in force, and clear it where there is none any more.
 
         Args:
@@ -61,39 +73,44 @@ class Scores:
             values: SQL that gives (owner, value): a surviving customer's key and the stored form, one row an owner.
             says: how it is computed, for people; kept with the trait.
             note: what else is kept with it.
+            whole: the values are of all customers; else customers who aren't among them keep what they have.
 
         Returns:
             How many customers got another value.
         """
         trait = self._registry.ensure_trait(name, kind, score=True)
-        text = json.dumps({COMPUTED: says, "at": self._at, **note}, sort_keys=True)
+        text = json.dumps({COMPUTED: says, "at": self._at, BY: self._by, **note}, sort_keys=True)
         self._store.execute("UPDATE traits SET note = ? WHERE id = ?", [text, trait.id])
-        return self._insert(trait, values)
+        return self._insert(trait, values, whole)
 
-    def _insert(self, trait: Trait, values: str) -> int:
+    def _insert(self, trait: Trait, values: str, whole: bool = True) -> int:
         # Sorted by owner, as all tables of traits are. A line for each row: two rows of one line would be one message.
         ((written,),) = self._store.rows(
             f"INSERT INTO {trait.table} (owner, ts, message_id, origin, received, load, value) "
             f"SELECT owner, {self._at:d}, NULL, {self._line:d} + row_number() OVER (), {self._received:d}, 0, value "
-            f"FROM ({self._changes(trait, values)}) ORDER BY owner"
+            f"FROM ({self._changes(trait, values, whole)}) ORDER BY owner"
         )
         self._line += written
         self._written.append(trait)
         return int(written)
 
-    def _changes(self, trait: Trait, values: str) -> str:
+    def _changes(self, trait: Trait, values: str, whole: bool) -> str:
         earlier = f"SELECT 1 FROM {trait.table} WHERE retired IS NULL AND ts <= {self._at:d} LIMIT 1"
         if not self._store.rows(earlier):
             return f"SELECT owner, value FROM ({values}) WHERE value IS NOT NULL"
         return (
             f"SELECT coalesce(n.owner, c.owner) AS owner, n.value FROM ({values}) n "
-            f"FULL JOIN ({current_values(self._store, trait, self._at)}) c ON c.owner = n.owner "
+            f"{'FULL' if whole else 'LEFT'} JOIN ({current_values(self._store, trait, self._at)}) c ON c.owner = n.owner "
             "WHERE n.value IS DISTINCT FROM c.value"
         )
 
-    def finish(self) -> None:
-        """Clear what isn't computed any more, and date those who stand for older customers back to their first value."""
-        for trait in self._left_over():
+    def finish(self, *, clear: bool = True) -> None:
+        """Clear what isn't computed any more, and date those who stand for older customers back to their first value.
+
+        Args:
+            clear: whether what the same writer wrote before, and didn't now, is cleared.
+        """
+        for trait in self._left_over() if clear else ():
             self._insert(trait, "SELECT CAST(NULL AS INTEGER) AS owner, NULL AS value WHERE false")
         if self._line == self._begin:
             return
@@ -113,8 +130,7 @@ class Scores:
         )
 
     def _left_over(self) -> list[Trait]:
-        """The traits that earlier computations wrote and this one didn't; a value of then would stand for ever."""
-        notes = self._store.rows("SELECT id, note FROM traits WHERE score AND scope = 'customer' AND note IS NOT NULL")
-        computed = {number for number, note in notes if COMPUTED in json.loads(note)}
+        """What the same writer wrote earlier and not now; a value of then would stand for ever."""
+        mine = {number for number, by in self._writers().items() if by == self._by}
         done = {trait.id for trait in self._written}
-        return [t for t in self._registry.traits.values() if t.id in computed - done]
+        return [t for t in self._registry.traits.values() if t.id in mine - done]

@@ -28,19 +28,19 @@ def recorded(store: Store, slug: str) -> dict[str, Any] | None:
     return found
 
 
-def record(store: Store, slug: str, document: dict[str, Any], received: int) -> int:
+def record(store: Store, slug: str, document: dict[str, Any], received: int, kind: str = KIND) -> int:
     """Keep a calibration as a new version, and return its number; an unchanged one stays as it is."""
     text = json.dumps(document, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()
     rows = store.rows(
-        "SELECT version, hash FROM definitions WHERE kind = ? AND slug = ? ORDER BY version DESC LIMIT 1", [KIND, slug]
+        "SELECT version, hash FROM definitions WHERE kind = ? AND slug = ? ORDER BY version DESC LIMIT 1", [kind, slug]
     )
     version, last = rows[0] if rows else (0, None)
     if last == digest:
         return int(version)
     store.execute(
         "INSERT INTO definitions (kind, slug, version, document, hash, received) VALUES (?, ?, ?, ?, ?, ?)",
-        [KIND, slug, version + 1, text, digest, received],
+        [kind, slug, version + 1, text, digest, received],
     )
     return int(version) + 1
 

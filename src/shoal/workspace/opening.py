@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from shoal.workspace.customers import Customers, Lists
     from shoal.workspace.data import Data
     from shoal.workspace.keys import Keys
+    from shoal.workspace.models import Models
     from shoal.workspace.planning import Plans
     from shoal.workspace.privacy import Privacy
     from shoal.workspace.reports import Reports
@@ -353,6 +354,13 @@ class Workspace:
         from shoal.workspace.customers import Customers
 
         return Customers(self)
+
+    @cached_property
+    def models(self) -> Models:
+        """Models: scores of all customers, reasons, backtests, versions."""
+        from shoal.workspace.models import Models
+
+        return Models(self)
 
     @cached_property
     def lists(self) -> Lists:

@@ -16,11 +16,11 @@ from scipy.stats import beta as beta_law
 from shoal.insight.models.btyd import (
     BetaGeometric,
     GammaGamma,
-    ModelRefused,
     ModifiedBetaGeometric,
     Needs,
     ParetoNBD,
     Purchases,
+    Refused,
     RepeatModel,
     Split,
     bootstrap,
@@ -213,32 +213,32 @@ def test_a_summary_merges_days_and_sets_refunds_apart() -> None:
 
 
 def test_bad_histories_are_refused_with_the_fix() -> None:
-    with pytest.raises(ModelRefused, match="whole"):
+    with pytest.raises(Refused, match="whole"):
         Purchases([1.5], [1], [2])
-    with pytest.raises(ModelRefused, match="between the first purchase and the end"):
+    with pytest.raises(Refused, match="between the first purchase and the end"):
         Purchases([1], [3], [2])
-    with pytest.raises(ModelRefused, match="missing or negative"):
+    with pytest.raises(Refused, match="missing or negative"):
         Purchases([1], [np.nan], [2])
-    with pytest.raises(ModelRefused, match="rows"):
+    with pytest.raises(Refused, match="rows"):
         Purchases([1, 2], [1], [2])
-    with pytest.raises(ModelRefused, match="no purchase up to"):
+    with pytest.raises(Refused, match="no purchase up to"):
         summarise([1], [50], end=10)
-    with pytest.raises(ModelRefused, match="Amounts are missing"):
+    with pytest.raises(Refused, match="Amounts are missing"):
         summarise([1], [5], [np.nan], end=10)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_too_little_is_refused(kind: type[RepeatModel]) -> None:
-    with pytest.raises(ModelRefused, match="at least 100 customers; there are 1"):
+    with pytest.raises(Refused, match="at least 100 customers; there are 1"):
         kind.fitted(Purchases([1], [1], [2]))
-    with pytest.raises(ModelRefused, match="bought again; there are 0"):
+    with pytest.raises(Refused, match="bought again; there are 0"):
         kind.fitted(Purchases(np.zeros(500), np.zeros(500), np.full(500, 9.0)))
-    with pytest.raises(ModelRefused, match="same number of repeat purchases"):
+    with pytest.raises(Refused, match="same number of repeat purchases"):
         kind.fitted(Purchases(np.ones(500), np.linspace(1, 5, 500), np.full(500, 9.0)))
 
 
 def test_units_that_differ_are_refused() -> None:
-    with pytest.raises(ModelRefused, match="counts in weeks"):
+    with pytest.raises(Refused, match="counts in weeks"):
         BetaGeometric(1, 1, 1, 1).expected(Purchases([1], [1], [2], "days"), 7)
 
 
@@ -257,9 +257,9 @@ def test_customers_who_do_not_differ_give_no_false_precision() -> None:
 def test_spend_is_scored_for_all_and_refused_where_it_says_nothing() -> None:
     orders = np.tile([0.0, 1.0, 4.0], 100)
     base = Purchases(orders, orders, np.full(300, 9.0))
-    with pytest.raises(ModelRefused, match="no amounts"):
+    with pytest.raises(Refused, match="no amounts"):
         GammaGamma.fitted(base)
-    with pytest.raises(ModelRefused, match="same mean spend"):
+    with pytest.raises(Refused, match="same mean spend"):
         GammaGamma.fitted(replace(base, spend=np.where(orders > 0, 7.0, 0.0)))
     true = GammaGamma(4.0, 5.0, 40.0)
     spend = true.simulate(orders, 5)
@@ -293,29 +293,29 @@ def test_a_bootstrap_tells_the_same_for_the_same_seed(held: Split) -> None:
     assert one.low < one.estimate < one.high
     # About as wide as the error of the fit lets one expect: neither nothing nor everything.
     assert 0.03 < (one.high - one.low) / one.estimate < 0.8
-    with pytest.raises(ModelRefused, match="too few"):
+    with pytest.raises(Refused, match="too few"):
         bootstrap(model, some, figures, seed=4, spend=spend, draws=3)
 
 
 def test_a_value_needs_a_margin_and_an_end(held: Split, fitted: dict[str, RepeatModel]) -> None:
     model, spend = fitted["BG/NBD"], GammaGamma.fitted(held.before)
-    with pytest.raises(ModelRefused, match="margin"):
+    with pytest.raises(Refused, match="margin"):
         value(model, spend, held.before, horizon=39, margin=30)
-    with pytest.raises(ModelRefused, match="for ever"):
+    with pytest.raises(Refused, match="for ever"):
         value(model, spend, held.before, horizon=None)
     half = value(model, spend, held.before, horizon=39, margin=0.5).predicted
     assert half == pytest.approx(value(model, spend, held.before, horizon=39).predicted / 2)
 
 
 def test_where_no_model_fits_the_choice_says_why() -> None:
-    with pytest.raises(ModelRefused, match="BG/NBD: A purchase model needs"):
+    with pytest.raises(Refused, match="BG/NBD: A purchase model needs"):
         choose(split([1, 2, 2], [0, 0, 5], cut=6, end=9))
-    with pytest.raises(ModelRefused, match="ends before it begins"):
+    with pytest.raises(Refused, match="ends before it begins"):
         split([1], [0], cut=6, end=6)
 
 
 def test_needs_are_a_setting() -> None:
     drawn = BetaGeometric(0.8, 6.0, 1.4, 3.0).simulate(np.linspace(10, 100, 60), seed=11)
-    with pytest.raises(ModelRefused, match="at least 100"):
+    with pytest.raises(Refused, match="at least 100"):
         BetaGeometric.fitted(drawn)
     assert BetaGeometric.fitted(drawn, Needs(50, 10)).fit is not None

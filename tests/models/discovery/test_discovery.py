@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
+from shoal.errors import Refused
 from shoal.insight.discovery.choice import Settings
 from shoal.insight.discovery.discover import Discovery, discover
 from shoal.insight.discovery.identity import Members, identify, pair
@@ -28,7 +29,7 @@ from shoal.insight.discovery.model import Model, Standing, reassign
 from shoal.insight.discovery.outcomes import compare
 from shoal.insight.discovery.prepare import make_plan
 from shoal.insight.discovery.rule import short
-from shoal.insight.discovery.table import Categories, DiscoveryError, Table
+from shoal.insight.discovery.table import Categories, Table
 
 QUICK = Settings(fewest=2, most=5, rows=500, silhouette_rows=400, bootstraps=6)
 
@@ -146,7 +147,7 @@ def test_a_saved_model_assigns_the_same(tmp_path: Path) -> None:
     read = Model.read(json.loads(json.dumps(values)), arrays)
     fresh, _ = planted(seed=8)
     assert np.array_equal(read.assign(fresh), found().model.assign(fresh))
-    with pytest.raises(DiscoveryError, match="version"):
+    with pytest.raises(Refused, match="version"):
         Model.read(values | {"version": 0}, arrays)
 
 
@@ -195,7 +196,7 @@ def test_missing_rare_and_equal_columns_are_stated() -> None:
 def test_a_million_levels_and_nothing_else_are_refused() -> None:
     n = 1_000_000
     column = Categories(np.arange(n, dtype=np.int32), tuple(map(str, range(n))))
-    with pytest.raises(DiscoveryError, match=r"names customers|too many"):
+    with pytest.raises(Refused, match=r"names customers|too many"):
         discover(Table(np.arange(n), {}, {"id": column}))
 
 
@@ -209,7 +210,7 @@ def test_a_million_levels_and_nothing_else_are_refused() -> None:
     ],
 )
 def test_what_cannot_be_is_refused_with_the_reason(table: Table, why: str) -> None:
-    with pytest.raises(DiscoveryError, match=why):
+    with pytest.raises(Refused, match=why):
         discover(table)
 
 

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from models.learning.made import made
-from shoal.errors import ShoalError, UnknownName
+from shoal.errors import Refused, ShoalError, UnknownName
 from shoal.insight.models.learning import classifier as module
 from shoal.insight.models.learning.classifier import Classifier, Config, Kind, Learner, fit
 from shoal.insight.models.learning.encoding import Encoder
 from shoal.insight.models.learning.folds import Folds
 from shoal.insight.models.learning.learners import Logistic, Trees
-from shoal.insight.models.learning.table import ModelError, Numbers, Table, Words, fingerprint
+from shoal.insight.models.learning.table import Numbers, Table, Words, fingerprint
 from shoal.insight.models.learning.trials import Verdict, compare
 
 LEARNERS = list(Learner)
@@ -237,7 +237,7 @@ def test_too_few_positives_give_a_fallback_that_says_so(rows: int, level: float,
         assert found.model.explain(table.take(np.arange(2))) == ((), ())
     back = Classifier.from_bytes(found.model.to_bytes())
     assert np.array_equal(back.score(table), scores)
-    with pytest.raises(ModelError, match="a model needs 100 or more"):
+    with pytest.raises(Refused, match="a model needs 100 or more"):
         fit(table, outcome, folds, Config(fallback=False))
 
 
@@ -264,7 +264,7 @@ def test_a_comparison_needs_the_same_folds() -> None:
     b = fit(table, outcome, Folds.stratified(table, outcome, seed=2), quick()).trial
     assert a is not None
     assert b is not None
-    with pytest.raises(ModelError, match="weren't tested on the same rows"):
+    with pytest.raises(Refused, match="weren't tested on the same rows"):
         compare(a, b)
     same = compare(a, a)
     assert (same.verdict, same.auc.value) == (Verdict.TIE, 0)
@@ -292,7 +292,7 @@ def test_damaged_or_foreign_bytes_are_refused() -> None:
         (damaged, "damaged"),
         (json.dumps({**outer, "format": "shoal classifier 99"}).encode(), "another version"),
     ):
-        with pytest.raises(ModelError, match=said):
+        with pytest.raises(Refused, match=said):
             Classifier.from_bytes(wrong)
     assert "pickle" not in inspect.getsource(module)
 
@@ -304,7 +304,7 @@ def test_bad_input_is_refused_with_its_reason() -> None:
     with pytest.raises(UnknownName, match="column 'recency'"):
         model.score(table.only(["spend", "region"]))
     turned = Table.of(["a"], [Words.of("recency", ["x"]), Numbers.of("spend", [1]), Words.of("region", ["north"])])
-    with pytest.raises(ModelError, match="learnt numbers in the column 'recency'"):
+    with pytest.raises(Refused, match="learnt numbers in the column 'recency'"):
         model.score(turned)
     for call in (
         lambda: fit(table, outcome + 0.5, folds),

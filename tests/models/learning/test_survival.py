@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shoal.errors import Refused
 from shoal.insight.models.learning.survival import kaplan_meier
-from shoal.insight.models.learning.table import ModelError
 
 # Remission in weeks under 6-MP (Freireich 1963), the textbook example; 0 is censored.
 WEEKS = [6, 6, 6, 6, 7, 9, 10, 10, 11, 13, 16, 17, 19, 20, 22, 23, 25, 32, 32, 34, 35]
@@ -48,7 +48,7 @@ def test_it_falls_stays_inside_and_ignores_order(rows: list[tuple[int, bool]], r
 
 def test_what_nobody_was_followed_for_is_not_told() -> None:
     curve = kaplan_meier(WEEKS, ENDED)
-    with pytest.raises(ModelError, match="Nobody was followed for 36; the longest is 35"):
+    with pytest.raises(Refused, match="Nobody was followed for 36; the longest is 35"):
         curve.at(36)
     before = curve.at(0)
     assert (before.value, before.high) == (1, 1)
@@ -59,5 +59,5 @@ def test_what_nobody_was_followed_for_is_not_told() -> None:
     ("time", "left"), [([], []), ([-1.0], [1]), ([float("nan")], [0]), ([1.0], [2]), ([1.0, 2.0], [1])]
 )
 def test_bad_input_is_refused(time: list[float], left: list[float]) -> None:
-    with pytest.raises(ModelError):
+    with pytest.raises(Refused):
         kaplan_meier(time, left)

@@ -130,12 +130,12 @@ def test_the_survival_curve_is_the_published_one() -> None:
 
 def test_rows_repeated_to_balance_the_outcomes_are_refused() -> None:
     """SMOTE-ENN before the folds gives an AUC of .987 here: a copied row has no key of its own."""
-    from shoal.insight.models.learning.table import ModelError
+    from shoal.errors import Refused
 
     table, outcome = telco()
     positives = np.flatnonzero(outcome)
     repeated = table.take(np.append(np.arange(len(table)), positives))
-    with pytest.raises(ModelError, match="key that another row has"):
+    with pytest.raises(Refused, match="key that another row has"):
         Table.of(repeated.keys, repeated.columns)
 
 

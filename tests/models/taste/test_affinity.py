@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shoal.errors import Refused
 from shoal.insight.taste.affinity import affinities
-from shoal.insight.taste.inputs import BadValues, TooLittle, interactions
+from shoal.insight.taste.inputs import interactions
 
 
 def base(customers: int = 200, rows: int = 20, items: int = 8, seed: int = 1):
@@ -113,21 +114,21 @@ def test_a_million_categories_stay_sparse() -> None:
 
 
 def test_bad_input_is_refused_with_the_reason() -> None:
-    with pytest.raises(TooLittle, match="1 customers"):
+    with pytest.raises(Refused, match="1 customers"):
         affinities(["a"], ["x"], [1], [1])
-    with pytest.raises(TooLittle, match="1 items"):
+    with pytest.raises(Refused, match="1 items"):
         affinities(np.arange(50), ["x"] * 50, np.ones(50), np.ones(50))
-    with pytest.raises(TooLittle, match="nothing that counts"):
+    with pytest.raises(Refused, match="nothing that counts"):
         affinities(["a", "b"], ["x", "y"], [-1, 0], [1, 1])
-    with pytest.raises(TooLittle, match="nothing that counts"):
+    with pytest.raises(Refused, match="nothing that counts"):
         affinities([], [], [], [])
-    with pytest.raises(BadValues, match="missing or infinite"):
+    with pytest.raises(Refused, match="missing or infinite"):
         affinities(["a"], ["x"], [np.nan], [1])
-    with pytest.raises(BadValues, match="length"):
+    with pytest.raises(Refused, match="length"):
         affinities(["a"], ["x"], [1, 2], [1])
-    with pytest.raises(BadValues, match="half-life"):
+    with pytest.raises(Refused, match="half-life"):
         affinities(*base(), half_life=0)
-    with pytest.raises(BadValues, match="smoothing"):
+    with pytest.raises(Refused, match="smoothing"):
         affinities(*base(), smoothing=0)
-    with pytest.raises(BadValues, match="Nobody took"):
+    with pytest.raises(Refused, match="Nobody took"):
         affinities(*base()).of(1, "zebra")

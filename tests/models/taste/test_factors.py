@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from shoal.errors import Refused
 from shoal.insight.taste.factors import factors
-from shoal.insight.taste.inputs import BadValues, TooLittle
 
 NAMES = np.array([f"{need}-{i}" for need in ("bake", "pets", "baby", "wine") for i in range(6)] + ["milk", "bread"])
 
@@ -62,17 +62,17 @@ def test_a_customer_without_purchases_has_no_factor() -> None:
 
 
 def test_bad_input_is_refused() -> None:
-    with pytest.raises(TooLittle, match="too few"):
+    with pytest.raises(Refused, match="too few"):
         factors(np.ones((3, 5)), list("abcde"))
-    with pytest.raises(TooLittle, match="too few"):
+    with pytest.raises(Refused, match="too few"):
         factors(np.ones((100, 1)), ["a"])
-    with pytest.raises(TooLittle, match="0 rows"):
+    with pytest.raises(Refused, match="0 rows"):
         factors(np.zeros((100, 5)), list("abcde"))
-    with pytest.raises(BadValues, match="negative"):
+    with pytest.raises(Refused, match="negative"):
         factors(-np.ones((100, 5)), list("abcde"))
-    with pytest.raises(BadValues, match="negative"):
+    with pytest.raises(Refused, match="negative"):
         factors(np.full((100, 5), np.nan), list("abcde"))
-    with pytest.raises(BadValues, match="names"):
+    with pytest.raises(Refused, match="names"):
         factors(np.ones((100, 5)), ["a"])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shoal.insight.taste.inputs import BadValues, TooLittle
+from shoal.errors import Refused
 from shoal.insight.taste.lookalike import lookalikes
 
 
@@ -74,15 +74,15 @@ def test_order_does_not_matter_and_equal_customers_are_equally_similar() -> None
 def test_bad_input_is_refused() -> None:
     ids, features, members, _ = planted(600)
     few = np.arange(600) < 10
-    with pytest.raises(TooLittle, match="has 10 customers"):
+    with pytest.raises(Refused, match="has 10 customers"):
         lookalikes(ids, features, few)
-    with pytest.raises(TooLittle, match="nobody to find"):
+    with pytest.raises(Refused, match="nobody to find"):
         lookalikes(ids, features, ~few)
-    with pytest.raises(TooLittle, match="No feature varies"):
+    with pytest.raises(Refused, match="No feature varies"):
         lookalikes(ids, np.ones((600, 3)), np.arange(600) < 100)
-    with pytest.raises(BadValues, match="twice"):
+    with pytest.raises(Refused, match="twice"):
         lookalikes(ids * 0, features, members)
-    with pytest.raises(BadValues, match="missing"):
+    with pytest.raises(Refused, match="missing"):
         lookalikes(ids, features * np.nan, members)
-    with pytest.raises(BadValues, match="length"):
+    with pytest.raises(Refused, match="length"):
         lookalikes(ids[1:], features, members)

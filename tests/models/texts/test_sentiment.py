@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from models.texts.samples import sentences, snippets
-from shoal.insight.taste.inputs import BadValues, TooLittle
+from shoal.errors import Refused
 from shoal.insight.texts.learning import folds, learn
-from shoal.insight.texts.sentiment import WeightsError, accuracy, loads, sentiment, sentiments, shipped
+from shoal.insight.texts.sentiment import accuracy, loads, sentiment, sentiments, shipped
 
 
 def labelled() -> tuple[list[str], list[bool], list[str]]:
@@ -119,7 +119,7 @@ def test_words_of_a_trade_can_be_set() -> None:
     assert sentiment(text, own).score > sentiment(text).score
     assert sentiment(text, own).label == "positive"
     assert sentiment("The jacket isn't wicked", own).score < 0
-    with pytest.raises(WeightsError, match="−1 to 1"):
+    with pytest.raises(Refused, match="−1 to 1"):
         shipped().with_words({"x": 3})
 
 
@@ -133,19 +133,19 @@ def test_accuracy_is_counted_by_hand() -> None:
 
 
 def test_bad_input_is_refused() -> None:
-    with pytest.raises(TooLittle, match="1 positive and 1 negative"):
+    with pytest.raises(Refused, match="1 positive and 1 negative"):
         learn(["good", "bad"], [True, False])
-    with pytest.raises(TooLittle, match="300 positive and 0 negative"):
+    with pytest.raises(Refused, match="300 positive and 0 negative"):
         learn(["good"] * 300, [True] * 300)
-    with pytest.raises(BadValues, match="labels"):
+    with pytest.raises(Refused, match="labels"):
         learn(["good"], [])
-    with pytest.raises(TooLittle, match="folds"):
+    with pytest.raises(Refused, match="folds"):
         folds(["a", "b"])
-    with pytest.raises(WeightsError, match="line 2"):
+    with pytest.raises(Refused, match="line 2"):
         loads("\t0.1\nnonsense\n")
-    with pytest.raises(WeightsError, match="bias"):
+    with pytest.raises(Refused, match="bias"):
         loads("good\t1\n")
-    with pytest.raises(WeightsError, match="labels"):
+    with pytest.raises(Refused, match="labels"):
         accuracy([], [])
 
 

@@ -10,16 +10,19 @@ The words are those of Dolnicar, Grün & Leisch (2018, doi 10.1007/978-981-10-88
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from shoal.errors import Refused
 from shoal.insight.discovery.indices import calinski_harabasz, davies_bouldin, distances, mixture_bic, silhouette
 from shoal.insight.discovery.kmeans import Partition, cluster
 from shoal.insight.discovery.null import Cloud, cloud
 from shoal.insight.discovery.separation import valleys
 from shoal.insight.discovery.stability import STABLE, bootstrap
-from shoal.insight.discovery.table import Bools, DiscoveryError, Floats, Matrix
+
+if TYPE_CHECKING:
+    from shoal.insight.discovery.table import Bools, Floats, Matrix
 
 Verdict: TypeAlias = Literal["natural", "reproducible", "constructive"]
 
@@ -58,12 +61,12 @@ class Settings:
 
     def __post_init__(self) -> None:
         if not 2 <= self.fewest <= self.most:
-            raise DiscoveryError(
+            raise Refused(
                 f"{self.fewest} to {self.most} isn't a range of numbers of groups.",
                 fix="Ask for at least 2, and for no more than the most.",
             )
         if self.draws < 1 or 1 / (self.draws + 1) > self.alpha:
-            raise DiscoveryError(
+            raise Refused(
                 f"{self.draws} draws can't show a p-value of {self.alpha:g}.",
                 fix=f"Ask for at least {int(np.ceil(1 / self.alpha)) - 1} draws.",
             )

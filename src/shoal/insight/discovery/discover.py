@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from shoal.errors import Refused
 from shoal.insight.discovery.choice import Choice, Evidence, Settings, Verdict, choose
 from shoal.insight.discovery.identity import Change, Members, identify
 from shoal.insight.discovery.kmeans import lloyd, squared_distances
@@ -16,12 +17,12 @@ from shoal.insight.discovery.prepare import make_plan
 from shoal.insight.discovery.profile import Trait, profiles
 from shoal.insight.discovery.rule import Rule, rules
 from shoal.insight.discovery.stability import Band, band
-from shoal.insight.discovery.table import DiscoveryError, Floats, Ints, Matrix, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from shoal.insight.discovery.prepare import Decision, Plan
+    from shoal.insight.discovery.table import Floats, Ints, Matrix, Table
 
 LEAST_CUSTOMERS = 50
 PER_GROUP = 10  # customers that a group needs on average
@@ -112,7 +113,7 @@ def discover(
         outcomes: held-out columns by name, one value per row of the table, NaN where it is missing.
 
     Raises:
-        DiscoveryError: for fewer than 50 customers, or fewer than 10 for each group asked for, a customer in two rows,
+        Refused: for fewer than 50 customers, or fewer than 10 for each group asked for, a customer in two rows,
             or no column that tells customers apart.
     """
     asked = settings or Settings()
@@ -157,7 +158,7 @@ def _limits(size: int, settings: Settings) -> tuple[Settings, list[str]]:
             if size >= LEAST_CUSTOMERS
             else f"Wait until there are {LEAST_CUSTOMERS}; use the segments of the library until then."
         )
-        raise DiscoveryError(
+        raise Refused(
             f"{size:,} customers are too few for {settings.fewest} groups or more: {needed:,} are needed.", fix=fix
         )
     most = min(settings.most, size // PER_GROUP)
@@ -173,7 +174,7 @@ def _distinct_limit(sample: Matrix, settings: Settings) -> tuple[Settings, list[
     if distinct >= settings.most:
         return settings, []
     if distinct < 2:
-        raise DiscoveryError(
+        raise Refused(
             "Customers differ in too little to tell groups apart.", fix="Add columns that vary between customers."
         )
     fewest = min(settings.fewest, distinct)

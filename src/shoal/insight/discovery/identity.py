@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from shoal.errors import Refused
 from shoal.insight.discovery.indices import contingency, jaccards
-from shoal.insight.discovery.table import DiscoveryError, Names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shoal.insight.discovery.table import Floats, Ints
+    from shoal.insight.discovery.table import Floats, Ints, Names
 
 Kind: TypeAlias = Literal["kept", "born", "died", "merged", "split"]
 
@@ -90,13 +90,13 @@ def identify(customers: Names, labels: Ints, k: int, before: Members | None, lea
         least: the Jaccard from which two segments are the same one.
 
     Raises:
-        DiscoveryError: if the ids of the two refreshes are of different types.
+        Refused: if the ids of the two refreshes are of different types.
     """
     if before is None:
         ids = tuple(f"m{i + 1}" for i in range(k))
         return Identity(ids, tuple(Change("born", (), (i,)) for i in ids), k + 1)
     if customers.dtype.kind != before.customers.dtype.kind:
-        raise DiscoveryError(
+        raise Refused(
             "The customers' ids are of another type than at the last refresh.", fix="Use the same ids at each refresh."
         )
     _, old_rows, new_rows = np.intersect1d(before.customers, customers, return_indices=True)

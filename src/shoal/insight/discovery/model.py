@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shoal.errors import Refused
 from shoal.insight.discovery.kmeans import nearest, squared_distances
 from shoal.insight.discovery.prepare import Plan
-from shoal.insight.discovery.table import Bools, DiscoveryError, Floats, Ints
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy.typing as npt
 
-    from shoal.insight.discovery.table import Table
+    from shoal.insight.discovery.table import Bools, Floats, Ints, Table
 
 _VERSION = 1
 OUTLYING = 3.5  # modified z of log distance to the own centre (Iglewicz & Hoaglin 1993)
@@ -81,16 +81,16 @@ class Model:
         """The model that ``document`` wrote.
 
         Raises:
-            DiscoveryError: if it is of another version, or its parts don't fit each other.
+            Refused: if it is of another version, or its parts don't fit each other.
         """
         if values.get("version") != _VERSION:
-            raise DiscoveryError(
+            raise Refused(
                 f"The model is of version {values.get('version')}, not {_VERSION}.", fix="Run the discovery again."
             )
         plan, segments = Plan.read(values["plan"]), tuple(values["segments"])
         centres, spreads = (np.asarray(arrays[name], dtype=np.float64) for name in ("centres", "spreads"))
         if centres.shape != (len(segments), plan.width) or spreads.shape != (len(segments), 2):
-            raise DiscoveryError("The model's centres don't fit its columns.", fix="Run the discovery again.")
+            raise Refused("The model's centres don't fit its columns.", fix="Run the discovery again.")
         return cls(plan, centres, segments, spreads)
 
 
@@ -146,14 +146,12 @@ def reassign(model: Model, table: Table, standing: Standing, *, margin: float = 
         times: looks in a row, at least 1.
 
     Raises:
-        DiscoveryError: for a margin or a number of times out of range, or a standing of another length.
+        Refused: for a margin or a number of times out of range, or a standing of another length.
     """
     if not 0 <= margin < 1 or times < 1:
-        raise DiscoveryError(
-            f"A margin of {margin:g} and {times} times can't be.", fix="Use 0 ≤ margin < 1 and times ≥ 1."
-        )
+        raise Refused(f"A margin of {margin:g} and {times} times can't be.", fix="Use 0 ≤ margin < 1 and times ≥ 1.")
     if len(standing.segment) != table.size:
-        raise DiscoveryError(
+        raise Refused(
             f"{len(standing.segment)} standings for {table.size} customers.", fix="Give one standing per customer."
         )
     rows = model.plan.apply(table)

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shoal.insight.discovery.table import DiscoveryError, Floats, Ints
+from shoal.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from shoal.insight.discovery.table import Floats, Ints
 
 _LEAST = 10  # members with a known outcome below which a segment isn't tested
 
@@ -69,13 +71,13 @@ def compare(labels: Ints, segments: Sequence[str], outcomes: Mapping[str, Floats
         alpha: of the family of all comparisons.
 
     Raises:
-        DiscoveryError: if an outcome has another length than ``labels``.
+        Refused: if an outcome has another length than ``labels``.
     """
     found: list[Comparison] = []
     for name in sorted(outcomes):
         values = np.asarray(outcomes[name], dtype=np.float64)
         if len(values) != len(labels):
-            raise DiscoveryError(
+            raise Refused(
                 f"Outcome {name!r} has {len(values)} rows for {len(labels)} customers.",
                 fix="Give each outcome a value, or a missing one, for every customer.",
             )

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from shoal.insight.discovery.table import Bools, DiscoveryError, Floats, Matrix, Table
+from shoal.errors import Refused
 
 if TYPE_CHECKING:
-    from shoal.insight.discovery.table import Categories
+    from shoal.insight.discovery.table import Bools, Categories, Floats, Matrix, Table
 
 Bend: TypeAlias = Literal["none", "log1p", "asinh"]
 
@@ -91,7 +91,7 @@ class Plan:
         """The rows in the prepared space.
 
         Raises:
-            DiscoveryError: if a column that the plan needs isn't there.
+            Refused: if a column that the plan needs isn't there.
         """
         self._check(table)
         out = np.empty((table.size, self.width), dtype=np.float32)
@@ -140,9 +140,7 @@ class Plan:
         numbers = [p.column for p in self.numbers if p.column not in table.numbers]
         categories = [p.column for p in self.categories if p.column not in table.categories]
         if lost := numbers + categories:
-            raise DiscoveryError(
-                f"Column {lost[0]!r} isn't there.", fix="Give the columns that the model was made with."
-            )
+            raise Refused(f"Column {lost[0]!r} isn't there.", fix="Give the columns that the model was made with.")
 
 
 def make_plan(table: Table, weights: dict[str, float] | None = None) -> Plan:
@@ -153,7 +151,7 @@ def make_plan(table: Table, weights: dict[str, float] | None = None) -> Plan:
         weights: what a column counts for, 1 where it isn't named. It multiplies distances.
 
     Raises:
-        DiscoveryError: if no column is left, with the reason for each.
+        Refused: if no column is left, with the reason for each.
     """
     given = weights or {}
     decisions: list[Decision] = []
@@ -162,9 +160,7 @@ def make_plan(table: Table, weights: dict[str, float] | None = None) -> Plan:
     categories = [c for name in sorted(few.categories) if (c := _category(name, few, given.get(name, 1.0), decisions))]
     if not numbers and not categories:
         why = " ".join(f"{d.column}: {d.reason}" for d in decisions[:8]) or "No column was given."
-        raise DiscoveryError(
-            f"No column can tell customers apart. {why}", fix="Add columns that vary between customers."
-        )
+        raise Refused(f"No column can tell customers apart. {why}", fix="Add columns that vary between customers.")
     return Plan(tuple(_share_weight(few, numbers, decisions)), tuple(categories), tuple(decisions))
 
 

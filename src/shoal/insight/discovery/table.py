@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from shoal.errors import ShoalError
+from shoal.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,10 +18,6 @@ Matrix: TypeAlias = npt.NDArray[np.float32]
 Ints: TypeAlias = npt.NDArray[np.int64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Names: TypeAlias = npt.NDArray[np.generic]  # ids of customers or of segments: text or whole numbers
-
-
-class DiscoveryError(ShoalError):
-    """The data don't suffice for micro-segments; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,7 @@ class Table:
         categories: columns of categories.
 
     Raises:
-        DiscoveryError: if a column's length isn't that of ``ids``, an id stands twice, or a name stands in both kinds.
+        Refused: if a column's length isn't that of ``ids``, an id stands twice, or a name stands in both kinds.
     """
 
     ids: Names
@@ -66,14 +62,12 @@ class Table:
         lengths = {n: len(v) for n, v in self.numbers.items()} | {n: len(c.codes) for n, c in self.categories.items()}
         for name, length in lengths.items():
             if length != len(self.ids):
-                raise DiscoveryError(
+                raise Refused(
                     f"Column {name!r} has {length} rows for {len(self.ids)} customers.",
                     fix="Give each column a value, or a missing one, for every customer.",
                 )
         if twice := set(self.numbers) & set(self.categories):
-            raise DiscoveryError(
-                f"{sorted(twice)[0]!r} is both a number and a category.", fix="Leave one of the two out."
-            )
+            raise Refused(f"{sorted(twice)[0]!r} is both a number and a category.", fix="Leave one of the two out.")
 
     @property
     def size(self) -> int:
@@ -92,10 +86,10 @@ class Table:
         """The rows in the order of their ids.
 
         Raises:
-            DiscoveryError: if an id stands twice.
+            Refused: if an id stands twice.
         """
         rows = np.argsort(self.ids, kind="stable")
         ordered = self.ids[rows]
         if len(ordered) > 1 and bool(np.any(ordered[1:] == ordered[:-1])):
-            raise DiscoveryError("A customer stands in two rows.", fix="Give one row per customer.")
+            raise Refused("A customer stands in two rows.", fix="Give one row per customer.")
         return rows.astype(np.int64)

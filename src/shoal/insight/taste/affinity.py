@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shoal.insight.taste.inputs import BadValues, Interactions, TooLittle, interactions
+from shoal.errors import Refused
+from shoal.insight.taste.inputs import Interactions, interactions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,15 +72,15 @@ class Affinities:
         """The lift of any pair; below 1 for what a customer could have taken and didn't.
 
         Raises:
-            BadValues: for a customer or an item that isn't in the base.
+            Refused: for a customer or an item that isn't in the base.
         """
         import numpy as np
 
         row, column = np.searchsorted(self.base.customers, customer), np.searchsorted(self.base.items, item)
         if row == len(self.base.customers) or self.base.customers[row] != customer:
-            raise BadValues(f"There are no purchases of customer {customer!r}.")
+            raise Refused(f"There are no purchases of customer {customer!r}.")
         if column == len(self.base.items) or self.base.items[column] != item:
-            raise BadValues(f"Nobody took {item!r}.")
+            raise Refused(f"Nobody took {item!r}.")
         taken = float(self.base.matrix[row, column])
         expected = float(self.base.matrix[row].sum() * self.share[column])
         return (taken + self.smoothing) / (expected + self.smoothing)
@@ -139,19 +140,19 @@ def affinities(
         smoothing: how many typical purchases the prior is worth; positive.
 
     Raises:
-        BadValues: arrays that can't be read, or a smoothing that isn't positive.
-        TooLittle: fewer than ten customers or two items, so that there is no base to compare with.
+        Refused: arrays that can't be read, or a smoothing that isn't positive.
+        Refused: fewer than ten customers or two items, so that there is no base to compare with.
     """
     import numpy as np
     from scipy import sparse
     from scipy.special import gammaincinv
 
     if not smoothing > 0:
-        raise BadValues(f"A smoothing of {smoothing:g} purchases means nothing.", fix="Use a number above 0.")
+        raise Refused(f"A smoothing of {smoothing:g} purchases means nothing.", fix="Use a number above 0.")
     base = interactions(customers, items, weights, ages, half_life=half_life)
     taken = base.matrix
     if taken.shape[0] < MIN_CUSTOMERS or taken.shape[1] < 2:
-        raise TooLittle(
+        raise Refused(
             f"An affinity compares a customer with the base: {taken.shape[0]} customers and {taken.shape[1]} items "
             f"are too few for that ({MIN_CUSTOMERS} and 2 at least)."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shoal.insight.taste.inputs import BadValues, TooLittle
+from shoal.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,8 +104,8 @@ def factors(
         joiner: what stands between the items in a name.
 
     Raises:
-        BadValues: negative values, values that aren't numbers, or a name too many or too few.
-        TooLittle: fewer than fifty rows that hold anything, or fewer items than the least number of factors needs.
+        Refused: negative values, values that aren't numbers, or a name too many or too few.
+        Refused: fewer than fifty rows that hold anything, or fewer items than the least number of factors needs.
     """
     import numpy as np
 
@@ -130,14 +130,14 @@ def _checked(matrix: Any, names: ArrayLike, counts: Sequence[int]) -> tuple[Any,
     data.sum_duplicates()
     labels = np.asarray(names).astype(str)
     if len(labels) != data.shape[1]:
-        raise BadValues(f"There are {len(labels)} names for {data.shape[1]} items.")
+        raise Refused(f"There are {len(labels)} names for {data.shape[1]} items.")
     if not np.isfinite(data.data).all() or (data.data < 0).any():
-        raise BadValues("Factors need numbers that aren't negative.", fix="Leave out returns and missing values.")
+        raise Refused("Factors need numbers that aren't negative.", fix="Leave out returns and missing values.")
     data.eliminate_zeros()
     rows, columns = int((np.diff(data.indptr) > 0).sum()), len(np.unique(data.indices))
     tried = sorted({int(k) for k in counts if 2 <= k < min(columns, rows // 4)})
     if rows < MIN_ROWS or not tried:
-        raise TooLittle(
+        raise Refused(
             f"{rows} rows with {columns} items are too few to find factors ({MIN_ROWS} rows, and more items than "
             "factors, at least)."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shoal.errors import ShoalError
+from shoal.errors import Refused
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,18 +13,6 @@ if TYPE_CHECKING:
 
 # A row counts for at most this many typical rows: one dear purchase isn't a habit.
 CAP = 2.0
-
-
-class TooLittle(ShoalError):
-    """The data don't suffice for a figure that would mean something; it says how much is missing."""
-
-    exit_code = 2
-
-
-class BadValues(ShoalError):
-    """Arrays that can't be read: of different lengths, or with values that aren't numbers."""
-
-    exit_code = 2
 
 
 @dataclass(frozen=True)
@@ -61,8 +49,8 @@ def interactions(
         half_life: days after which a row counts half; ``inf`` for no decay.
 
     Raises:
-        BadValues: lengths differ, a weight or an age isn't a finite number, or the half-life isn't positive.
-        TooLittle: nothing is left.
+        Refused: lengths differ, a weight or an age isn't a finite number, or the half-life isn't positive.
+        Refused: nothing is left.
     """
     import numpy as np
     from scipy import sparse
@@ -70,16 +58,14 @@ def interactions(
     who, what = np.asarray(customers), np.asarray(items)
     weight, age = np.asarray(weights, dtype=float), np.asarray(ages, dtype=float)
     if not len(who) == len(what) == len(weight) == len(age):
-        raise BadValues("Customers, items, weights and ages differ in length.", fix="Give one of each for every row.")
+        raise Refused("Customers, items, weights and ages differ in length.", fix="Give one of each for every row.")
     if not (np.isfinite(weight).all() and np.isfinite(age).all()):
-        raise BadValues("A weight or an age is missing or infinite.", fix="Leave such rows out.")
+        raise Refused("A weight or an age is missing or infinite.", fix="Leave such rows out.")
     if not half_life > 0:
-        raise BadValues(f"A half-life of {half_life:g} days means nothing.", fix="Use a number of days above 0.")
+        raise Refused(f"A half-life of {half_life:g} days means nothing.", fix="Use a number of days above 0.")
     past = age >= 0
     if not (weight[past] > 0).any():
-        raise TooLittle(
-            "There is nothing that counts for taste: no row with a positive weight that isn't in the future."
-        )
+        raise Refused("There is nothing that counts for taste: no row with a positive weight that isn't in the future.")
     people, row = np.unique(who[past], return_inverse=True)
     names, column = np.unique(what[past], return_inverse=True)
     raw = weight[past]
@@ -88,7 +74,7 @@ def interactions(
     cell, total = _sums(row.astype(np.int64) * len(names) + column, value)
     keep = total > 0
     if not keep.any():
-        raise TooLittle("Returns and time have taken back all purchases.", fix="Use a longer half-life.")
+        raise Refused("Returns and time have taken back all purchases.", fix="Use a longer half-life.")
     matrix = sparse.csr_matrix(
         (total[keep], (cell[keep] // len(names), cell[keep] % len(names))), shape=(len(people), len(names))
     )

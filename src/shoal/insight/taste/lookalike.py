@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import TYPE_CHECKING, Any
 
-from shoal.insight.taste.inputs import BadValues, TooLittle
+from shoal.errors import Refused
 from shoal.stats.intervals import Interval, wilson, z_value
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ def lookalikes(
         min_seed: refuse a smaller segment.
 
     Raises:
-        BadValues: lengths differ, ids come twice, or a feature isn't a finite number.
-        TooLittle: the segment or the rest is smaller than ``min_seed``, or no feature varies.
+        Refused: lengths differ, ids come twice, or a feature isn't a finite number.
+        Refused: the segment or the rest is smaller than ``min_seed``, or no feature varies.
     """
     import numpy as np
 
@@ -116,26 +116,26 @@ def _checked(customers: ArrayLike, features: Any, members: ArrayLike, least: int
     ids, inside = np.asarray(customers), np.asarray(members, dtype=bool)
     data = sparse.csr_matrix(features, dtype=float)
     if not len(ids) == len(inside) == data.shape[0]:
-        raise BadValues("Customers, features and members differ in length.")
+        raise Refused("Customers, features and members differ in length.")
     if len(np.unique(ids)) != len(ids):
-        raise BadValues("A customer comes twice.", fix="Give one row a customer.")
+        raise Refused("A customer comes twice.", fix="Give one row a customer.")
     if not np.isfinite(data.data).all():
-        raise BadValues("A feature is missing or infinite.", fix="Fill it, and add a feature that says so.")
+        raise Refused("A feature is missing or infinite.", fix="Fill it, and add a feature that says so.")
     size, rest = int(inside.sum()), int((~inside).sum())
     if size < least:
-        raise TooLittle(
+        raise Refused(
             f"The segment has {size} customers; a look-alike needs {least} at least, or it copies their accidents.",
             fix="Widen the segment.",
         )
     if rest < least:
-        raise TooLittle(f"Only {rest} customers are outside the segment: there is nobody to find.")
+        raise Refused(f"Only {rest} customers are outside the segment: there is nobody to find.")
     order = np.argsort(ids, kind="stable")
     data = data[order]
     mean = np.asarray(data.mean(axis=0)).ravel()
     spread = np.sqrt(np.maximum(np.asarray(data.multiply(data).mean(axis=0)).ravel() - mean**2, 0))
     varies = spread > 1e-9 * np.maximum(1.0, np.abs(mean))
     if not varies.any():
-        raise TooLittle("No feature varies among the customers.", fix="Give features that tell customers apart.")
+        raise Refused("No feature varies among the customers.", fix="Give features that tell customers apart.")
     scaled = sparse.csr_matrix(data[:, varies] @ sparse.diags(1 / spread[varies]))
     return ids[order], scaled, inside[order]
 

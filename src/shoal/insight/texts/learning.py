@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shoal.insight.taste.inputs import BadValues, TooLittle
+from shoal.errors import Refused
 from shoal.insight.texts.sentiment import Weights, marks
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ def learn(texts: Sequence[str], positive: Sequence[bool]) -> Weights:
         positive: whether each was labelled positive; leave neutral ones out.
 
     Raises:
-        BadValues: for different lengths.
-        TooLittle: fewer than 200 texts or 50 of either label.
+        Refused: for different lengths.
+        Refused: fewer than 200 texts or 50 of either label.
     """
     import numpy as np
     from scipy import sparse
@@ -58,13 +58,13 @@ def folds(groups: Sequence[Any], *, seed: int = 0) -> NDArray[Any]:
     """A fold (0 … 4) a text; texts of one group (a review, a customer) are never on both sides.
 
     Raises:
-        TooLittle: for fewer than five groups.
+        Refused: for fewer than five groups.
     """
     import numpy as np
 
     names, member = np.unique(np.asarray(groups), return_inverse=True)
     if len(names) < _FOLDS:
-        raise TooLittle(f"{len(names)} groups can't be parted into {_FOLDS} folds.")
+        raise Refused(f"{len(names)} groups can't be parted into {_FOLDS} folds.")
     return np.asarray((np.random.default_rng(seed).permutation(len(names)) % _FOLDS)[member])
 
 
@@ -73,10 +73,10 @@ def _checked(texts: Sequence[str], positive: Sequence[bool]) -> NDArray[Any]:
 
     truth = np.asarray(positive, dtype=bool)
     if len(texts) != len(truth):
-        raise BadValues(f"There are {len(truth)} labels for {len(texts)} texts.", fix="Give one label a text.")
+        raise Refused(f"There are {len(truth)} labels for {len(texts)} texts.", fix="Give one label a text.")
     up = int(truth.sum())
     if len(texts) < MIN_TEXTS or min(up, len(texts) - up) < MIN_OF_A_KIND:
-        raise TooLittle(
+        raise Refused(
             f"{up} positive and {len(texts) - up} negative texts are too few to learn from "
             f"({MIN_TEXTS} together and {MIN_OF_A_KIND} of each at least).",
             fix="Use the weights that ship with the package.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import exp, log, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from shoal.insight.taste.inputs import BadValues
+from shoal.errors import Refused
 from shoal.stats.intervals import Interval, z_value
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def benjamini_hochberg(p: ArrayLike) -> NDArray[Any]:
     """p-values corrected for the false discovery rate (Benjamini & Hochberg 1995, JSTOR 2346101), in their order.
 
     Raises:
-        BadValues: for a value outside 0 … 1.
+        Refused: for a value outside 0 … 1.
 
     >>> benjamini_hochberg([0.01, 0.04, 0.03]).tolist()
     [0.03, 0.04, 0.04]
@@ -75,7 +75,7 @@ def benjamini_hochberg(p: ArrayLike) -> NDArray[Any]:
 
     values = np.asarray(p, dtype=float)
     if not ((values >= 0) & (values <= 1)).all():
-        raise BadValues("A p-value lies between 0 and 1.")
+        raise Refused("A p-value lies between 0 and 1.")
     n = len(values)
     order = np.argsort(values, kind="stable")
     raised = values[order] * n / np.arange(1, n + 1)
@@ -109,21 +109,21 @@ def unmet_needs(
         min_people: segments with fewer unhappy people, or fewer others, are listed as too small.
 
     Raises:
-        BadValues: lengths differ, or a topic has no name.
+        Refused: lengths differ, or a topic has no name.
     """
     import numpy as np
 
     topic, sad, who = np.asarray(main), np.asarray(unhappy, dtype=bool), np.asarray(authors)
     if not len(topic) == len(sad) == len(who):
-        raise BadValues("Topics, unhappy and authors differ in length.")
+        raise Refused("Topics, unhappy and authors differ in length.")
     if topic.size and topic.max() >= len(names):
-        raise BadValues(f"Topic {topic.max()} has no name.")
+        raise Refused(f"Topic {topic.max()} has no name.")
     tables: list[tuple[str, str, int, int, int, int]] = []
     small: list[str] = []
     for slug, members in segments.items():
         inside = np.asarray(members, dtype=bool)
         if len(inside) != len(topic):
-            raise BadValues(f"The members of {slug!r} differ in length from the texts.")
+            raise Refused(f"The members of {slug!r} differ in length from the texts.")
         mine = inside & sad & (topic >= 0)
         people = np.unique(who[mine])
         rest = (topic >= 0) & ~np.isin(who, people)

@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import exp, sqrt
 from typing import TYPE_CHECKING
 
-from shoal.errors import ShoalError
+from shoal.errors import Refused
 from shoal.insight.texts.language import EMPTY, ENGLISH, language_of
 from shoal.insight.texts.words import is_word, tokens
 from shoal.stats.intervals import Interval, wilson
@@ -33,12 +33,6 @@ _FACES = dict.fromkeys(
     [":)", ":-)", ";)", ":D", ":d", ":-d", "<3", *"😀😃😄😁😊🙂😍🥰😘😎🤩👍👏🙌💪❤💕💖🎉🔥⭐✨💯"], 3.0
 ) | (dict.fromkeys([":(", ":-(", ":/", ":-/", *"🙁😞😠😡🤬😢😭😤😒😩😫🤮🤢👎💔😖😣😔😕"], -3.0))
 _WEIGHTS_FILE = "english_sentiment.tsv"
-
-
-class WeightsError(ShoalError):
-    """A file of weights that can't be read."""
-
-    exit_code = 2
 
 
 @dataclass(frozen=True)
@@ -82,12 +76,12 @@ class Weights:
             own: −1 (negative) … 1 (positive) a word; 0 takes a word out of the account. A negation turns them round.
 
         Raises:
-            WeightsError: for a weight outside −1 … 1.
+            Refused: for a weight outside −1 … 1.
         """
         changed = dict(self.of)
         for word, weight in own.items():
             if not -1 <= weight <= 1:
-                raise WeightsError(f"The weight of {word!r} is {weight:g}.", fix="Use a number from −1 to 1.")
+                raise Refused(f"The weight of {word!r} is {weight:g}.", fix="Use a number from −1 to 1.")
             folded = word.casefold()
             changed[folded] = weight * _OWN_SCALE
             changed["~" + folded] = -2 * weight * _OWN_SCALE
@@ -108,7 +102,7 @@ def loads(text: str) -> Weights:
     """Weights from what ``Weights.dumps`` wrote.
 
     Raises:
-        WeightsError: naming the line that isn't a mark, a tab and a number.
+        Refused: naming the line that isn't a mark, a tab and a number.
     """
     found: dict[str, float] = {}
     for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
@@ -118,9 +112,9 @@ def loads(text: str) -> Weights:
         except ValueError:
             tab = ""
         if not tab:
-            raise WeightsError("This isn't a mark, a tab and a weight.", place=f"line {number}")
+            raise Refused("This isn't a mark, a tab and a weight.", place=f"line {number}")
     if "" not in found:
-        raise WeightsError("The bias (a line that begins with a tab) is missing.")
+        raise Refused("The bias (a line that begins with a tab) is missing.")
     return Weights(found.pop(""), found)
 
 
@@ -243,10 +237,10 @@ def accuracy(found: Sequence[Sentiment], positive: Sequence[bool]) -> Accuracy:
     """Measure sentiments against labels that people gave.
 
     Raises:
-        WeightsError: for different lengths, or nothing to measure.
+        Refused: for different lengths, or nothing to measure.
     """
     if len(found) != len(positive) or not found:
-        raise WeightsError(f"There are {len(positive)} labels for {len(found)} texts.", fix="Give one label a text.")
+        raise Refused(f"There are {len(positive)} labels for {len(found)} texts.", fix="Give one label a text.")
     pairs = list(zip(found, positive, strict=True))
     decided = [(s.label == POSITIVE) == truth for s, truth in pairs if s.label in (POSITIVE, NEGATIVE)]
     side = sum((s.score > 0) == truth for s, truth in pairs if s.score is not None)

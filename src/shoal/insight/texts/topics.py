@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from shoal.errors import Refused
 from shoal.insight.taste.factors import MIN_ROWS, factors
-from shoal.insight.taste.inputs import BadValues, TooLittle
 from shoal.insight.texts.language import ENGLISH, languages, little_words
 from shoal.insight.texts.words import is_word, tokens
 from shoal.stats.intervals import Interval, wilson
@@ -101,7 +101,7 @@ def topics(
         stop_words: words to leave out besides the little words of the language.
 
     Raises:
-        TooLittle: fewer than fifty different texts with words in common.
+        Refused: fewer than fifty different texts with words in common.
     """
     import numpy as np
 
@@ -111,7 +111,7 @@ def topics(
     foreign = sum(not m and s != "" for m, s in zip(mine, spoken, strict=True))
     different = sorted({text.strip() for text, m in zip(texts, mine, strict=True) if m and text.strip()})
     if len(different) < MIN_ROWS:
-        raise TooLittle(
+        raise Refused(
             f"{len(different)} different texts are too few for topics ({MIN_ROWS} at least; {foreign} are in other "
             "languages)."
         )
@@ -145,7 +145,7 @@ def _tf_idf(texts: Sequence[str], stop: frozenset[str]) -> tuple[Any, list[str]]
             seen[token] = seen.get(token, 0) + 1
     kept = sorted(token for token, n in seen.items() if _SEEN <= n <= max(_SEEN, _COMMON * len(texts)))
     if not kept:
-        raise TooLittle("The texts have no words in common that tell them apart.")
+        raise Refused("The texts have no words in common that tell them apart.")
     column = {token: j for j, token in enumerate(kept)}
     cells = [(i, column[t], n) for i, here in enumerate(found) for t, n in sorted(here.items()) if t in column]
     row, col, count = (np.array(part) for part in zip(*cells, strict=True))
@@ -164,7 +164,7 @@ def topic_shares(found: Topics, authors: ArrayLike, segments: Mapping[str, Array
         segments: for each slug, whether each text's author is a member.
 
     Raises:
-        BadValues: for lengths that differ.
+        Refused: for lengths that differ.
     """
     import numpy as np
 
@@ -173,7 +173,7 @@ def topic_shares(found: Topics, authors: ArrayLike, segments: Mapping[str, Array
     for slug, members in segments.items():
         inside = np.asarray(members, dtype=bool)
         if not len(who) == len(inside) == len(found.main):
-            raise BadValues(f"Texts, authors and members of {slug!r} differ in length.")
+            raise Refused(f"Texts, authors and members of {slug!r} differ in length.")
         inside = inside & (found.main >= 0)
         of = len(np.unique(who[inside]))
         for i, topic in enumerate(found.topics):

@@ -6,6 +6,7 @@ pure: arrays in, arrays out; time is in the unit that the summary names, and not
 
 from __future__ import annotations
 
+from shoal.errors import Refused
 from shoal.insight.models.btyd.betageometric import BetaGeometric, ModifiedBetaGeometric
 from shoal.insight.models.btyd.contract import ShiftedBetaGeometric
 from shoal.insight.models.btyd.discrete import BetaGeometricBetaBernoulli, Occasions
@@ -24,7 +25,7 @@ from shoal.insight.models.btyd.holdout import (
 )
 from shoal.insight.models.btyd.likelihood import Fit
 from shoal.insight.models.btyd.pareto import ParetoNBD
-from shoal.insight.models.btyd.refusals import ModelRefused, Needs
+from shoal.insight.models.btyd.refusals import Needs
 from shoal.insight.models.btyd.repeat import NextOrder, RepeatModel
 from shoal.insight.models.btyd.spend import GammaGamma
 from shoal.insight.models.btyd.summary import Purchases, summarise
@@ -38,13 +39,13 @@ __all__ = [
     "Choice",
     "Fit",
     "GammaGamma",
-    "ModelRefused",
     "ModifiedBetaGeometric",
     "Needs",
     "NextOrder",
     "Occasions",
     "ParetoNBD",
     "Purchases",
+    "Refused",
     "RepeatModel",
     "Score",
     "ShiftedBetaGeometric",

@@ -41,7 +41,7 @@ class ShiftedBetaGeometric:
             needs: the fewest customers, and the fewest of them who left.
 
         Raises:
-            ModelRefused: too few customers, nobody left, everybody left at once, or numbers that can't be.
+            Refused: too few customers, nobody left, everybody left at once, or numbers that can't be.
         """
         gone, here = np.asarray(lost, dtype=np.float64), np.asarray(active, dtype=np.float64)
         fix = "Give the customers who left, and those who stay, for each number of periods."
@@ -89,7 +89,7 @@ class ShiftedBetaGeometric:
         """Fit to one cohort: how many there were at the start, after the first renewal, the second, …
 
         Raises:
-            ModelRefused: as :meth:`fitted`, or the numbers rise.
+            Refused: as :meth:`fitted`, or the numbers rise.
         """
         curve = np.asarray(survivors, dtype=np.float64)
         refuse_unless(curve.ndim == 1 and curve.size >= 2, "A curve needs two points.", "Give the start and a renewal.")
@@ -117,7 +117,7 @@ class ShiftedBetaGeometric:
         one after it 1/(1+rate), and so on.
 
         Raises:
-            ModelRefused: the rate isn't above 0.
+            Refused: the rate isn't above 0.
         """
         from scipy.special import hyp2f1
 

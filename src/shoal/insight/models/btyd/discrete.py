@@ -29,7 +29,7 @@ class Occasions:
         weight: how many customers have this history; 1 by default.
 
     Raises:
-        ModelRefused: a history that can't be.
+        Refused: a history that can't be.
     """
 
     frequency: NDArray[np.float64]
@@ -79,7 +79,7 @@ class BetaGeometricBetaBernoulli:
         """Fit by maximum likelihood.
 
         Raises:
-            ModelRefused: too few customers or buyers, or no differences between customers.
+            Refused: too few customers or buyers, or no differences between customers.
         """
         size, buyers = float(occasions.weight.sum()), float(occasions.weight[occasions.frequency > 0].sum())
         needs.check(int(size), int(buyers))
@@ -158,7 +158,7 @@ class BetaGeometricBetaBernoulli:
             rate: discount of a period; a purchase k occasions ahead counts (1+rate)^-k.
 
         Raises:
-            ModelRefused: the rate isn't above 0.
+            Refused: the rate isn't above 0.
         """
         from scipy.special import hyp2f1
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shoal.errors import Refused
 from shoal.insight.models.btyd.betageometric import BetaGeometric, ModifiedBetaGeometric
 from shoal.insight.models.btyd.pareto import ParetoNBD
-from shoal.insight.models.btyd.refusals import USUAL, ModelRefused, Needs, refuse_unless
+from shoal.insight.models.btyd.refusals import USUAL, Needs, refuse_unless
 from shoal.insight.models.btyd.summary import DAYS, Purchases, Unit, summarise
 from shoal.stats import scoring
 
@@ -127,7 +128,7 @@ def split(
     """Histories at the close of day ``cut``, and the purchases from then to the close of day ``end``.
 
     Raises:
-        ModelRefused: the end isn't after the cut, or as :func:`summarise`.
+        Refused: the end isn't after the cut, or as :func:`summarise`.
     """
     refuse_unless(end > cut, "The holdout ends before it begins.", "Take an end after the cut.")
     who, when = np.asarray(customer), np.asarray(day)
@@ -148,14 +149,14 @@ def choose(held: Split, models: Sequence[type[RepeatModel]] = MODELS, needs: Nee
     Baselines stand beside: the same rate as before, the mean of all, and the rankings by recency and by frequency.
 
     Raises:
-        ModelRefused: no model could be fitted.
+        Refused: no model could be fitted.
     """
     fitted: list[tuple[float, RepeatModel]] = []
     scores = []
     for kind in models:
         try:
             model = kind.fitted(held.before, needs)
-        except ModelRefused as refusal:
+        except Refused as refusal:
             scores.append(_left_out(kind.name, held, str(refusal)))
             continue
         if model.fit is not None and not model.fit.converged:
@@ -230,7 +231,7 @@ def track(
     What is expected of a customer begins with their own first purchase.
 
     Raises:
-        ModelRefused: as :func:`summarise`, or there is less than a step.
+        Refused: as :func:`summarise`, or there is less than a step.
     """
     who, when = np.asarray(customer), np.asarray(day)
     paid = np.zeros(len(who)) if amount is None else np.asarray(amount, dtype=np.float64)

@@ -5,15 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shoal.errors import ShoalError
+from shoal.errors import Refused
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-
-class ModelRefused(ShoalError):
-    """The data don't suffice for a model, or aren't what the model takes; nothing was computed."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +23,15 @@ class Needs:
         """Refuse too small a base.
 
         Raises:
-            ModelRefused: fewer customers, or fewer who bought again, than needed.
+            Refused: fewer customers, or fewer who bought again, than needed.
         """
         if customers < self.customers:
-            raise ModelRefused(
+            raise Refused(
                 f"A purchase model needs at least {self.customers} customers; there are {customers}.",
                 fix="Wait for more customers, or fit over a wider base.",
             )
         if repeaters < self.repeaters:
-            raise ModelRefused(
+            raise Refused(
                 f"A purchase model needs at least {self.repeaters} customers who bought again; there are {repeaters}.",
                 fix="Take a longer history: repeat purchases are all that the model learns from.",
             )
@@ -48,17 +44,17 @@ def refuse_unless(fine: bool | np.bool_, problem: str, fix: str) -> None:
     """Raise a refusal unless all is well.
 
     Raises:
-        ModelRefused: ``fine`` is false.
+        Refused: ``fine`` is false.
     """
     if not fine:
-        raise ModelRefused(problem, fix=fix)
+        raise Refused(problem, fix=fix)
 
 
 def refuse_constant(values: NDArray[np.float64], what: str) -> None:
     """Refuse a column in which everybody has the same.
 
     Raises:
-        ModelRefused: all values are equal.
+        Refused: all values are equal.
     """
     refuse_unless(
         values.size > 0 and values.min() < values.max(),

@@ -59,7 +59,7 @@ class RepeatModel(ABC):
         """Fit by maximum likelihood; ``start`` is where to begin, if something near is known.
 
         Raises:
-            ModelRefused: too few customers or repeat buyers, or no differences between customers.
+            Refused: too few customers or repeat buyers, or no differences between customers.
         """
 
     @classmethod
@@ -145,7 +145,7 @@ class RepeatModel(ABC):
         """The date of the next order, with an interval.
 
         Raises:
-            ModelRefused: the horizon isn't above 0, or the level isn't between 0 and 1.
+            Refused: the horizon isn't above 0, or the level isn't between 0 and 1.
         """
         refuse_unless(0 < level < 1, f"A level of {level} isn't between 0 and 1.", "Write 0.8 for 80 %.")
         refuse_unless(_horizon(horizon) > 0, "A next order needs a time to come in.", "Take a horizon above 0.")
@@ -167,7 +167,7 @@ class RepeatModel(ABC):
             horizon: how far to look; None is for ever.
 
         Raises:
-            ModelRefused: the rate is below 0, or 0 without a horizon.
+            Refused: the rate is below 0, or 0 without a horizon.
         """
         refuse_unless(np.isfinite(rate) and rate >= 0, f"A discount of {rate} can't be.", "Take a rate of 0 or more.")
         if horizon is None:
@@ -216,7 +216,7 @@ def ready(purchases: Purchases, needs: Needs) -> Collapsed:
     """The rows to fit on.
 
     Raises:
-        ModelRefused: too few customers or repeat buyers, or no differences between customers.
+        Refused: too few customers or repeat buyers, or no differences between customers.
     """
     needs.check(len(purchases), int((purchases.frequency > 0).sum()))
     refuse_unless(bool((purchases.age > 0).any()), "No customer is older than a day.", "Take a later end.")

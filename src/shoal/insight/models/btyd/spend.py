@@ -41,7 +41,7 @@ class GammaGamma:
         """Fit by maximum likelihood on the customers with repeat purchases above 0.
 
         Raises:
-            ModelRefused: no amounts, too few customers who bought again, all spend the same, or a spend so uneven that it
+            Refused: no amounts, too few customers who bought again, all spend the same, or a spend so uneven that it
                 has no mean.
         """
         orders, spend = _spending(purchases)
@@ -92,7 +92,7 @@ class GammaGamma:
         """Expected spend per purchase of a customer nothing is known about.
 
         Raises:
-            ModelRefused: q isn't above 1.
+            Refused: q isn't above 1.
         """
         refuse_unless(self.q > 1, "With q at 1 or below spend has no mean.", "Cap the largest amounts.")
         return self.p * self.gamma / (self.q - 1)

@@ -34,7 +34,7 @@ class Purchases:
         later: rows of the log that were left out because they come after the end.
 
     Raises:
-        ModelRefused: columns of unequal length, or a history that can't be.
+        Refused: columns of unequal length, or a history that can't be.
     """
 
     frequency: NDArray[np.float64]
@@ -142,7 +142,7 @@ def summarise(
         unit: the unit of the result.
 
     Raises:
-        ModelRefused: no purchases are left, days aren't whole numbers, or amounts are missing.
+        Refused: no purchases are left, days aren't whole numbers, or amounts are missing.
     """
     who, when = np.asarray(customer), np.asarray(day)
     fix = "Give each purchase a customer, a day as a whole number, and an amount."

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shoal.insight.models.btyd.refusals import ModelRefused, Needs, refuse_unless
+from shoal.errors import Refused
+from shoal.insight.models.btyd.refusals import Needs, refuse_unless
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +96,7 @@ def value(
         rate: continuous rate of discount in a unit of time: ln(1.15)/52 is 15 % a year in weeks.
 
     Raises:
-        ModelRefused: a margin, rate or horizon that can't be, or histories without spend.
+        Refused: a margin, rate or horizon that can't be, or histories without spend.
     """
     refuse_unless(np.isfinite(margin) and 0 < margin <= 1, f"A margin of {margin} can't be.", "Write 0.3 for 30 %.")
     ahead = orders.discounted(purchases, rate, horizon)
@@ -147,7 +148,7 @@ def bootstrap(
         level: of the intervals.
 
     Raises:
-        ModelRefused: fewer than 20 draws, a level that isn't between 0 and 1, a model without a fit that converged, or
+        Refused: fewer than 20 draws, a level that isn't between 0 and 1, a model without a fit that converged, or
             most draws couldn't be fitted.
     """
     refuse_unless(draws >= 20, f"{draws} draws are too few for an interval.", "Take 20 or more.")
@@ -190,7 +191,7 @@ def _refitted(
         counts = np.sort(purchases.spend_orders)
         drawn = replace(drawn, spend=spend.simulate(counts, two), spend_orders=counts)
         paid = type(spend).fitted(drawn, FREE, spend.values())
-    except ModelRefused:
+    except Refused:
         return None
     return (again, paid) if _sound(again) and _sound(paid) else None
 

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shoal.errors import Refused
 from shoal.insight.models.learning import calibration as calibrations
 from shoal.insight.models.learning.calibration import AsItIs
 from shoal.insight.models.learning.encoding import Encoder
 from shoal.insight.models.learning.learners import Logistic, Trees, learnt_from_json
-from shoal.insight.models.learning.table import ModelError, checked_outcome, fingerprint
+from shoal.insight.models.learning.table import checked_outcome, fingerprint
 from shoal.insight.models.learning.trials import Card, tried
 from shoal.stats.intervals import Interval, wilson
 
@@ -72,7 +73,7 @@ class Config:
         threads: processor threads of the trees; any number gives the same trees.
 
     Raises:
-        ModelError: for a learner that isn't known, or settings out of range.
+        Refused: for a learner that isn't known, or settings out of range.
     """
 
     learner: Learner = Learner.TREES
@@ -86,12 +87,12 @@ class Config:
 
     def __post_init__(self) -> None:
         if self.learner not in set(Learner):
-            raise ModelError(f"There is no learner {self.learner!r}.", fix=f"Use {' or '.join(Learner)}.")
+            raise Refused(f"There is no learner {self.learner!r}.", fix=f"Use {' or '.join(Learner)}.")
         object.__setattr__(self, "learner", Learner(self.learner))
         if self.trees < 1 or self.leaves < 2 or not 0 < self.rate <= 1 or self.threads < 0:
-            raise ModelError("Trees need one round or more, two leaves or more, and a rate above 0 and up to 1.")
+            raise Refused("Trees need one round or more, two leaves or more, and a rate above 0 and up to 1.")
         if self.least < LEAST_FOR_BASELINE:
-            raise ModelError(f"The fewest rows of an outcome can't lie below {LEAST_FOR_BASELINE}.")
+            raise Refused(f"The fewest rows of an outcome can't lie below {LEAST_FOR_BASELINE}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ class Classifier:
 
         Raises:
             UnknownName: for a column that it rests on and isn't there.
-            ModelError: for words where numbers were learnt, or the other way round.
+            Refused: for words where numbers were learnt, or the other way round.
         """
         return self.calibration.chances(self.learnt.log_odds(table))
 
@@ -191,7 +192,7 @@ class Classifier:
 
         Raises:
             UnknownName: for a column that it rests on and isn't there.
-            ModelError: for words where numbers were learnt, or the other way round.
+            Refused: for words where numbers were learnt, or the other way round.
         """
         effects, encoder = self.learnt.effects(table), self.learnt.encoder
         order = np.argsort(-np.abs(effects), axis=1, kind="stable")[:, :most]
@@ -222,7 +223,7 @@ class Classifier:
         """What ``to_bytes`` gave; the scores are the same to the last bit.
 
         Raises:
-            ModelError: for anything else, another version, or bytes that were damaged.
+            Refused: for anything else, another version, or bytes that were damaged.
         """
         body = _opened(saved)
         try:
@@ -235,7 +236,7 @@ class Classifier:
                 None if body["card"] is None else Card.from_json(body["card"]),
             )
         except (ValueError, TypeError, KeyError) as error:
-            raise ModelError("The saved classifier lacks something.", fix="Fit the model again.") from error
+            raise Refused("The saved classifier lacks something.", fix="Fit the model again.") from error
 
 
 @dataclass(frozen=True)
@@ -266,20 +267,20 @@ def fit(
         baselines: columns each of which alone is a baseline, as recency and frequency.
 
     Raises:
-        ModelError: for no rows, outcomes other than 0 and 1, folds of another length; and for too little data where
+        Refused: for no rows, outcomes other than 0 and 1, folds of another length; and for too little data where
             the config allows no fallback.
         UnknownName: for a baseline that isn't a column.
     """
     how = config or Config()
     y = checked_outcome(outcome, len(table))
     if not y.size or len(folds) != y.size:
-        raise ModelError(f"A classifier needs rows, and a fold for each: {y.size} rows, {len(folds)} folds were given.")
+        raise Refused(f"A classifier needs rows, and a fold for each: {y.size} rows, {len(folds)} folds were given.")
     plain = _baselines(table, y, folds, baselines)
     lack = _lack(y, folds, how.least) or _bare(table)
     if lack is None:
         return _learnt(table, y, folds, how, plain)
     if not how.fallback:
-        raise ModelError(lack, fix="Take a longer window or a longer horizon, or allow a fallback.")
+        raise Refused(lack, fix="Take a longer window or a longer horizon, or allow a fallback.")
     return _fallback(table, y, folds, lack, plain)
 
 
@@ -376,9 +377,9 @@ def _opened(saved: bytes) -> dict[str, Any]:
         text = outer["body"]
         whole = known and _check(text) == outer["check"]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ModelError("These bytes are no saved classifier.", fix=fix) from error
+        raise Refused("These bytes are no saved classifier.", fix=fix) from error
     if not whole:
         problem = "The saved classifier is damaged." if known else "The classifier was saved by another version."
-        raise ModelError(problem, fix=fix)
+        raise Refused(problem, fix=fix)
     body: dict[str, Any] = json.loads(text)
     return body

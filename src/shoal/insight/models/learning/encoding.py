@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shoal.insight.models.learning.table import ModelError, Numbers, Words, mixed
+from shoal.errors import Refused
+from shoal.insight.models.learning.table import Numbers, Words, mixed
 
 if TYPE_CHECKING:
     from shoal.insight.models.learning.table import Column, Floats, Table, Whole
@@ -67,7 +68,7 @@ class Encoder:
 
         Raises:
             UnknownName: for a column that isn't there.
-            ModelError: for words where numbers were learnt, or the other way round.
+            Refused: for words where numbers were learnt, or the other way round.
         """
         columns = [_codes(plan, _fitting(plan, table)) for plan in self.plans]
         return np.column_stack(columns) if columns else np.empty((len(table), 0))
@@ -82,7 +83,7 @@ class Encoder:
 
         Raises:
             UnknownName: for a column that isn't there.
-            ModelError: for words where numbers were learnt, or the other way round.
+            Refused: for words where numbers were learnt, or the other way round.
         """
         parts, owners = [], []
         for i, plan in enumerate(self.plans):
@@ -152,7 +153,7 @@ def _fitting(plan: Plan, table: Table) -> Column:
     column = table.column(plan.name)
     if isinstance(column, Words) != (plan.levels is not None):
         kind = "numbers" if plan.levels is None else "words"
-        raise ModelError(f"The model learnt {kind} in the column {plan.name!r}, and that isn't what it has now.")
+        raise Refused(f"The model learnt {kind} in the column {plan.name!r}, and that isn't what it has now.")
     return column
 
 

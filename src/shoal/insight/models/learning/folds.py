@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shoal.insight.models.learning.table import ModelError, checked_outcome, ranks_of_keys
+from shoal.errors import Refused
+from shoal.insight.models.learning.table import checked_outcome, ranks_of_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,11 +40,11 @@ class Folds:
         from the future.
 
         Raises:
-            ModelError: for fewer than two folds, or fewer rows of an outcome than folds.
+            Refused: for fewer than two folds, or fewer rows of an outcome than folds.
         """
         y = checked_outcome(outcome, len(table))
         if k < 2 or min(y.sum(), (1 - y).sum()) < k:
-            raise ModelError(f"{k} folds need two of them or more, and {k} rows of each outcome.")
+            raise Refused(f"{k} folds need two of them or more, and {k} rows of each outcome.")
         rank, number = ranks_of_keys(table.keys, seed), np.zeros(len(table), dtype=np.int64)
         for value in (0.0, 1.0):
             rows = np.flatnonzero(y == value)
@@ -55,11 +56,11 @@ class Folds:
         """Folds in which all rows of an owner (a customer at several cuts, a household) lie together.
 
         Raises:
-            ModelError: for fewer than two folds, or fewer owners than folds.
+            Refused: for fewer than two folds, or fewer owners than folds.
         """
         names, at = np.unique(np.array(owners, dtype=str), return_inverse=True)
         if k < 2 or names.size < k:
-            raise ModelError(f"{k} folds need two of them or more, and {k} owners.")
+            raise Refused(f"{k} folds need two of them or more, and {k} owners.")
         return cls(ranks_of_keys([str(n) for n in names], seed)[at] % k)
 
     @classmethod
@@ -74,13 +75,13 @@ class Folds:
             horizon: how long after its cut a row's outcome is known: ``timedelta64``, or a number of that unit.
 
         Raises:
-            ModelError: where no cut has a horizon's worth of history before it, or for a negative horizon.
+            Refused: where no cut has a horizon's worth of history before it, or for a negative horizon.
         """
         at = np.asarray(cuts)
         names, number = np.unique(at, return_inverse=True)
         ends = at + horizon
         if not names.size or (ends < at).any() or ends.min() > names[-1]:
-            raise ModelError(
+            raise Refused(
                 "No cut has rows before it whose outcome was known by then.",
                 fix="Give more cuts, a shorter horizon, or stratified folds.",
             )

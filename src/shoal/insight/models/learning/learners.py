@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from shoal.errors import Refused
 from shoal.insight.models.learning.encoding import Encoder, canonical_order
-from shoal.insight.models.learning.table import ModelError
 
 if TYPE_CHECKING:
     from shoal.insight.models.learning.table import Floats, Table
@@ -62,11 +62,11 @@ class Trees:
         """Learn from the columns that the encoder keeps; the same rows in another order give the same trees.
 
         Raises:
-            ModelError: where LightGBM isn't installed, or the encoder keeps no column.
+            Refused: where LightGBM isn't installed, or the encoder keeps no column.
         """
         lightgbm = _lightgbm()
         if not encoder.plans:
-            raise ModelError("No column is left to learn from.", fix=encoder.reasons())
+            raise Refused("No column is left to learn from.", fix=encoder.reasons())
         codes = encoder.codes(table)
         order = canonical_order(codes, outcome)
         settings = {
@@ -124,10 +124,10 @@ class Logistic:
         """The penalised maximum of the likelihood, by Newton's steps; half a case is added to a constant outcome.
 
         Raises:
-            ModelError: for no rows.
+            Refused: for no rows.
         """
         if not len(table):
-            raise ModelError("There are no rows to learn from.")
+            raise Refused("There are no rows to learn from.")
         encoder = Encoder.of(table)
         terms, _ = encoder.terms(table)
         order = canonical_order(encoder.codes(table), outcome)
@@ -170,14 +170,14 @@ def learnt_from_json(saved: dict[str, Any]) -> Trees | Logistic:
     """What ``as_json`` gave.
 
     Raises:
-        ModelError: for a learner that isn't known.
+        Refused: for a learner that isn't known.
     """
     encoder = Encoder.from_json(saved["encoder"])
     if saved["learner"] == "trees":
         return Trees(encoder, str(saved["text"]))
     if saved["learner"] == "logistic":
         return Logistic(encoder, float(saved["intercept"]), tuple(saved["weights"]), tuple(saved["means"]))
-    raise ModelError(f"There is no learner {saved['learner']!r}.")
+    raise Refused(f"There is no learner {saved['learner']!r}.")
 
 
 def chances(log_odds: Floats) -> Floats:
@@ -225,7 +225,5 @@ def _lightgbm() -> Any:
     try:
         import lightgbm
     except ImportError as error:
-        raise ModelError(
-            "Boosted trees need LightGBM.", fix="Install the extra: pip install 'shoal[models]'."
-        ) from error
+        raise Refused("Boosted trees need LightGBM.", fix="Install the extra: pip install 'shoal[models]'.") from error
     return lightgbm

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shoal.insight.models.learning.table import ModelError
+from shoal.errors import Refused
 from shoal.stats.intervals import CONFIDENCE, Interval, wilson, z_value
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ class Survival:
         """The share still here after ``time``; before anyone has left, 1 with Wilson's lower end of those at risk.
 
         Raises:
-            ModelError: for a time before the start, or beyond the longest that anyone was followed.
+            Refused: for a time before the start, or beyond the longest that anyone was followed.
         """
         if not 0 <= time <= self.followed:
-            raise ModelError(
+            raise Refused(
                 f"Nobody was followed for {time:g}; the longest is {self.followed:g}.",
                 fix="A constant rate of leaving must not be drawn on from here: those who stay longest leave least.",
             )
@@ -74,13 +74,13 @@ def kaplan_meier(time: ArrayLike, left: ArrayLike, confidence: float = CONFIDENC
         confidence: of the intervals, at each time for itself.
 
     Raises:
-        ModelError: for no customers, negative or unknown times, or anything but 0 and 1 in ``left``.
+        Refused: for no customers, negative or unknown times, or anything but 0 and 1 in ``left``.
     """
     t, d = np.asarray(time, dtype=np.float64), np.asarray(left, dtype=np.float64)
     if t.ndim != 1 or t.shape != d.shape or not t.size or not np.isfinite(t).all() or t.min() < 0:
-        raise ModelError("A survival curve needs a time of at least 0 for each customer, and one customer or more.")
+        raise Refused("A survival curve needs a time of at least 0 for each customer, and one customer or more.")
     if not np.isin(d, (0.0, 1.0)).all():
-        raise ModelError("Whether a customer left must be 0 or 1.")
+        raise Refused("Whether a customer left must be 0 or 1.")
     times, at = np.unique(t, return_inverse=True)
     gone, all_ = np.bincount(at, weights=d), np.bincount(at)
     at_risk = t.size - np.concatenate([[0], np.cumsum(all_)[:-1]])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shoal.errors import ShoalError, UnknownName
+from shoal.errors import Refused, UnknownName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
     Hashes = NDArray[np.uint64]
 
 NO_WORD = -1
-
-
-class ModelError(ShoalError):
-    """A model that can't be fitted, compared, used or read; the message says why and what would do."""
-
-    exit_code = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,11 +39,11 @@ class Numbers:
         """From any numbers.
 
         Raises:
-            ModelError: for infinite values, or not one dimension.
+            Refused: for infinite values, or not one dimension.
         """
         found = np.array(values, dtype=np.float64)
         if found.ndim != 1 or np.isinf(found).any():
-            raise ModelError(
+            raise Refused(
                 f"The column {name!r} has infinite values or more than one dimension.",
                 fix="Give one finite number a row, or NaN where it isn't known.",
             )
@@ -131,20 +125,20 @@ class Table:
         """Check and put together.
 
         Raises:
-            ModelError: for a key that occurs twice, columns of unequal length or of the same name.
+            Refused: for a key that occurs twice, columns of unequal length or of the same name.
         """
         rows, ordered = tuple(keys), tuple(sorted(columns, key=lambda c: c.name))
         if len(set(rows)) != len(rows):
-            raise ModelError(
+            raise Refused(
                 f"{len(rows) - len(set(rows)):,} rows have a key that another row has too.",
                 fix="Give each customer (at each cut) once; rows must not be repeated to balance the outcomes.",
             )
         names = [c.name for c in ordered]
         if len(set(names)) != len(names):
-            raise ModelError("Two columns have the same name.", fix="Name each column once.")
+            raise Refused("Two columns have the same name.", fix="Name each column once.")
         for column in ordered:
             if len(column) != len(rows):
-                raise ModelError(f"The column {column.name!r} has {len(column)} rows, the keys are {len(rows)}.")
+                raise Refused(f"The column {column.name!r} has {len(column)} rows, the keys are {len(rows)}.")
         return cls(rows, ordered)
 
     def __len__(self) -> int:
@@ -202,13 +196,11 @@ def checked_outcome(outcome: ArrayLike, rows: int) -> Floats:
     """The outcome as zeros and ones.
 
     Raises:
-        ModelError: for another length, or anything but 0 and 1.
+        Refused: for another length, or anything but 0 and 1.
     """
     found = np.array(outcome, dtype=np.float64)
     if found.shape != (rows,) or not np.isin(found, (0.0, 1.0)).all():
-        raise ModelError(
-            "The outcome must be 0 or 1 for each row.", fix="Leave out rows whose outcome isn't known yet."
-        )
+        raise Refused("The outcome must be 0 or 1 for each row.", fix="Leave out rows whose outcome isn't known yet.")
     return found
 
 

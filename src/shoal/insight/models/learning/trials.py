@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shoal.errors import Refused
 from shoal.insight.models.learning.calibration import AsItIs, chosen
-from shoal.insight.models.learning.table import ModelError, checked_outcome
+from shoal.insight.models.learning.table import checked_outcome
 from shoal.stats import scoring
 from shoal.stats.intervals import CONFIDENCE, Interval
 
@@ -87,11 +88,11 @@ class Trial:
         """The figures.
 
         Raises:
-            ModelError: where the tested rows have one outcome only, or are too few.
+            Refused: where the tested rows have one outcome only, or are too few.
         """
         y, p = self.outcome, self.chance
         if not 0 < y.sum() < y.size or y.size < scoring.LEAST_IN_BIN:
-            raise ModelError(f"{y.size} tested rows with {int(y.sum())} positives can't be judged.")
+            raise Refused(f"{y.size} tested rows with {int(y.sum())} positives can't be judged.")
         ece = scoring.calibration_error(y, p)
         return Card(
             rows=int(y.size),
@@ -119,11 +120,11 @@ def tried(
     """Learn on each fold's learning rows and tell the chances of its tested rows; then see whether calibration helps.
 
     Raises:
-        ModelError: for folds of another length, and what ``learn`` raises.
+        Refused: for folds of another length, and what ``learn`` raises.
     """
     y = checked_outcome(outcome, len(table))
     if len(folds) != len(table):
-        raise ModelError(f"The folds are of {len(folds)} rows, the table has {len(table)}.")
+        raise Refused(f"The folds are of {len(folds)} rows, the table has {len(table)}.")
     log_odds, tested = np.zeros(len(table)), np.zeros(len(table), dtype=bool)
     for seen, unseen in folds.splits():
         log_odds[unseen] = learn(table.take(seen), y[seen]).log_odds(table.take(unseen))
@@ -174,17 +175,17 @@ def compare(champion: Trial, challenger: Trial, confidence: float = CONFIDENCE) 
     """Compare two trials of the same rows in the same folds.
 
     Raises:
-        ModelError: for other rows, outcomes or folds, or where the rows have one outcome only.
+        Refused: for other rows, outcomes or folds, or where the rows have one outcome only.
     """
     same = champion.folds == challenger.folds and champion.keys == challenger.keys
     if not same or not np.array_equal(champion.outcome, challenger.outcome):
-        raise ModelError(
+        raise Refused(
             f"{champion.name!r} and {challenger.name!r} weren't tested on the same rows, outcomes and folds.",
             fix="Try both with one table and the same folds.",
         )
     y, a, b = champion.outcome, challenger.chance, champion.chance
     if not 0 < y.sum() < y.size:
-        raise ModelError("The tested rows have one outcome only.")
+        raise Refused("The tested rows have one outcome only.")
     auc = scoring.auc_difference(y, a, b, confidence)
     brier = scoring.paired_difference((y - a) ** 2, (y - b) ** 2, confidence)
     loss = scoring.paired_difference(scoring.log_losses(y, a), scoring.log_losses(y, b), confidence)

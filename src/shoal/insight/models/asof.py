@@ -1,0 +1,250 @@
+"""The store as it was at an instant: the only door through which models read it.
+
+What lies after the instant can't be asked for, and one may only go back from it (``before``). So a model that learns what
+came after a cut is given the store as of a later instant, and reads its features through a door that leads back to the
+cut: no feature can come from the time that it is to foretell.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from shoal.customers.identity import merged, standing_for
+from shoal.customers.profiles import current_values
+from shoal.errors import Refused, UnknownName
+from shoal.insight.purchases import open_purchases
+from shoal.insight.sales import open_sales
+from shoal.lang.schema import Kind
+from shoal.sql.engine import SqlEngine
+from shoal.sql.layout import zone_of
+from shoal.sql.registry import CUSTOMER, Registry
+from shoal.sql.subjects import existing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    import numpy.typing as npt
+    import pyarrow as pa
+
+    from shoal.insight.models.btyd import Purchases
+    from shoal.insight.purchases import Purchases as Lines
+    from shoal.insight.sales import Sales
+    from shoal.lang.calendar import Zone
+    from shoal.lang.nodes import Definition
+    from shoal.lang.schema import Schema
+    from shoal.shapes import RevenueRule
+    from shoal.sql.registry import EventType, Trait
+    from shoal.sql.store import Store
+
+    Keys = npt.NDArray[np.int32]
+    Mask = npt.NDArray[np.bool_]
+
+MICRO = 1_000_000
+
+
+class AsOf:
+    """The store as of an instant. Use it as a context manager, or ``close`` it: it lays out temporary tables.
+
+    Args:
+        store: the workspace's store.
+        rule: what counts as revenue and as an order.
+        schema: what definitions may name.
+        at: the instant; rows with a later ts don't exist for who reads here.
+    """
+
+    def __init__(self, store: Store, rule: RevenueRule, schema: Schema, at: int) -> None:
+        self._store, self.rule, self.schema, self.at = store, rule, schema, at
+        self._opened: list[Any] = []
+
+    def __repr__(self) -> str:
+        return f"AsOf({self.at})"
+
+    def before(self, at: int) -> AsOf:
+        """The same store as of an earlier instant, or of the same one; close it too.
+
+        Raises:
+            Refused: if the instant is a later one. Nothing leads on from an instant.
+        """
+        if at > self.at:
+            raise Refused(
+                "What came after an instant can't be read as of it: a feature would know what it is to foretell.",
+                fix="Begin from the later instant, and go back from there.",
+            )
+        return AsOf(self._store, self.rule, self.schema, at)
+
+    def close(self) -> None:
+        """Drop what was laid out."""
+        for one in self._opened:
+            one.close()
+        self._opened.clear()
+        for name in ("sales", "lines"):
+            self.__dict__.pop(name, None)
+
+    def __enter__(self) -> AsOf:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    # ------------------------------------------------------------ who and when
+
+    @cached_property
+    def zone(self) -> Zone:
+        """The workspace's time zone."""
+        return zone_of(self._store)
+
+    @property
+    def today(self) -> int:
+        """The local date of the instant, in days since 1970."""
+        return int(self.zone.day(self.at))
+
+    @property
+    def closed_day(self) -> int:
+        """The last local date that is over, in days since 1970."""
+        return int(self.zone.day(self.at - 1)) - (self.zone.starts(int(self.zone.day(self.at))) != self.at)
+
+    @cached_property
+    def customers(self) -> Keys:
+        """The keys of the customers who existed, ascending; merged ones as one."""
+        source = existing(self.registry, standing_for(self._store), None)
+        table = self.arrow(f"SELECT k FROM ({source}) e WHERE first_ts <= {self.at:d} ORDER BY k")
+        return np.asarray(table["k"].to_numpy(), dtype=np.int32)
+
+    def rows(self, owners: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], Mask]:
+        """The place of each owner in ``customers``, and whether they are there."""
+        if not self.customers.size:
+            return np.zeros(len(owners), dtype=np.int64), np.zeros(len(owners), dtype=bool)
+        place = np.minimum(np.searchsorted(self.customers, owners), len(self.customers) - 1)
+        return place, self.customers[place] == owners
+
+    def aligned(self, owners: npt.NDArray[Any], values: npt.NDArray[Any], missing: Any = np.nan) -> npt.NDArray[Any]:
+        """One value for each of ``customers``, from a value an owner; ``missing`` where there is none."""
+        place, known = self.rows(owners)
+        found = np.full(len(self.customers), missing, dtype=np.result_type(values.dtype, type(missing)))
+        found[place[known]] = values[known]
+        return found
+
+    # ------------------------------------------------------------ reading
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Which events, properties and traits there are, with their physical columns."""
+        return Registry.load(self._store)
+
+    def event(self, name: str) -> str:
+        """A query of an event's rows in force up to the instant: customer, ts, offset_s, and its properties' columns.
+
+        Raises:
+            UnknownName: there is no such event.
+        """
+        known = self.registry.events.get(name)
+        if known is None:
+            raise UnknownName("event", name, self.registry.events)
+        columns = ", ".join(["customer", "ts", "offset_s", *(p.col for p in known.properties.values())])
+        return merged(self._store, f"SELECT {columns} FROM {known.table} WHERE retired IS NULL AND ts <= {self.at:d}")
+
+    def trait(self, trait: Trait) -> str:
+        """A query of (owner, value, since) of a customers' trait: the values in force at the instant, stored form."""
+        return current_values(self._store, trait, self.at)
+
+    @property
+    def events(self) -> Mapping[str, EventType]:
+        """Event types by name."""
+        return self.registry.events
+
+    @property
+    def traits(self) -> list[Trait]:
+        """The customers' own traits: no scores, and none without a type."""
+        found = self.registry.traits.values()
+        return [t for t in found if t.scope == CUSTOMER and not t.score and not t.unset]
+
+    def arrow(self, sql: str) -> pa.Table:
+        """Run a query that is made of ``event``, ``trait``, ``sales`` and ``lines``, and of no table by name."""
+        return self._store.arrow(sql)
+
+    @cached_property
+    def sales(self) -> Sales:
+        """The lines of orders and money up to the instant; see ``insight.sales``."""
+        found = open_sales(self._store, self.rule, self.at)
+        self._opened.append(found)
+        return found
+
+    @cached_property
+    def lines(self) -> Lines | None:
+        """What was bought up to the instant, with category and brand; None where no order says that."""
+        found = open_purchases(self._store, self.rule, self.at)
+        if found is not None:
+            self._opened.append(found)
+        return found
+
+    def holds(self, definitions: Mapping[str, Definition]) -> dict[str, Mask]:
+        """Who is in which segment at the instant: for each definition one yes/no for each of ``customers``."""
+        found = SqlEngine(self._store, self.schema).evaluate(definitions, self.at, drafts=True)
+        try:
+            columns = ", ".join(f'"{column}"' for column in found.columns.values())
+            table = self.arrow(f"SELECT customer, {columns} FROM {found.table} ORDER BY customer")
+        finally:
+            found.close()
+        owners = np.asarray(table["customer"].to_numpy(), dtype=np.int32)
+        masks = (
+            np.asarray(table[column].to_numpy(zero_copy_only=False), dtype=bool) for column in found.columns.values()
+        )
+        return {slug: self.aligned(owners, mask, False) for slug, mask in zip(found.columns, masks, strict=True)}
+
+    # ------------------------------------------------------------ purchases
+
+    @cached_property
+    def first_order(self) -> int | None:
+        """The instant of the first order, None before it."""
+        ((first,),) = self._store.rows(f"SELECT min(ts) FROM {self.sales.table} WHERE is_order")
+        return None if first is None else int(first)
+
+    def days_with_orders(self, *, margin: bool = False) -> tuple[Keys, npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Who bought on which local day for how much: one row a customer and day with an order.
+
+        Args:
+            margin: revenue less cost, of the lines whose cost is known.
+
+        Returns:
+            customers (keys), days (since 1970) and amounts (in the currency), ordered by customer and day. Refunds
+            of a day are in its amount.
+        """
+        money = "sum(revenue - cost)" if margin else "sum(revenue)"
+        table = self.arrow(
+            f"SELECT customer, day, CAST(coalesce({money}, 0) AS DOUBLE) / {MICRO} AS amount FROM {self.sales.table} "
+            "GROUP BY customer, day HAVING bool_or(is_order) ORDER BY customer, day"
+        )
+        return (
+            np.asarray(table["customer"].to_numpy(), dtype=np.int32),
+            np.asarray(table["day"].to_numpy(), dtype=np.int64),
+            np.asarray(table["amount"].to_numpy(), dtype=np.float64),
+        )
+
+    def purchases(self, *, margin: bool = False) -> Purchases:
+        """The purchase history of each buyer in weeks, up to the close of today.
+
+        Raises:
+            ModelRefused: there is no order yet.
+        """
+        from shoal.insight.models.btyd import summarise
+
+        who, day, amount = self.days_with_orders(margin=margin)
+        # A day whose refunds exceed its orders is a purchase without spend, not a refund.
+        return summarise(who, day, np.maximum(amount, 0.0), end=self.today, unit="weeks")
+
+
+def number(values: str) -> str:
+    """The SQL of a stored number as a plain one.
+
+    >>> number("p3")
+    'CAST(p3 AS DOUBLE) / 1000000'
+    """
+    return f"CAST({values} AS DOUBLE) / {MICRO}"
+
+
+NUMERIC = {Kind.NUMBER, Kind.DATE, Kind.INSTANT}
+"""Kinds whose stored form is a whole number."""

@@ -1,0 +1,55 @@
+"""The kinds of models there are, each imported when it is asked for: their libraries take seconds to import."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from shoal.errors import UnknownName
+
+if TYPE_CHECKING:
+    from shoal.insight.models.model import Model
+
+
+class Known(NamedTuple):
+    """A kind of model.
+
+    Args:
+        where: module and class.
+        title: what it foretells, for lists.
+        horizon: days that it looks ahead unless the workspace says otherwise.
+        usual: whether a workspace has one of it without asking.
+    """
+
+    where: str
+    title: str
+    horizon: int
+    usual: bool = True
+
+
+KINDS: dict[str, Known] = {
+    "value": Known("value:CustomerValue", "value, orders and spend to come, and the next order", 365),
+    "churn": Known("churn:Churn", "who will buy nothing more", 90),
+    "category": Known("category:Category", "who will buy of a category", 90),
+    "response": Known("response:Response", "who answers a message", 30),
+    "reach": Known("reach:Reach", "the best channel, hour and weekday to reach a customer", 90),
+    "price": Known("price:Price", "who waits for a discount", 90),
+    "replenish": Known("replenish:Replenish", "which product is used up, and when", 90),
+    "taste": Known("taste:Taste", "what customers lean to", 90),
+    "needs": Known("needs:Needs", "the needs behind what customers buy", 90),
+    "outcome": Known("outcome:Outcome", "an outcome that is asked for in the segment language", 90, usual=False),
+}
+"""By the name that ``kind:`` takes. A usual kind is also the name of the model that a workspace has of it."""
+
+
+def kind(name: str) -> type[Model]:
+    """The class of a kind.
+
+    Raises:
+        UnknownName: there is none of this name.
+    """
+    if name not in KINDS:
+        raise UnknownName("kind of model", name, KINDS)
+    module, _, made = KINDS[name].where.partition(":")
+    found: type[Model] = getattr(importlib.import_module(f"shoal.insight.models.{module}"), made)
+    return found

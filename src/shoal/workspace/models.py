@@ -1,0 +1,283 @@
+"""The models of a workspace: fitting, scoring, reasons, backtests and versions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from shoal import clock
+from shoal.customers.identity import key_of
+from shoal.errors import Refused, UnknownName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from shoal.insight.models.asof import AsOf
+    from shoal.insight.models.model import Backtest, Model, Settings
+    from shoal.insight.models.versions import Version
+    from shoal.workspace.moments import When
+    from shoal.workspace.opening import Workspace
+
+    Step = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """What a run of models did.
+
+    Args:
+        at: the instant that the scores hold from.
+        versions: by model, the version that scored.
+        fitted: the models that were fitted anew in this run.
+        changed: by trait, how many customers got another value.
+        skipped: by trait, why it wasn't written.
+        refused: by model, why it can't be had from this data.
+        entered: memberships that began with the scores.
+        left: memberships that ended with them.
+    """
+
+    at: int
+    versions: Mapping[str, Version] = field(default_factory=dict)
+    fitted: tuple[str, ...] = ()
+    changed: Mapping[str, int] = field(default_factory=dict)
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+    entered: int = 0
+    left: int = 0
+
+    def document(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "as_of": clock.iso(self.at),
+            "models": {name: version.document() for name, version in self.versions.items()},
+            "fitted": list(self.fitted),
+            "changed": dict(self.changed),
+            "skipped": dict(self.skipped),
+            "refused": dict(self.refused),
+            "memberships": {"entered": self.entered, "left": self.left},
+        }
+
+
+class Models:
+    """The models of an open workspace, by the names in ``shoal.yaml``; the usual ones are there without asking."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._ws = workspace
+
+    def __repr__(self) -> str:
+        return f"Models({', '.join(self.names())})"
+
+    def names(self) -> list[str]:
+        """The models' names."""
+        return list(self._ws.config.models)
+
+    def settings(self, name: str) -> Settings:
+        """What a model is fitted with.
+
+        Raises:
+            UnknownName: there is no such model.
+        """
+        if name not in self._ws.config.models:
+            raise UnknownName("model", name, self._ws.config.models)
+        return self._ws.config.models[name]
+
+    # ------------------------------------------------------------ fitting and scoring
+
+    def predict(
+        self, names: Iterable[str] | None = None, *, refit: bool = False, progress: Step | None = None
+    ) -> Predicted:
+        """Score all customers now, and publish who enters and leaves by that.
+
+        A model that was never fitted, or whose settings changed, is fitted first. Fitting holds up nothing; what is
+        written at the end is one transaction.
+
+        Args:
+            names: the models; all by default.
+            refit: fit all of them anew. The new fit scores if it foretells the last horizon at least as well as the
+                one in force would; else it is kept as a challenger.
+            progress: is called with (what, done, total).
+
+        Raises:
+            UnknownName: there is no such model.
+            Refused: every model that was asked for is refused.
+        """
+        chosen = [self.settings(name) for name in (names or self.names())]
+        at = self._ws.now()
+        step = progress or _silent
+        ready: dict[str, Model] = {}
+        fresh: list[str] = []
+        refused: dict[str, str] = {}
+        with self.as_of(at) as known:
+            columns = {}
+            for done, settings in enumerate(chosen):
+                step(f"model {settings.name}", done, len(chosen))
+                try:
+                    model, new = self._ready(known, settings, refit)
+                    columns[settings.name] = model.scores(known)
+                except Refused as refusal:
+                    refused[settings.name] = str(refusal)
+                    continue
+                ready[settings.name] = model
+                if new:
+                    fresh.append(settings.name)
+        if not ready:
+            raise Refused(" ".join(refused.values()), fix="See docs/predictions.md for what each model needs.")
+        step("writing scores", len(chosen), len(chosen))
+        return self._write(at, ready, fresh, columns, refused)
+
+    def _write(
+        self,
+        at: int,
+        ready: Mapping[str, Model],
+        fresh: list[str],
+        columns: Mapping[str, Any],
+        refused: Mapping[str, str],
+    ) -> Predicted:
+        from shoal.insight.models import versions
+        from shoal.insight.models.writing import write
+
+        ws = self._ws
+        scoring: dict[str, Version] = {}
+        changed: dict[str, int] = {}
+        skipped: dict[str, str] = {}
+        with ws.changing(), ws.store.transaction():
+            for name, model in ready.items():
+                if name in fresh:
+                    scoring[name] = versions.keep(ws.store, model, at, in_force=True)
+                else:
+                    scoring[name] = versions.version(ws.store, name)
+                note = {"model": name, "version": scoring[name].number}
+                written, left_out = write(ws.store, f"model {name}", columns[name], at, at, note)
+                changed |= written
+                skipped |= left_out
+            ws.refresh()
+            published = ws.segments.publish(because="scored")
+        ws.refresh()
+        moved = published.changes.values()
+        return Predicted(
+            at,
+            scoring,
+            tuple(fresh),
+            changed,
+            skipped,
+            refused,
+            sum(e for e, _ in moved),
+            sum(gone for _, gone in moved),
+        )
+
+    def _ready(self, known: AsOf, settings: Settings, refit: bool) -> tuple[Model, bool]:
+        """The model that is to score, and whether it is a new fit that goes in force."""
+        from shoal.insight.models import versions
+
+        held = [v for v in versions.versions(self._ws.store, settings.name) if v.in_force]
+        if held and held[0].settings == settings and not refit:
+            return restored(held[0]), False
+        fresh = self._fitted(known, settings)
+        if not held or held[0].settings != settings or self._at_least_as_good(known, held[0]):
+            return fresh, True
+        versions.keep(self._ws.store, fresh, known.at, in_force=False)
+        return restored(held[0]), False
+
+    def _fitted(self, known: AsOf, settings: Settings) -> Model:
+        """A fit, with how well such a fit would have done a horizon ago as its evidence."""
+        from shoal.insight.models.kinds import kind
+
+        made = kind(settings.kind)
+        model = made.fitted(known, settings)
+        try:
+            tried = made.backtest(known, settings, periods=1)
+        except Refused as refusal:
+            note = f"It couldn't be tried on earlier data, so that nothing says how well it does. {refusal.problem}"
+            model.evidence = replace(model.evidence, notes=(*model.evidence.notes, note))
+            return model
+        measures = (*model.evidence.measures, *tried.periods[-1].measures)
+        model.evidence = replace(model.evidence, measures=measures)
+        return model
+
+    def _at_least_as_good(self, known: AsOf, held: Version) -> bool:
+        """Whether a new fit would have foretold the last horizon at least as well as the version in force did."""
+        from shoal.insight.models.kinds import kind
+
+        made = kind(held.settings.kind)
+        cut = known.at - made.horizon_of(held.settings) * clock.DAY
+        with known.before(cut) as before:
+            if held.evidence.until > cut:
+                # It has seen what it would be judged by: nothing can be said yet, and the data are newer.
+                return True
+            try:
+                rival = made.fitted(before, held.settings).judged(before, known)
+                mine = restored(held).judged(before, known)
+            except Refused:
+                return False
+        new, old = (next((m.value for m in j.measures if m.what == made.by), None) for j in (rival, mine))
+        if new is None or old is None:
+            return new is not None
+        return new >= old if made.higher else new <= old
+
+    # ------------------------------------------------------------ looking
+
+    def as_of(self, when: When = None) -> AsOf:
+        """The store as of an instant, as models read it; use it as a context manager."""
+        from shoal.insight.models.asof import AsOf
+
+        return AsOf(self._ws.store, self._ws.config.revenue, self._ws.schema, self._ws.instant(when))
+
+    def backtest(self, name: str, *, periods: int = 3, as_of: When = None) -> Backtest:
+        """How a model would have done at earlier dates, beside its baselines.
+
+        Raises:
+            UnknownName: there is no such model.
+            Refused: the history is too short.
+        """
+        from shoal.insight.models.kinds import kind
+
+        settings = self.settings(name)
+        with self.as_of(as_of) as known:
+            return kind(settings.kind).backtest(known, settings, periods)
+
+    def reasons(self, customer: str | int, name: str | None = None) -> dict[str, tuple[str, ...]]:
+        """What a customer's scores rest on, by model, in plain words.
+
+        Args:
+            customer: an id.
+            name: one model; all that are fitted by default.
+
+        Raises:
+            UnknownName: there is no such customer or model.
+        """
+        from shoal.insight.models import versions
+
+        key = key_of(self._ws.store, customer)
+        held = [v for v in versions.versions(self._ws.store, name) if v.in_force]
+        if name is not None and not held:
+            raise UnknownName("fitted model", name, [v.name for v in versions.versions(self._ws.store) if v.in_force])
+        with self.as_of() as known:
+            return {v.name: restored(v).reasons(known, key) for v in held}
+
+    def versions(self, name: str | None = None) -> list[Version]:
+        """All versions, the newest first."""
+        from shoal.insight.models import versions
+
+        return versions.versions(self._ws.store, name)
+
+    def use(self, name: str, version: int) -> None:
+        """Let another version of a model score from the next run on.
+
+        Raises:
+            UnknownName: there is no such model or version.
+        """
+        from shoal.insight.models import versions
+
+        with self._ws.changing(), self._ws.store.transaction():
+            versions.put_in_force(self._ws.store, name, version, self._ws.now())
+
+
+def restored(version: Version) -> Model:
+    """The fitted model of a version."""
+    from shoal.insight.models.kinds import kind
+
+    return kind(version.settings.kind).restored(version.settings, version.evidence, version.state)
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Tell nobody."""
