@@ -10,11 +10,12 @@ from shoal.customers.identity import key_of
 from shoal.errors import Refused, UnknownName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from shoal.insight.models.asof import AsOf
-    from shoal.insight.models.model import Backtest, Model, Settings
+    from shoal.insight.models.model import Backtest, Model, Score, Settings
     from shoal.insight.models.versions import Version
+    from shoal.insight.models.watching import Drifted
     from shoal.workspace.moments import When
     from shoal.workspace.opening import Workspace
 
@@ -32,6 +33,7 @@ class Predicted:
         changed: by trait, how many customers got another value.
         skipped: by trait, why it wasn't written.
         refused: by model, why it can't be had from this data.
+        drift: by model, the traits that spread otherwise than at the fit: a new fit should be considered.
         entered: memberships that began with the scores.
         left: memberships that ended with them.
     """
@@ -42,6 +44,7 @@ class Predicted:
     changed: Mapping[str, int] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+    drift: Mapping[str, tuple[Drifted, ...]] = field(default_factory=dict)
     entered: int = 0
     left: int = 0
 
@@ -54,8 +57,29 @@ class Predicted:
             "changed": dict(self.changed),
             "skipped": dict(self.skipped),
             "refused": dict(self.refused),
+            "drift": {name: [one.document() for one in moved] for name, moved in self.drift.items()},
             "memberships": {"entered": self.entered, "left": self.left},
         }
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """A new fit with what it says, and what is kept with it."""
+
+    model: Model
+    columns: tuple[Score, ...]
+    references: Mapping[str, Any]
+    frames: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The model that scores, what it says, and new fits with whether they go in force."""
+
+    model: Model
+    columns: tuple[Score, ...]
+    fits: tuple[tuple[_Fit, bool], ...] = ()
+    drift: tuple[Drifted, ...] = ()
 
 
 class Models:
@@ -104,35 +128,21 @@ class Models:
         chosen = [self.settings(name) for name in (names or self.names())]
         at = self._ws.now()
         step = progress or _silent
-        ready: dict[str, Model] = {}
-        fresh: list[str] = []
+        runs: list[_Run] = []
         refused: dict[str, str] = {}
         with self.as_of(at) as known:
-            columns = {}
             for done, settings in enumerate(chosen):
                 step(f"model {settings.name}", done, len(chosen))
                 try:
-                    model, new = self._ready(known, settings, refit)
-                    columns[settings.name] = model.scores(known)
+                    runs.append(self._run(known, settings, refit))
                 except Refused as refusal:
                     refused[settings.name] = str(refusal)
-                    continue
-                ready[settings.name] = model
-                if new:
-                    fresh.append(settings.name)
-        if not ready:
+        if not runs:
             raise Refused(" ".join(refused.values()), fix="See docs/predictions.md for what each model needs.")
         step("writing scores", len(chosen), len(chosen))
-        return self._write(at, ready, fresh, columns, refused)
+        return self._write(at, runs, refused)
 
-    def _write(
-        self,
-        at: int,
-        ready: Mapping[str, Model],
-        fresh: list[str],
-        columns: Mapping[str, Any],
-        refused: Mapping[str, str],
-    ) -> Predicted:
+    def _write(self, at: int, runs: Sequence[_Run], refused: Mapping[str, str]) -> Predicted:
         from shoal.insight.models import versions
         from shoal.insight.models.writing import write
 
@@ -141,58 +151,62 @@ class Models:
         changed: dict[str, int] = {}
         skipped: dict[str, str] = {}
         with ws.changing(), ws.store.transaction():
-            for name, model in ready.items():
-                if name in fresh:
-                    scoring[name] = versions.keep(ws.store, model, at, in_force=True)
-                else:
-                    scoring[name] = versions.version(ws.store, name)
+            for run in runs:
+                name = run.model.settings.name
+                for fit, in_force in run.fits:
+                    versions.keep(
+                        ws.store, fit.model, at, in_force=in_force, references=fit.references, frames=fit.frames
+                    )
+                scoring[name] = versions.version(ws.store, name)
                 note = {"model": name, "version": scoring[name].number}
-                written, left_out = write(ws.store, f"model {name}", columns[name], at, at, note)
+                written, left_out = write(ws.store, f"model {name}", run.columns, at, at, note)
                 changed |= written
                 skipped |= left_out
             ws.refresh()
             published = ws.segments.publish(because="scored")
         ws.refresh()
         moved = published.changes.values()
-        return Predicted(
-            at,
-            scoring,
-            tuple(fresh),
-            changed,
-            skipped,
-            refused,
-            sum(e for e, _ in moved),
-            sum(gone for _, gone in moved),
-        )
+        entered, left = (sum(pair[i] for pair in moved) for i in (0, 1))
+        fitted = tuple(run.model.settings.name for run in runs if run.fits)
+        drift = {run.model.settings.name: run.drift for run in runs if run.drift}
+        return Predicted(at, scoring, fitted, changed, skipped, dict(refused), drift, entered, left)
 
-    def _ready(self, known: AsOf, settings: Settings, refit: bool) -> tuple[Model, bool]:
-        """The model that is to score, and whether it is a new fit that goes in force."""
+    def _run(self, known: AsOf, settings: Settings, refit: bool) -> _Run:
+        """What a model says now, fitted where that is needed."""
         from shoal.insight.models import versions
+        from shoal.insight.models.watching import drifted
 
-        held = [v for v in versions.versions(self._ws.store, settings.name) if v.in_force]
-        if held and held[0].settings == settings and not refit:
-            return restored(held[0]), False
-        fresh = self._fitted(known, settings)
-        if not held or held[0].settings != settings or self._at_least_as_good(known, held[0]):
-            return fresh, True
-        versions.keep(self._ws.store, fresh, known.at, in_force=False)
-        return restored(held[0]), False
+        held = next((v for v in versions.versions(self._ws.store, settings.name) if v.in_force), None)
+        if held is None or held.settings != settings or refit:
+            fit = self._fitted(known, settings)
+            if held is None or held.settings != settings or self._at_least_as_good(known, held):
+                return _Run(fit.model, fit.columns, ((fit, True),))
+            champion = restored(held)
+            return _Run(champion, champion.scores(known), ((fit, False),))
+        model = restored(held)
+        columns = model.scores(known)
+        moved = tuple(one for one in drifted(held.references, columns) if one.alarming)
+        return _Run(model, columns, drift=moved)
 
-    def _fitted(self, known: AsOf, settings: Settings) -> Model:
+    def _fitted(self, known: AsOf, settings: Settings) -> _Fit:
         """A fit, with how well such a fit would have done a horizon ago as its evidence."""
         from shoal.insight.models.kinds import kind
+        from shoal.insight.models.watching import references
 
         made = kind(settings.kind)
         model = made.fitted(known, settings)
+        frames: Mapping[str, Any] = {}
         try:
             tried = made.backtest(known, settings, periods=1)
         except Refused as refusal:
-            note = f"It couldn't be tried on earlier data, so that nothing says how well it does. {refusal.problem}"
+            note = f"It couldn't be tried on earlier data, so nothing says how well it does. {refusal.problem}"
             model.evidence = replace(model.evidence, notes=(*model.evidence.notes, note))
-            return model
-        measures = (*model.evidence.measures, *tried.periods[-1].measures)
-        model.evidence = replace(model.evidence, measures=measures)
-        return model
+        else:
+            frames = tried.frames
+            measures = (*model.evidence.measures, *tried.periods[-1].measures)
+            model.evidence = replace(model.evidence, measures=measures)
+        columns = model.scores(known)
+        return _Fit(model, columns, references(columns), frames)
 
     def _at_least_as_good(self, known: AsOf, held: Version) -> bool:
         """Whether a new fit would have foretold the last horizon at least as well as the version in force did."""

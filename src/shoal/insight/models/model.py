@@ -335,7 +335,3 @@ class Model(ABC):
     @abstractmethod
     def restored(cls, settings: Settings, evidence: Evidence, state: Mapping[str, Any]) -> Model:
         """The model of ``state``, through JSON."""
-
-    def references(self) -> dict[str, Any]:
-        """The distributions that drift is measured against, JSON-ready; see ``insight.models.watching``."""
-        return {}

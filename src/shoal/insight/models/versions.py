@@ -15,6 +15,8 @@ from shoal.insight import calibration
 from shoal.insight.models.model import Evidence, Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from shoal.insight.models.model import Model
     from shoal.sql.store import Store
 
@@ -33,7 +35,8 @@ class Version:
         evidence: what it rests on.
         fitted: when, by the workspace's clock.
         state: what ``Model.restored`` needs.
-        references: the distributions at the fit, for drift.
+        references: the distributions of its scores at the fit; see ``watching``.
+        frames: rows for charts, of the last horizon before the fit; see ``model.FRAMES``.
         in_force: whether it is the one that scores.
     """
 
@@ -44,6 +47,7 @@ class Version:
     fitted: int
     state: dict[str, Any]
     references: dict[str, Any]
+    frames: dict[str, list[dict[str, Any]]]
     in_force: bool
 
     def document(self) -> dict[str, Any]:
@@ -58,7 +62,15 @@ class Version:
         }
 
 
-def keep(store: Store, model: Model, at: int, *, in_force: bool) -> Version:
+def keep(
+    store: Store,
+    model: Model,
+    at: int,
+    *,
+    in_force: bool,
+    references: Mapping[str, Any] | None = None,
+    frames: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+) -> Version:
     """Record a fit as a new version; the same fit on the same data stays the version that it is.
 
     Args:
@@ -66,6 +78,8 @@ def keep(store: Store, model: Model, at: int, *, in_force: bool) -> Version:
         model: the fit.
         at: the clock's now.
         in_force: let it score from now on; else it is a challenger.
+        references: the distributions of its scores.
+        frames: rows for charts.
     """
     name = model.settings.name
     document = {
@@ -73,7 +87,8 @@ def keep(store: Store, model: Model, at: int, *, in_force: bool) -> Version:
         "settings": model.settings.document(),
         "evidence": model.evidence.document(),
         "state": model.state(),
-        "references": model.references(),
+        "references": dict(references or {}),
+        "frames": {name: [dict(row) for row in rows] for name, rows in (frames or {}).items()},
     }
     number = calibration.record(store, name, document, at, kind=KIND)
     if in_force:
@@ -136,5 +151,13 @@ def _version(name: str, number: int, text: str, received: int, chosen: int | Non
     settings = Settings(name, **document["settings"])
     evidence = Evidence.from_document(document["evidence"])
     return Version(
-        name, number, settings, evidence, received, document["state"], document["references"], number == chosen
+        name,
+        number,
+        settings,
+        evidence,
+        received,
+        document["state"],
+        document["references"],
+        document["frames"],
+        number == chosen,
     )
