@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from shoal.errors import Refused
-from shoal.insight.texts.needs import benjamini_hochberg, unmet_needs
+from shoal.insight.texts.needs import unmet_needs
 from shoal.insight.texts.topics import topic_shares, topics
 
 WORDS = {
@@ -120,28 +118,6 @@ def test_shares_count_people_with_wilsons_interval() -> None:
         assert share.share.low < share.share.value < share.share.high
     with pytest.raises(Refused, match="length"):
         topic_shares(found, authors[:5], {"everyone": np.ones(200, bool)})
-
-
-# Benjamini & Hochberg 1995, the fifteen p-values of their example.
-FIFTEEN = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719, 0.6528,
-           0.7590, 1.0]  # fmt: skip
-
-
-def test_the_published_example_rejects_four_and_bonferroni_three() -> None:
-    assert (benjamini_hochberg(FIFTEEN) <= 0.05).sum() == 4
-    assert (np.array(FIFTEEN) * 15 <= 0.05).sum() == 3
-    assert len(benjamini_hochberg([])) == 0
-    with pytest.raises(Refused, match="between 0 and 1"):
-        benjamini_hochberg([float("nan")])
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
-def test_corrected_values_are_no_smaller_in_order_and_equal_to_scipys(values: list[float]) -> None:
-    from scipy.stats import false_discovery_control
-
-    mine = benjamini_hochberg(values)
-    assert (mine >= np.array(values) - 1e-15).all()
-    assert np.allclose(mine, false_discovery_control(values))
 
 
 def population(people: int = 1200, seed: int = 6):

@@ -6,13 +6,14 @@ a click. No difference found isn't no difference: the proposal says what would h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from shoal.errors import Refused
+from shoal.stats.multiple import holm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,7 +83,7 @@ def compare(labels: Ints, segments: Sequence[str], outcomes: Mapping[str, Floats
                 fix="Give each outcome a value, or a missing one, for every customer.",
             )
         found += _on_one(name, values, labels, segments)
-    found = _holm(found)
+    found = _corrected(found)
     apart = {(c.a, c.b) for c in found if c.adjusted <= alpha}
     same = {pair for pair in combinations(segments, 2) if pair not in apart} if outcomes else set()
     distinct = tuple(s for s in segments if outcomes and not any(s in pair for pair in same))
@@ -116,16 +117,10 @@ def _welch(a: tuple[int, float, float], b: tuple[int, float, float]) -> tuple[fl
     return float(2 * t.sf(abs(a[1] - b[1]) / error, freedom)), error
 
 
-def _holm(found: list[Comparison]) -> list[Comparison]:
-    tested = sorted((c.p, at) for at, c in enumerate(found) if c.p is not None)
-    adjusted, reached = [1.0] * len(found), 0.0
-    for rank, (p, at) in enumerate(tested):
-        reached = max(reached, min(1.0, p * (len(tested) - rank)))
-        adjusted[at] = reached
-    return [
-        Comparison(c.a, c.b, c.outcome, c.difference, c.p, a, c.detectable)
-        for c, a in zip(found, adjusted, strict=True)
-    ]
+def _corrected(found: list[Comparison]) -> list[Comparison]:
+    tested = {at: c.p for at, c in enumerate(found) if c.p is not None}
+    adjusted = dict(zip(tested, holm(list(tested.values())).tolist(), strict=True))
+    return [replace(c, adjusted=adjusted.get(at, 1.0)) for at, c in enumerate(found)]
 
 
 def _merges(segments: Sequence[str], same: set[tuple[str, str]], found: list[Comparison]) -> list[Merge]:

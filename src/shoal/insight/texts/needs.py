@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from math import exp, log, sqrt
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from shoal.errors import Refused
 from shoal.stats.intervals import Interval, z_value
+from shoal.stats.multiple import benjamini_hochberg
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
 # With fewer unhappy people a segment is said to be too small and isn't tested.
 MIN_PEOPLE = 10
@@ -60,28 +61,6 @@ class Needs(NamedTuple):
 
     needs: tuple[Need, ...]
     too_small: tuple[str, ...]
-
-
-def benjamini_hochberg(p: ArrayLike) -> NDArray[Any]:
-    """p-values corrected for the false discovery rate (Benjamini & Hochberg 1995, JSTOR 2346101), in their order.
-
-    Raises:
-        Refused: for a value outside 0 … 1.
-
-    >>> benjamini_hochberg([0.01, 0.04, 0.03]).tolist()
-    [0.03, 0.04, 0.04]
-    """
-    import numpy as np
-
-    values = np.asarray(p, dtype=float)
-    if not ((values >= 0) & (values <= 1)).all():
-        raise Refused("A p-value lies between 0 and 1.")
-    n = len(values)
-    order = np.argsort(values, kind="stable")
-    raised = values[order] * n / np.arange(1, n + 1)
-    out = np.empty(n)
-    out[order] = np.minimum(np.minimum.accumulate(raised[::-1])[::-1], 1.0)
-    return out
 
 
 def unmet_needs(
