@@ -28,6 +28,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "quality": ("shoal.cli.project", "quality", "Show how good the loaded data is."),
     "quarantine": ("shoal.cli.project", "quarantine", "Show rows that couldn't be read, and try them again."),
     "sql": ("shoal.cli.project", "sql", "Run a read-only SQL query on the loaded data."),
+    "predict": ("shoal.cli.models", "predict", "Score all customers: value, churn, next order, taste."),
+    "models": ("shoal.cli.models", "models", "List models; show, try, explain and choose their versions."),
     "recalibrate": ("shoal.cli.project", "recalibrate", "Work out the cut points of RFM and lifecycle anew."),
     "serve": ("shoal.cli.live", "serve", "Take events live, and keep memberships of this moment."),
     "keys": ("shoal.cli.live", "keys", "Manage keys for the HTTP interface."),

@@ -100,9 +100,14 @@ def _backup(section: Section, root: Path, sources: Collection[str]) -> dict[str,
     return {"to": root / to, "keep": section.whole("keep") or DEFAULT_KEEP}
 
 
+def _predict(section: Section, root: Path, sources: Collection[str]) -> dict[str, Any]:
+    return {"models": section.texts("models"), "refit": bool(section.flag("refit"))}
+
+
 OPTIONS: Mapping[str, tuple[set[str], Callable[[Section, Path, Collection[str]], dict[str, Any]]]] = {
     "load": ({"only"}, _load),
     "recalibrate": (set(), _none),
+    "predict": ({"models", "refit"}, _predict),
     "report": ({"to"}, _report),
     "publish": (set(), _none),
     "expire": (set(), _none),

@@ -259,12 +259,8 @@ class Models:
         Raises:
             UnknownName: there is no such customer or model.
         """
-        from shoal.insight.models import versions
-
         key = key_of(self._ws.store, customer)
-        held = [v for v in versions.versions(self._ws.store, name) if v.in_force]
-        if name is not None and not held:
-            raise UnknownName("fitted model", name, [v.name for v in versions.versions(self._ws.store) if v.in_force])
+        held = [self.version(name)] if name else [v for v in self.versions() if v.in_force]
         with self.as_of() as known:
             return {v.name: restored(v).reasons(known, key) for v in held}
 
@@ -273,6 +269,34 @@ class Models:
         from shoal.insight.models import versions
 
         return versions.versions(self._ws.store, name)
+
+    def version(self, name: str, number: int | None = None) -> Version:
+        """A version; without a number, the one that scores.
+
+        Raises:
+            UnknownName: there is no such model or version.
+            Refused: the model was never fitted.
+        """
+        from shoal.insight.models import versions
+
+        if name in self._ws.config.models and not versions.versions(self._ws.store, name):
+            raise Refused(f"The model {name} isn't fitted yet.", fix=f"Fit it: shoal predict {name}")
+        return versions.version(self._ws.store, name, number)
+
+    def drift(self, name: str | None = None) -> dict[str, list[Drifted]]:
+        """Whether scores spread over customers as they did at the fit, by model.
+
+        Args:
+            name: one model; all that are fitted by default.
+
+        Raises:
+            UnknownName: there is no such model.
+        """
+        from shoal.insight.models.watching import drifted
+
+        held = [self.version(name)] if name else [v for v in self.versions() if v.in_force]
+        with self.as_of() as known:
+            return {v.name: drifted(v.references, restored(v).scores(known)) for v in held}
 
     def use(self, name: str, version: int) -> None:
         """Let another version of a model score from the next run on.

@@ -31,6 +31,15 @@ def recalibrate(workspace: Workspace, job: Job, at: int) -> str:
     return " ".join(workspace.data.recalibrate()) or "Worked out anew."
 
 
+def predict(workspace: Workspace, job: Job, at: int) -> str:
+    """Score all customers; fit what was never fitted, or all anew where the job says so."""
+    done = workspace.models.predict(job.options["models"], refit=job.options["refit"])
+    said = [f"{counted(len(done.changed), 'trait')} scored by {counted(len(done.versions), 'model')}"]
+    said += [f"{name} refused: {why}" for name, why in done.refused.items()]
+    said += [f"drift in {name}" for name in done.drift]
+    return "; ".join(said) + "."
+
+
 def publish(workspace: Workspace, job: Job, at: int) -> str:
     """Evaluate all segments now, and publish who has entered or left."""
     changes = workspace.segments.publish(because="scheduled").changes.values()
@@ -69,6 +78,7 @@ def expire(workspace: Workspace, job: Job, at: int) -> str:
 WORK: Mapping[str, Work] = {
     "load": load,
     "recalibrate": recalibrate,
+    "predict": predict,
     "report": report,
     "publish": publish,
     "expire": expire,
