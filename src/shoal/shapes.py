@@ -110,6 +110,7 @@ class PurchaseRule:
         items: the list of objects that holds an order's items; where none of these is there, the only list.
         category: of what was bought.
         brand: of what was bought.
+        product: its name, or else its number.
         amount: the money paid for it.
         price: of one piece, where there is no amount.
         quantity: how many pieces.
@@ -124,6 +125,9 @@ class PurchaseRule:
         "category", "product_category", "category_name", "department", "product_type", "genre",
     )  # fmt: skip
     brand: tuple[str, ...] = ("brand", "brand_name", "manufacturer", "vendor", "label")
+    product: tuple[str, ...] = (
+        "product", "product_name", "item_name", "name", "title", "description", "product_id", "item_id", "sku", "stock_code",
+    )  # fmt: skip
     amount: tuple[str, ...] = ("revenue", "amount", "line_total", "total", "sales_value", "sales")
     price: tuple[str, ...] = ("price", "unit_price")
     quantity: tuple[str, ...] = ("quantity", "qty")
