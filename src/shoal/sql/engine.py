@@ -19,6 +19,7 @@ from shoal.sql.explain import Explanation, Parts, Words
 from shoal.sql.facts import Facts
 from shoal.sql.frame import Frame
 from shoal.sql.lookups import Lookups
+from shoal.sql.measured import measured
 from shoal.sql.plan import Plan
 from shoal.sql.refresh import measure, refresh
 from shoal.sql.registry import Registry
@@ -159,6 +160,23 @@ class SqlEngine:
         with self._asking(at, None) as (plan, run):
             run.create(plan.frame.subjects, self._customers(plan, ids=False))
             return refresh(plan, run, ordered.values(), received)
+
+    def values(self, values: Mapping[str, Node], at: int) -> pa.Table:
+        """What each customer's values are at an instant, as a definition would compare them.
+
+        Args:
+            values: nodes of values by name, as ``parse_value`` of an aggregate gives them.
+            at: the instant.
+
+        Returns:
+            Ordered by ``k``, the customer's key, and a column a name; see ``sql.measured``.
+
+        Raises:
+            Unsupported: if SQL can't evaluate a node.
+        """
+        with self._asking(at, None) as (plan, run):
+            run.create(plan.frame.subjects, self._customers(plan, ids=False))
+            return measured(plan, run, values)
 
     def why(self, definition: Definition, customer_key: int, at: int, *, known_at: int | None = None) -> Explanation:
         """Why a customer is in a segment or not: the tree as it was written, with truths, values and until when.

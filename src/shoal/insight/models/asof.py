@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from shoal.insight.purchases import Purchases as Lines
     from shoal.insight.sales import Sales
     from shoal.lang.calendar import Zone
-    from shoal.lang.nodes import Definition
+    from shoal.lang.nodes import Definition, Node
     from shoal.lang.schema import Schema
     from shoal.shapes import RevenueRule
     from shoal.sql.registry import EventType, Trait
@@ -194,6 +194,10 @@ class AsOf:
             np.asarray(table[column].to_numpy(zero_copy_only=False), dtype=bool) for column in found.columns.values()
         )
         return {slug: self.aligned(owners, mask, False) for slug, mask in zip(found.columns, masks, strict=True)}
+
+    def values(self, values: Mapping[str, Node]) -> pa.Table:
+        """What each of ``customers`` has of some values of the language: ``k``, and a column a name; see ``SqlEngine``."""
+        return SqlEngine(self._store, self.schema).values(values, self.at)
 
     # ------------------------------------------------------------ purchases
 
