@@ -15,7 +15,9 @@ from shoal.sql.layout import meta, set_meta
 from shoal.sql.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
+
+    import pyarrow as pa
 
     from shoal.lang.schema import Kind
     from shoal.sql.registry import Trait
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 COMPUTED = "computed"
 """In the note of a trait: how it is computed."""
+NOBODY = "SELECT CAST(NULL AS INTEGER) AS owner, NULL AS value WHERE false"
+"""Values of nobody: to write them whole clears a trait."""
 BY, TRAITS = "by", "traits"
 """In the note of a trait: who computes it, and who does where nothing stands there."""
 
@@ -78,17 +82,35 @@ class Scores:
         Returns:
             How many customers got another value.
         """
+        trait = self._noted(name, kind, says, note)
+        return self._insert(trait, self._changes(trait, values, whole))
+
+    def append(self, name: str, kind: Kind, values: str, says: str, note: Mapping[str, Any]) -> int:
+        """Write rows that are known to be changes; arguments as of ``write``. A value that is NULL clears the trait."""
+        return self._insert(self._noted(name, kind, says, note), values)
+
+    def changes(self, name: str, values: str, *, whole: bool) -> pa.Table:
+        """What ``write`` would write: owner and value, a row a change. Nothing is written."""
+        trait = self._registry.trait(name)
+        if trait is None:
+            return self._store.arrow(f"SELECT owner, value FROM ({values}) WHERE value IS NOT NULL")
+        return self._store.arrow(self._changes(trait, values, whole))
+
+    def _noted(self, name: str, kind: Kind, says: str, note: Mapping[str, Any]) -> Trait:
+        """The trait, with how it is computed; one that is new is made."""
         trait = self._registry.ensure_trait(name, kind, score=True)
         text = json.dumps({COMPUTED: says, "at": self._at, BY: self._by, **note}, sort_keys=True)
-        self._store.execute("UPDATE traits SET note = ? WHERE id = ?", [text, trait.id])
-        return self._insert(trait, values, whole)
+        self._store.execute(
+            "UPDATE traits SET note = ? WHERE id = ? AND note IS DISTINCT FROM ?", [text, trait.id, text]
+        )
+        return trait
 
-    def _insert(self, trait: Trait, values: str, whole: bool = True) -> int:
+    def _insert(self, trait: Trait, changes: str) -> int:
         # Sorted by owner, as all tables of traits are. A line for each row: two rows of one line would be one message.
         ((written,),) = self._store.rows(
             f"INSERT INTO {trait.table} (owner, ts, message_id, origin, received, load, value) "
             f"SELECT owner, {self._at:d}, NULL, {self._line:d} + row_number() OVER (), {self._received:d}, 0, value "
-            f"FROM ({self._changes(trait, values, whole)}) ORDER BY owner"
+            f"FROM ({changes}) ORDER BY owner"
         )
         self._line += written
         self._written.append(trait)
@@ -110,8 +132,8 @@ class Scores:
         Args:
             clear: whether what the same writer wrote before, and didn't now, is cleared.
         """
-        for trait in self._left_over() if clear else ():
-            self._insert(trait, "SELECT CAST(NULL AS INTEGER) AS owner, NULL AS value WHERE false")
+        for trait in self.left_over({trait.name for trait in self._written}) if clear else ():
+            self._insert(trait, self._changes(trait, NOBODY, whole=True))
         if self._line == self._begin:
             return
         set_meta(self._store, "api_line", str(self._line))
@@ -129,8 +151,7 @@ class Scores:
             f"WHERE (first_ts IS NULL OR first_ts > {self._at:d}) AND key IN ({owners})"
         )
 
-    def _left_over(self) -> list[Trait]:
-        """What the same writer wrote earlier and not now; a value of then would stand for ever."""
+    def left_over(self, written: Container[str]) -> list[Trait]:
+        """What the same writer wrote earlier and isn't among these names; a value of then would stand for ever."""
         mine = {number for number, by in self._writers().items() if by == self._by}
-        done = {trait.id for trait in self._written}
-        return [t for t in self._registry.traits.values() if t.id in mine - done]
+        return [t for t in self._registry.traits.values() if t.id in mine and t.name not in written]

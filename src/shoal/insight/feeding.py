@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from shoal.lang.schema import PropertyType
     from shoal.live.engine import Engine
 
-_OF_KIND: dict[Kind, Callable[[Any], Any]] = {
+OF_KIND: dict[Kind, Callable[[Any], Any]] = {
     Kind.NUMBER: Micro,
     Kind.DATE: Day,
     Kind.INSTANT: Moment,
@@ -29,6 +29,7 @@ _OF_KIND: dict[Kind, Callable[[Any], Any]] = {
     Kind.TEXT: str,
     Kind.YESNO: bool,
 }
+"""What makes the resident form of a stored value."""
 
 
 def feed(
@@ -102,4 +103,4 @@ def resident(value: Any, kind: Kind, fields: Mapping[str, Kind] | None = None) -
         found = encode(value, kind)
     except (MistypedError, OverflowError):
         return None
-    return _OF_KIND[kind](found)
+    return OF_KIND[kind](found)

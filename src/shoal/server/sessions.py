@@ -218,6 +218,10 @@ class Session:
         with self._undisturbed():
             self._live.command("list", list=name, customers=ids, added=added)
 
+    def _score(self, body: dict[str, Any]) -> None:
+        with self._undisturbed():
+            self._live.command("score", **body)
+
     def _forget(self, identifier: str) -> dict[str, Any]:
         done = self._live.forget(identifier)
         erased = done.erased
@@ -275,6 +279,7 @@ _OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "exclusive": Session._exclusive,
     "release": Session._release,
     "list": Session._list,
+    "score": Session._score,
     "forget": Session._forget,
     "keys": Session._keys,
     "copy": Session._copy,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from shoal.customers.identity import key_of
 from shoal.errors import Refused, UnknownName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from shoal.insight.models.asof import AsOf
     from shoal.insight.models.model import Backtest, Model, Score, Settings
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from shoal.workspace.opening import Workspace
 
     Step = Callable[[str, int, int], None]
+
+
+SCORED = "scored"
+"""The cause of a change of a membership that follows from scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +149,12 @@ class Models:
 
     def _write(self, at: int, runs: Sequence[_Run], refused: Mapping[str, str]) -> Predicted:
         from shoal.insight.models import versions
-        from shoal.insight.models.writing import write
 
         ws = self._ws
         scoring: dict[str, Version] = {}
         changed: dict[str, int] = {}
         skipped: dict[str, str] = {}
-        with ws.changing(), ws.store.transaction():
+        with self._writing():
             for run in runs:
                 name = run.model.settings.name
                 for fit, in_force in run.fits:
@@ -158,18 +162,35 @@ class Models:
                         ws.store, fit.model, at, in_force=in_force, references=fit.references, frames=fit.frames
                     )
                 scoring[name] = versions.version(ws.store, name)
-                note = {"model": name, "version": scoring[name].number}
-                written, left_out = write(ws.store, f"model {name}", run.columns, at, at, note)
+                written, left_out = self.put(f"model {name}", run.columns, at, noted(scoring[name]))
                 changed |= written
                 skipped |= left_out
-            ws.refresh()
-            published = ws.segments.publish(because="scored")
+            entered, left = self._publish()
         ws.refresh()
-        moved = published.changes.values()
-        entered, left = (sum(pair[i] for pair in moved) for i in (0, 1))
         fitted = tuple(run.model.settings.name for run in runs if run.fits)
         drift = {run.model.settings.name: run.drift for run in runs if run.drift}
         return Predicted(at, scoring, fitted, changed, skipped, dict(refused), drift, entered, left)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One transaction for all that a run writes."""
+        with self._ws.changing(), self._ws.store.transaction():
+            yield
+
+    def put(
+        self, by: str, scores: Sequence[Score], at: int, note: Mapping[str, Any], *, whole: bool = True
+    ) -> tuple[dict[str, int], dict[str, str]]:
+        """Write columns of scores as traits; arguments and result as of ``insight.models.writing.write``."""
+        from shoal.insight.models.writing import write
+
+        done = write(self._ws.store, by, scores, at, self._ws.now(), note, whole=whole)
+        self._ws.refresh()
+        return done
+
+    def _publish(self) -> tuple[int, int]:
+        """Publish who enters and leaves by the scores; how many of each."""
+        moved = self._ws.segments.publish(because=SCORED).changes.values()
+        return sum(entered for entered, _ in moved), sum(left for _, left in moved)
 
     def _run(self, known: AsOf, settings: Settings, refit: bool) -> _Run:
         """What a model says now, fitted where that is needed."""
@@ -306,8 +327,13 @@ class Models:
         """
         from shoal.insight.models import versions
 
-        with self._ws.changing(), self._ws.store.transaction():
+        with self._ws.store.transaction():
             versions.put_in_force(self._ws.store, name, version, self._ws.now())
+
+
+def noted(version: Version) -> dict[str, Any]:
+    """What is kept with the traits that a version writes."""
+    return {"model": version.name, "version": version.number}
 
 
 def restored(version: Version) -> Model:

@@ -103,7 +103,7 @@ def without_in_command(what: str, body: Mapping[str, Any], traces: Traces) -> Ma
 
     Args:
         what: the command.
-        body: its particulars; ``customers`` is a list of ids.
+        body: its particulars; ``customers`` is a list of ids, ``rows`` has what belongs to each of them.
         traces: of the person.
 
     Returns:
@@ -113,10 +113,11 @@ def without_in_command(what: str, body: Mapping[str, Any], traces: Traces) -> Ma
     if what in _KEEP:
         return body
     listed = body.get("customers")
-    rest = [value for name, value in body.items() if name != "customers"]
+    rest = [value for name, value in body.items() if name not in ("customers", "rows")]
     if any(isinstance(value, str) and (value in ids or _is_word(value, traces.person)) for value in rest):
         return None
     if isinstance(listed, list) and ids.intersection(listed):
-        kept = [one for one in listed if one not in ids]
-        return {**body, "customers": kept} if kept else None
+        kept = [place for place, one in enumerate(listed) if one not in ids]
+        left = {name: [body[name][place] for place in kept] for name in ("customers", "rows") if name in body}
+        return {**body, **left} if kept else None
     return body

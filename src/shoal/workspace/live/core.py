@@ -17,11 +17,14 @@ from shoal.customers.rows import NOTHING, EventRows
 from shoal.customers.writer import reason_against
 from shoal.insight.feeding import feed, together
 from shoal.lang.files import definition_from_document
+from shoal.lang.schema import Kind
 from shoal.live.changes import NONE, Changes
 from shoal.shapes import ConsentChange, Event, ListChange
 from shoal.workspace.live.causes import because_of
 from shoal.workspace.live.entries import CALLS, COMMAND, TICK, Command, decode_command, decode_tick
 from shoal.workspace.live.issues import Issue, issues_of
+from shoal.workspace.live.scoring import Scored, take
+from shoal.workspace.models import SCORED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -79,13 +82,16 @@ class Applied:
     changes: Changes = field(default_factory=lambda: NONE)
     refused: list[Refused] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
+    scores: list[Scored] = field(default_factory=list)
+    """What models say of some customers."""
     definitions: list[dict[str, Any]] | None = None
     """The definitions that are in force from here on, where others were before."""
 
     @property
     def size(self) -> int:
         """How much there is to write, in records; a change takes a small part of the memory of one."""
-        return 1 + sum(map(len, self.events.values())) + len(self.records) + len(self.changes) // 32
+        scored = sum(len(one.customers) for one in self.scores)
+        return 1 + sum(map(len, self.events.values())) + len(self.records) + scored + len(self.changes) // 32
 
     @property
     def numbers(self) -> range:
@@ -154,6 +160,7 @@ class Core:
             "merge": self._merge,
             "unmerge": self._unmerge,
             "refresh": self._refresh,
+            "score": self._score,
         }
 
     def schema_with(self, definitions: Mapping[str, Definition]) -> Schema:
@@ -370,3 +377,17 @@ class Core:
         for value, rank, num, den in command.body["thresholds"]:
             self.engine.refresh(value, rank, applied.at, Fraction(int(num), int(den)))
         return self.engine.settle("threshold refreshed")
+
+    def _score(self, command: Command, applied: Applied) -> Changes:
+        """A model says of some customers what isn't what it said before."""
+        scored = Scored.of(command.body).fitting(self.types)
+        fresh = {one.name: Kind(one.kind) for one in scored.columns if one.name not in self.types.traits}
+        names = frozenset(one.name for one in scored.columns)
+        if fresh or not names <= self.schema.scores:
+            self.types.traits.update(fresh)
+            self.schema = replace(self.schema, scores=self.schema.scores | names)
+            self.grown += 1
+            self.engine.learn(self.schema)
+        take(scored, self.engine)
+        applied.scores.append(scored)
+        return self.engine.settle(SCORED)

@@ -18,7 +18,7 @@ class Command(msgspec.Struct, frozen=True, omit_defaults=True):
     """A change that isn't a tracking call.
 
     Args:
-        what: ``start``, ``define``, ``list``, ``merge``, ``unmerge``, ``refresh`` or ``forget``.
+        what: ``start``, ``define``, ``list``, ``merge``, ``unmerge``, ``refresh``, ``score`` or ``forget``.
         at: the workspace's instant at which it was asked for.
         body: its particulars, by name.
     """

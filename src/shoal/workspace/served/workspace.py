@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from shoal.lang.nodes import Definition
     from shoal.lang.schema import Schema
     from shoal.sql.store import Store
+    from shoal.workspace.models import Models
     from shoal.workspace.scheduling import Jobs
 
 TOKEN = "token"
@@ -137,6 +138,13 @@ class ServedWorkspace(Workspace):
             self._link.ask("look", kept=True)
 
     # ------------------------------------------------------------ nouns
+
+    @cached_property
+    def models(self) -> Models:
+        """Models; their scores go through the log of the server, which isn't held up."""
+        from shoal.workspace.served.models import ServedModels
+
+        return ServedModels(self, self._link)
 
     @cached_property
     def lists(self) -> Lists:

@@ -1,0 +1,213 @@
+"""Scores of models in the log: a command names customers and the values of some traits, which change from then on.
+
+A fit takes minutes beside the server, and its scores come as many small entries, so that calls go between them: nothing is
+paused, and memberships follow each entry as they follow an event.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from shoal.customers.scores import NOBODY, Scores
+from shoal.insight.feeding import OF_KIND
+from shoal.insight.models.writing import stored
+from shoal.lang.schema import Kind
+from shoal.sql.store import registered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import pyarrow as pa
+
+    from shoal.customers.learning import Types
+    from shoal.insight.models.model import Score
+    from shoal.live.engine import Engine
+    from shoal.sql.store import Store
+
+VALUES = 1_000
+"""So many values of scores make an entry."""
+
+
+class Column(NamedTuple):
+    """A trait that scores are written to: its name, its type, and how it is computed, for people."""
+
+    name: str
+    kind: str
+    says: str
+
+
+class Scored(NamedTuple):
+    """Scores of some customers.
+
+    Args:
+        by: who says so; see ``customers.scores``.
+        at: the instant that they hold from.
+        note: is kept with each trait.
+        columns: the traits.
+        customers: ids.
+        rows: for each customer, by the place of a trait, its new value in the stored form (millionths, days since 1970,
+            texts); None clears it. All that a customer gets at once stands in one row, so that no segment sees a half.
+    """
+
+    by: str
+    at: int
+    note: dict[str, Any]
+    columns: list[Column]
+    customers: list[str]
+    rows: list[dict[int, Any]]
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> Scored:
+        """The scores of a command's body."""
+        columns = [Column(*one) for one in body["columns"]]
+        return cls(body["by"], body["at"], dict(body["note"]), columns, list(body["customers"]), list(body["rows"]))
+
+    def body(self) -> dict[str, Any]:
+        """For a command."""
+        return {
+            "by": self.by,
+            "at": self.at,
+            "note": self.note,
+            "columns": [list(one) for one in self.columns],
+            "customers": self.customers,
+            "rows": self.rows,
+        }
+
+    def fitting(self, types: Types) -> Scored:
+        """Without the traits that have become of another type since they were worked out."""
+        other = {i for i, one in enumerate(self.columns) if types.traits.get(one.name, one.kind) != one.kind}
+        if not other:
+            return self
+        return self._replace(rows=[{i: value for i, value in row.items() if i not in other} for row in self.rows])
+
+    def table(self, place: int) -> pa.Table:
+        """Ids and values of a trait, in the stored form."""
+        import pyarrow as pa
+
+        found = [
+            (customer, row[place]) for customer, row in zip(self.customers, self.rows, strict=True) if place in row
+        ]
+        values = pa.array([value for _, value in found], _ARROW[Kind(self.columns[place].kind)]())
+        return pa.table({"id": pa.array([customer for customer, _ in found], pa.string()), "value": values})
+
+
+def _arrow(name: str) -> Any:
+    def made() -> Any:
+        import pyarrow as pa
+
+        return pa.list_(pa.string()) if name == "texts" else getattr(pa, name)()
+
+    return made
+
+
+_ARROW = {
+    Kind.NUMBER: _arrow("int64"),
+    Kind.DATE: _arrow("int32"),
+    Kind.TEXT: _arrow("string"),
+    Kind.TEXTS: _arrow("texts"),
+    Kind.YESNO: _arrow("bool_"),
+}
+
+
+def take(scored: Scored, engine: Engine) -> None:
+    """Let scores take effect in the engine, of traits that a definition asks for; the others are read when one does."""
+    people, state = engine.state.people, engine.state
+    held = {}
+    for place, column in enumerate(scored.columns):
+        if column.name in state.traits and column.name not in state.unread_traits:
+            held[place] = (column.name, OF_KIND[Kind(column.kind)])
+        else:
+            state.unread_traits.add(column.name)
+    for customer, row in zip(scored.customers, scored.rows, strict=True):
+        # Who was erased since they were scored must not come back by it.
+        if not held or people.known(customer) is None:
+            continue
+        for place, value in row.items():
+            if place in held:
+                name, form = held[place]
+                engine.add_trait(customer, name, None if value is None else form(value), scored.at, "")
+
+
+def write(store: Store, batch: Sequence[Scored], received: int) -> None:
+    """Write scores that took effect, inside a transaction of the caller: an insert a trait and instant."""
+    groups: dict[tuple[str, int, str], list[pa.Table]] = {}
+    notes: dict[tuple[str, int, str], tuple[Column, Mapping[str, Any]]] = {}
+    for scored in batch:
+        for place, column in enumerate(scored.columns):
+            table = scored.table(place)
+            if len(table):
+                key = (scored.by, scored.at, column.name)
+                groups.setdefault(key, []).append(table)
+                notes[key] = (column, scored.note)
+    for (by, at), keys in _by_writer(groups).items():
+        writer = Scores(store, at, received, by=by)
+        for key in keys:
+            _append(store, writer, groups[key], *notes[key])
+        writer.finish(clear=False)
+
+
+def _by_writer(keys: Iterable[tuple[str, int, str]]) -> dict[tuple[str, int], list[tuple[str, int, str]]]:
+    found: dict[tuple[str, int], list[tuple[str, int, str]]] = {}
+    for key in keys:
+        found.setdefault(key[:2], []).append(key)
+    return found
+
+
+def _append(store: Store, writer: Scores, tables: list[pa.Table], column: Column, note: Mapping[str, Any]) -> None:
+    import pyarrow as pa
+
+    with registered(store, "scores_taken", pa.concat_tables(tables)) as name:
+        rows = f"SELECT c.key AS owner, s.value FROM {name} s JOIN customers c ON c.id = s.id"
+        writer.append(column.name, Kind(column.kind), rows, column.says, note)
+
+
+def pieces(scored: Scored) -> Iterator[Scored]:
+    """The same scores in pieces of about ``VALUES`` values."""
+    size = max(1, VALUES // max(1, len(scored.columns)))
+    for begin in range(0, len(scored.customers), size):
+        end = begin + size
+        yield scored._replace(customers=scored.customers[begin:end], rows=scored.rows[begin:end])
+
+
+def changed(
+    store: Store, by: str, scores: Sequence[Score], at: int, note: Mapping[str, Any], *, whole: bool = True
+) -> tuple[Scored, dict[str, str]]:
+    """What scores change against what the store has at an instant: only customers for whom a value is another.
+
+    Args:
+        store: with all that the server has acknowledged.
+        by: who says so; what the same one wrote before and doesn't say any more is cleared, if ``whole``.
+        scores: the columns.
+        at: the instant that they hold from.
+        note: is kept with each trait.
+        whole: the columns speak for all customers; else only for their owners.
+
+    Returns:
+        The changes; and by trait, why it isn't written.
+    """
+    writer = Scores(store, at, at, by=by)
+    skipped = {s.name: refusal for s in scores if (refusal := writer.refusal(s.name, s.kind)) is not None}
+    kept = [s for s in scores if s.name not in skipped]
+    columns = [Column(s.name, s.kind.value, s.says) for s in kept]
+    by_owner: dict[int, dict[int, Any]] = {}
+    for place, score in enumerate(kept):
+        with registered(store, "scores_to_compare", stored(score)) as name:
+            found = writer.changes(score.name, f"SELECT owner, value FROM {name}", whole=whole)
+        _put(by_owner, place, found)
+    for trait in writer.left_over({s.name for s in kept}) if whole else ():
+        columns.append(Column(trait.name, trait.kind.value, "It isn't worked out any more."))
+        _put(by_owner, len(columns) - 1, writer.changes(trait.name, NOBODY, whole=True))
+    ids = dict(zip(*_ids(store), strict=True)) if by_owner else {}
+    owners = [owner for owner in sorted(by_owner) if owner in ids]
+    scored = Scored(by, at, dict(note), columns, [ids[o] for o in owners], [by_owner[o] for o in owners])
+    return scored, skipped
+
+
+def _put(by_owner: dict[int, dict[int, Any]], place: int, found: pa.Table) -> None:
+    for owner, value in zip(found["owner"].to_pylist(), found["value"].to_pylist(), strict=True):
+        by_owner.setdefault(owner, {})[place] = value
+
+
+def _ids(store: Store) -> tuple[list[int], list[str]]:
+    found = store.arrow("SELECT key, id FROM customers")
+    return found["key"].to_pylist(), found["id"].to_pylist()
