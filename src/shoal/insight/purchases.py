@@ -73,6 +73,21 @@ def item_list(event: EventType, rule: PurchaseRule) -> Property | None:
     return None if known is None else lists[known]
 
 
+def discounted(event: EventType, rule: PurchaseRule) -> str | None:
+    """The SQL that says whether an order bore a discount or a coupon; None where the data can't tell."""
+    tests = []
+    amount = named(event.properties, rule.discount, Kind.NUMBER)
+    coupon = named(event.properties, rule.coupon, Kind.TEXT)
+    if amount:
+        tests.append(f"coalesce({event.properties[amount].col}, 0) <> 0")
+    if coupon:
+        tests.append(f"coalesce({event.properties[coupon].col}, '') <> ''")
+    items = item_list(event, rule)
+    if items is not None and (cut := named(items.fields, rule.discount, Kind.NUMBER)):
+        tests.append(f"len(list_filter({items.col}, lambda i: coalesce(i.{items.fields[cut].col}, 0) <> 0)) > 0")
+    return " OR ".join(tests) or None
+
+
 def open_purchases(store: Store, rule: RevenueRule, at: int) -> Purchases | None:
     """Lay out what was bought; None where no order names a category or brand.
 

@@ -16,7 +16,7 @@ from shoal.customers.identity import merged
 from shoal.customers.scores import Scores
 from shoal.errors import Unsupported
 from shoal.insight import calibration, lifecycle, rfm
-from shoal.insight.purchases import item_list, named, open_purchases
+from shoal.insight.purchases import discounted, named, open_purchases
 from shoal.insight.sales import open_sales
 from shoal.lang.schema import Kind
 from shoal.sql.encode import quoted
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from shoal.insight.purchases import Purchases
     from shoal.insight.sales import Sales
     from shoal.shapes import RevenueRule
-    from shoal.sql.registry import EventType
     from shoal.sql.store import Store
 
 MOST_INTERESTS = 12
@@ -223,7 +222,7 @@ class _Work:
 
     def _discounts(self) -> Iterator[Computed]:
         event = Registry.load(self.store).events[self.rule.orders]
-        test = self._discounted(event)
+        test = discounted(event, self.rule.purchases)
         if test is None:
             self.skip(("discount_share",), f'"{event.name}" names neither a discount nor a coupon.')
             return
@@ -237,20 +236,6 @@ class _Work:
         yield Computed(
             "discount_share", Kind.NUMBER, values, "The share of the customer's orders with a discount or coupon."
         )
-
-    def _discounted(self, event: EventType) -> str | None:
-        """The SQL that says whether an order bore a discount, or None where the data can't tell."""
-        tests, told = [], self.rule.purchases
-        amount = named(event.properties, told.discount, Kind.NUMBER)
-        coupon = named(event.properties, told.coupon, Kind.TEXT)
-        if amount:
-            tests.append(f"coalesce({event.properties[amount].col}, 0) <> 0")
-        if coupon:
-            tests.append(f"coalesce({event.properties[coupon].col}, '') <> ''")
-        items = item_list(event, told)
-        if items is not None and (cut := named(items.fields, told.discount, Kind.NUMBER)):
-            tests.append(f"len(list_filter({items.col}, lambda i: coalesce(i.{items.fields[cut].col}, 0) <> 0)) > 0")
-        return " OR ".join(tests) or None
 
     def _in_force(self, table: str) -> str:
         return f"{table} WHERE retired IS NULL AND ts <= {self.at:d}"
