@@ -160,3 +160,45 @@ class RevenueRule:
     includes: Mapping[str, str] = field(default_factory=dict)
     currency: str = "USD"
     purchases: PurchaseRule = field(default_factory=PurchaseRule)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackRule:
+    """Where scores and words of customers stand, as ``feedback:`` in ``shoal.yaml`` says; what isn't said is found by names.
+
+    Args:
+        nps: by event, the property that holds the answer of 0 to 10.
+        csat: by event, the property that holds the answer of 1 to 5.
+        texts: by event, the properties that hold what customers wrote.
+        words: what a word of the trade says of a mood, over the weights that ship: 2 is as good as "great", -2 as bad.
+    """
+
+    nps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    csat: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    words: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A campaign whose receivers were drawn by lot, as ``trials:`` in ``shoal.yaml`` says.
+
+    Args:
+        name: its name.
+        event: the event that says who took part, and when: those who got nothing have one too.
+        arm: its property that says which part they were drawn into.
+        control: the arms that got nothing.
+        treated: the arms that got it; empty: all others.
+        action: what was done, a key of ``insight.actions.ACTIONS``.
+        days: for so many days after it, orders are counted.
+        only: by property of the event, its value: events of other values are no part of the trial.
+    """
+
+    name: str
+    event: str
+    arm: str
+    control: tuple[str, ...]
+    treated: tuple[str, ...]
+    action: str
+    days: int
+    only: Mapping[str, str] = field(default_factory=dict)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from shoal.config.feedback import feedback_from, trials_from
 from shoal.config.jobs import jobs_from
 from shoal.config.models import models_from, usual_models
 from shoal.config.server import ServerSettings, server_from
@@ -14,7 +15,7 @@ from shoal.customers.privacy.retention import Retention, retention_from
 from shoal.errors import ConfigError, did_you_mean, nearest
 from shoal.lang.calendar import zone
 from shoal.lang.schema import Basis, Kind
-from shoal.shapes import PurchaseRule, RevenueRule
+from shoal.shapes import FeedbackRule, PurchaseRule, RevenueRule, Trial
 from shoal.sources.mapping import EventMap, SourceSpec, parse_sources
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ DEFAULT_MEMORY = "4GB"
 
 _KEYS = {
     "shoal", "name", "timezone", "currency", "clock", "rates", "purposes", "purchases", "revenue", "quality", "traits", "sources",
-    "store", "report", "default_purpose", "identity", "jobs", "models", "mail", "server", "retention",
+    "store", "report", "default_purpose", "identity", "jobs", "models", "mail", "server", "retention", "feedback", "trials",
 }  # fmt: skip
 _FLAT = ("csv", "tsv", "excel", "sqlite")
 """The types of files whose cells hold no objects."""
@@ -69,6 +70,8 @@ class Config:
         retention: how long events are kept.
         jobs: what is done by itself, by name, in the order of the file.
         models: what is foretold, by name.
+        feedback: where scores and words of customers stand.
+        trials: the campaigns whose receivers were drawn by lot.
         mail: the mail server that takes what is sent, if there is one.
         server: where and how the workspace is served.
     """
@@ -91,6 +94,8 @@ class Config:
     retention: Retention = field(default_factory=Retention)
     jobs: Mapping[str, Job] = field(default_factory=dict)
     models: Mapping[str, Settings] = field(default_factory=usual_models)
+    feedback: FeedbackRule = field(default_factory=FeedbackRule)
+    trials: tuple[Trial, ...] = ()
     mail: MailSettings | None = None
     server: ServerSettings = field(default_factory=ServerSettings)
 
@@ -363,6 +368,8 @@ _READERS: dict[str, Callable[[Any, Config], dict[str, Any]]] = {
     "retention": lambda value, _: {"retention": retention_from(value)},
     "jobs": lambda value, config: {"jobs": jobs_from(value, config.root, config.sources)},
     "models": lambda value, _: {"models": models_from(value)},
+    "feedback": lambda value, _: {"feedback": feedback_from(value)},
+    "trials": lambda value, _: {"trials": trials_from(value)},
     "mail": _mail,
     "server": lambda value, _: {"server": server_from(value)},
 }
