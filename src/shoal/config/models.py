@@ -95,6 +95,10 @@ def _basis(section: Section, key: str) -> str:
     return section.choice(key, ("revenue", "margin"), "revenue")
 
 
+def _process(section: Section, key: str) -> str:
+    return section.choice(key, ("auto", "BG/NBD", "MBG/NBD", "Pareto/NBD", "NBD"), "auto")
+
+
 def _learner(section: Section, key: str) -> str:
     return section.choice(key, ("trees", "logistic"), "trees")
 
@@ -112,8 +116,8 @@ def _whole(section: Section, key: str) -> int | None:
 
 
 OPTIONS: Mapping[str, Mapping[str, Callable[[Section, str], Any]]] = {
-    "value": {"of": _basis, "discount": _share},
-    "churn": {},
+    "value": {"of": _basis, "discount": _share, "process": _process},
+    "churn": {"process": _process},
     "category": {"categories": _texts, "most": _whole, "learner": _learner},
     "response": {"sent": _text, "answered": _text, "type": _text, "learner": _learner},
     "reach": {},

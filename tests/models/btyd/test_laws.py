@@ -18,6 +18,7 @@ from shoal.insight.models.btyd import (
     GammaGamma,
     ModifiedBetaGeometric,
     Needs,
+    NegativeBinomial,
     ParetoNBD,
     Purchases,
     Refused,
@@ -31,13 +32,23 @@ from shoal.insight.models.btyd import (
 )
 
 KINDS = (BetaGeometric, ModifiedBetaGeometric, ParetoNBD)
+ALL = (*KINDS, NegativeBinomial)
 shape = st.floats(0.05, 8.0)
 scale = st.floats(0.2, 60.0)
 
 
+def typical(kind: type[RepeatModel], last: float = 3.0) -> RepeatModel:
+    """A model with parameters as they are met with."""
+    whole = np.array([0.8, 6.0, 1.4, last])
+    some = NegativeBinomial(1, 1) if kind is NegativeBinomial else kind(1, 1, 1, 1)  # type: ignore[call-arg]
+    return some.with_values(whole[: len(some.values())])
+
+
 @st.composite
 def models(draw: st.DrawFn) -> RepeatModel:
-    kind = draw(st.sampled_from(KINDS))
+    kind = draw(st.sampled_from(ALL))
+    if kind is NegativeBinomial:
+        return kind(draw(shape), draw(scale))
     last = scale if kind is ParetoNBD else shape
     return kind(draw(shape), draw(scale), draw(shape), draw(last))
 
@@ -97,18 +108,18 @@ def test_counts_have_the_expected_mean(model: RepeatModel) -> None:
     assert chances @ np.arange(201) == pytest.approx(model.expected(who, 30), rel=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ALL)
 def test_expected_purchases_of_the_new_are_those_that_are_drawn(kind: type[RepeatModel]) -> None:
-    model = kind(0.8, 6.0, 1.4, 3.0)  # type: ignore[call-arg]
+    model = typical(kind)
     drawn = model.simulate(np.full(200_000, 50.0), seed=3)
     assert drawn.frequency.mean() == pytest.approx(model.new(np.array([50.0]))[0], rel=0.02)
     # A new customer is a history of no length.
     assert np.mean(drawn.frequency > 0) == pytest.approx(model.active(Purchases([0], [0], [0]), 50)[0], abs=0.005)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ALL)
 def test_a_fit_finds_what_was_drawn_and_the_order_of_customers_is_nothing(kind: type[RepeatModel]) -> None:
-    model = kind(0.8, 6.0, 1.4, 3.0 if kind is not ParetoNBD else 20.0)  # type: ignore[call-arg]
+    model = typical(kind, 3.0 if kind is not ParetoNBD else 20.0)
     drawn = model.simulate(np.linspace(10, 100, 30_000), seed=11)
     again = kind.fitted(drawn)
     assert again.fit is not None
@@ -117,6 +128,25 @@ def test_a_fit_finds_what_was_drawn_and_the_order_of_customers_is_nothing(kind: 
     assert again.fit.log_likelihood >= model.log_likelihood(drawn)
     mixed = drawn.take(np.random.default_rng(2).permutation(len(drawn)))
     assert kind.fitted(mixed) == again
+
+
+def test_where_nobody_leaves_the_others_become_the_nbd() -> None:
+    """Breaks when the NBD isn't the model that stands in for those whose readiness to leave ran to the edge."""
+    plain = NegativeBinomial(0.8, 6.0)
+    who = plain.simulate(np.linspace(1, 100, 400), seed=5)
+    for model in (BetaGeometric(0.8, 6.0, 1e-7, 1e4), ParetoNBD(0.8, 6.0, 1e-7, 1e4)):
+        assert model.log_likelihood(who) == pytest.approx(plain.log_likelihood(who), abs=1e-4)
+        assert model.expected(who, 30) == pytest.approx(plain.expected(who, 30), rel=1e-4)
+        assert model.counts(who, 30, 9) == pytest.approx(plain.counts(who, 30, 9), abs=1e-5)
+
+
+def test_rates_of_few_are_drawn_to_the_rate_of_all() -> None:
+    few = Purchases([0, 0, 1, 4], [0, 0, 5, 40], [10, 50, 50, 50])
+    found = NegativeBinomial.pooled(few, Needs(4, 2)).expected(few, 1)
+    # 5 orders in 160 weeks: 32 weeks between two, so (x + 1) / (T + 32).
+    assert found == pytest.approx([1 / 42, 1 / 82, 2 / 82, 5 / 82])
+    with pytest.raises(Refused, match="bought again; there are 2"):
+        NegativeBinomial.pooled(few, Needs(4, 3))
 
 
 def test_expectations_hold_where_the_published_form_overflows() -> None:
@@ -181,9 +211,9 @@ def test_the_likelihood_of_the_pareto_is_the_integral(
     assert model.alive(Purchases([frequency], [recency], [age]))[0] == pytest.approx(1 / (1 + area), rel=1e-8)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ALL)
 def test_discounting_is_a_sum_over_time(kind: type[RepeatModel]) -> None:
-    model = kind(0.8, 6.0, 1.4, 3.0)  # type: ignore[call-arg]
+    model = typical(kind)
     who = Purchases([0, 3], [0, 20], [39, 39])
     times = np.linspace(0, 52, 1041)
     steps = np.diff([model.expected(who, float(time)) for time in times], axis=0)
@@ -227,7 +257,7 @@ def test_bad_histories_are_refused_with_the_fix() -> None:
         summarise([1], [5], [np.nan], end=10)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ALL)
 def test_too_little_is_refused(kind: type[RepeatModel]) -> None:
     with pytest.raises(Refused, match="at least 100 customers; there are 1"):
         kind.fitted(Purchases([1], [1], [2]))

@@ -59,6 +59,7 @@ class AsOf:
     def __init__(self, store: Store, rule: RevenueRule, schema: Schema, at: int) -> None:
         self._store, self.rule, self.schema, self.at = store, rule, schema, at
         self._opened: list[Any] = []
+        self._histories: dict[bool, Purchases] = {}
 
     def __repr__(self) -> str:
         return f"AsOf({self.at})"
@@ -81,6 +82,7 @@ class AsOf:
         for one in self._opened:
             one.close()
         self._opened.clear()
+        self._histories.clear()
         for name in ("sales", "lines"):
             self.__dict__.pop(name, None)
 
@@ -232,13 +234,16 @@ class AsOf:
         """The purchase history of each buyer in weeks, up to the close of today.
 
         Raises:
-            ModelRefused: there is no order yet.
+            Refused: there is no order yet.
         """
-        from shoal.insight.models.btyd import summarise
+        if margin not in self._histories:
+            from shoal.insight.models.btyd import summarise
 
-        who, day, amount = self.days_with_orders(margin=margin)
-        # A day whose refunds exceed its orders is a purchase without spend, not a refund.
-        return summarise(who, day, np.maximum(amount, 0.0), end=self.today, unit="weeks")
+            who, day, amount = self.days_with_orders(margin=margin)
+            # A day whose refunds exceed its orders is a purchase without spend, not a refund.
+            paid = np.maximum(amount, 0.0)
+            self._histories[margin] = summarise(who, day, paid, end=self.today, unit="weeks")
+        return self._histories[margin]
 
 
 def number(values: str) -> str:

@@ -24,6 +24,7 @@ from shoal.insight.models.btyd.holdout import (
     track,
 )
 from shoal.insight.models.btyd.likelihood import Fit
+from shoal.insight.models.btyd.nbd import NegativeBinomial
 from shoal.insight.models.btyd.pareto import ParetoNBD
 from shoal.insight.models.btyd.refusals import Needs
 from shoal.insight.models.btyd.repeat import NextOrder, RepeatModel
@@ -41,6 +42,7 @@ __all__ = [
     "GammaGamma",
     "ModifiedBetaGeometric",
     "Needs",
+    "NegativeBinomial",
     "NextOrder",
     "Occasions",
     "ParetoNBD",
