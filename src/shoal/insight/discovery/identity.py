@@ -93,7 +93,7 @@ def identify(customers: Names, labels: Ints, k: int, before: Members | None, lea
         Refused: if the ids of the two refreshes are of different types.
     """
     if before is None:
-        ids = tuple(f"m{i + 1}" for i in range(k))
+        ids = tuple(_id(i + 1) for i in range(k))
         return Identity(ids, tuple(Change("born", (), (i,)) for i in ids), k + 1)
     if customers.dtype.kind != before.customers.dtype.kind:
         raise Refused(
@@ -107,7 +107,7 @@ def identify(customers: Names, labels: Ints, k: int, before: Members | None, lea
     number, ids_now = before.next_number, []
     for j in range(k):
         if j not in of_new:
-            of_new[j] = f"m{number}"
+            of_new[j] = _id(number)
             number += 1
         ids_now.append(of_new[j])
     kept = [
@@ -115,6 +115,10 @@ def identify(customers: Names, labels: Ints, k: int, before: Members | None, lea
     ]
     changes = kept + _others(shared, before.segments, ids_now, pairs)
     return Identity(tuple(ids_now), tuple(changes), number)
+
+
+def _id(number: int) -> str:
+    return f"m{number:02d}"
 
 
 def _tables(old: Ints, new: Ints, before: int, now: int) -> tuple[Ints, Floats]:

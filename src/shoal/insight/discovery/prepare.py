@@ -16,7 +16,7 @@ from shoal.errors import Refused
 if TYPE_CHECKING:
     from shoal.insight.discovery.table import Bools, Categories, Floats, Matrix, Table
 
-Bend: TypeAlias = Literal["none", "log1p", "asinh"]
+Bend: TypeAlias = Literal["none", "log1p", "asinh", "reflected"]
 
 SKEWED = 1.0  # moment skewness from which a column is bent
 CLIP = 6.0  # robust standard units; what lies beyond is an outlier and counts as if it lay here
@@ -50,6 +50,7 @@ class NumberPlan:
     scale: float
     weight: float
     flag: float  # weight of the column that says "missing"; 0 where there is none
+    top: float = 0.0  # of a reflected column: what is left to it is bent
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +165,10 @@ def make_plan(table: Table, weights: dict[str, float] | None = None) -> Plan:
     return Plan(tuple(_share_weight(few, numbers, decisions)), tuple(categories), tuple(decisions))
 
 
-def bent(values: Floats, bend: Bend, unit: float) -> Floats:
-    """Values after the bend: log(1 + x / unit), or asinh(x / unit) where some are negative."""
+def bent(values: Floats, bend: Bend, unit: float, top: float = 0.0) -> Floats:
+    """Values after the bend: log(1 + x / unit), asinh(x / unit) where some are negative, −log(1 + (top − x) / unit)."""
+    if bend == "reflected":
+        return np.asarray(-np.log1p(np.maximum(top - values, 0.0) / unit))
     if bend == "log1p":
         # A later value may be negative though none was when the plan was made; it counts as none.
         return np.asarray(np.log1p(np.maximum(values, 0.0) / unit))
@@ -178,7 +181,7 @@ def standardise(plan: NumberPlan, values: np.typing.NDArray[np.floating]) -> Flo
     """Robust standard units of a column, not clipped; NaN where it is missing or infinite."""
     known = np.asarray(values, dtype=np.float64).copy()
     known[~np.isfinite(known)] = np.nan
-    return (bent(known, plan.bend, plan.unit) - plan.centre) / plan.scale
+    return (bent(known, plan.bend, plan.unit, plan.top) - plan.centre) / plan.scale
 
 
 def _number(name: str, table: Table, weight: float, decisions: list[Decision]) -> NumberPlan | None:
@@ -188,10 +191,15 @@ def _number(name: str, table: Table, weight: float, decisions: list[Decision]) -
     if reason := _useless(known, lost):
         decisions.append(Decision(name, "dropped", reason))
         return None
-    bend, unit = _bend(known)
-    curved = bent(known, bend, unit)
+    bend, unit, top = _bend(known)
+    curved = bent(known, bend, unit, top)
     scale, how = _scale(curved)
-    said = {"none": "as it is", "log1p": f"log(1 + x / {unit:.6g})", "asinh": f"asinh(x / {unit:.6g})"}[bend]
+    said = {
+        "none": "as it is",
+        "log1p": f"log(1 + x / {unit:.6g})",
+        "asinh": f"asinh(x / {unit:.6g})",
+        "reflected": f"−log(1 + ({top:.6g} − x) / {unit:.6g})",
+    }[bend]
     why = f"skewness {_skewness(known):.2f}; {said}, less its median, divided by {how}"
     decisions.append(Decision(name, "kept" if bend == "none" else "bent", why))
     flag = 0.0
@@ -200,7 +208,7 @@ def _number(name: str, table: Table, weight: float, decisions: list[Decision]) -
             flag = weight / (2 * float(np.sqrt(lost * (1 - lost))))
         aside = ", and a column beside it says where (at half weight)" if flag else ""
         decisions.append(Decision(name, "filled", f"{lost:.1%} are missing; they count as the median{aside}"))
-    return NumberPlan(name, bend, unit, float(np.median(curved)), scale, weight, flag)
+    return NumberPlan(name, bend, unit, float(np.median(curved)), scale, weight, flag, top)
 
 
 def _useless(known: Floats, lost: float) -> str | None:
@@ -216,16 +224,20 @@ def _skewness(values: Floats) -> float:
     return float((((values - values.mean()) / spread) ** 3).mean()) if spread > 0 else 0.0
 
 
-def _bend(known: Floats) -> tuple[Bend, float]:
+def _bend(known: Floats) -> tuple[Bend, float, float]:
     """The bend for a skewed column. The unit is the tenth percentile of sizes, so that pence and pounds bend alike."""
     if abs(_skewness(known)) < SKEWED:
-        return "none", 1.0
+        return "none", 1.0, 0.0
+    if _skewness(known) < 0:
+        # A long left tail (as the days since a first order, in data that begins at some date) is a right one in a mirror.
+        top = float(known.max())
+        return "reflected", _unit(top - known), top
     sizes = np.abs(known[known != 0])
-    unit = float(np.quantile(sizes, 0.1))
-    if known.min() >= 0:
-        # A long left tail is made worse by a logarithm.
-        return ("log1p", unit) if _skewness(known) > 0 else ("none", 1.0)
-    return "asinh", float(np.median(sizes))
+    return ("log1p", _unit(known), 0.0) if known.min() >= 0 else ("asinh", float(np.median(sizes)), 0.0)
+
+
+def _unit(sizes: Floats) -> float:
+    return float(np.quantile(sizes[sizes > 0], 0.1))
 
 
 def _scale(values: Floats) -> tuple[float, str]:
@@ -306,7 +318,9 @@ def _share_weight(table: Table, plans: list[NumberPlan], decisions: list[Decisio
             reason = f"correlated at {SAME} or more with {others}: together they count as one column"
             decisions.append(Decision(plans[i].column, "grouped", reason))
             p = plans[i]
-            out[i] = NumberPlan(p.column, p.bend, p.unit, p.centre, p.scale, p.weight / len(group) ** 0.5, p.flag)
+            out[i] = NumberPlan(
+                p.column, p.bend, p.unit, p.centre, p.scale, p.weight / len(group) ** 0.5, p.flag, p.top
+            )
     return out
 
 

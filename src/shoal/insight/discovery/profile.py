@@ -76,7 +76,7 @@ def _numbers(plan: NumberPlan, values: Floats, labels: Ints, found: list[list[Tr
         means = sums[i] / inside, (sums.sum() - sums[i]) / outside
         within = squares[i] - inside * means[0] ** 2 + (squares.sum() - squares[i]) - outside * means[1] ** 2
         pooled = sqrt(max(within / (inside + outside - 2), 1e-12))
-        d = (means[0] - means[1]) / pooled
+        d = float(means[0] - means[1]) / pooled
         half = z_value(CONFIDENCE) * sqrt(1 / inside + 1 / outside + d * d / (2 * (inside + outside)))
         member = mine == i
         medians = float(np.median(raw[member])), float(np.median(raw[~member]))

@@ -6,7 +6,7 @@ their precision and recall come from customers that the tree hasn't seen.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from math import ceil, floor
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -179,7 +179,28 @@ def _branches(
         if score > best + 0.01:
             taken, best = trial, score
     paths = _paths(tree.tree_, meanings)
-    return tuple(_joined(paths[leaf]) for leaf in taken if paths[leaf])
+    inside = {leaf: features[leaves == leaf] for leaf in taken}
+    return tuple(_plainer(_joined(paths[leaf]), inside[leaf], meanings) for leaf in taken if paths[leaf])
+
+
+def _plainer(
+    way: tuple[Condition, ...], rows: np.typing.NDArray[np.float32], meanings: list[_Meaning]
+) -> tuple[Condition, ...]:
+    """Without "or missing" where nobody of the branch lacks the value, since its other conditions rule that out."""
+    lacking = {
+        meaning.column
+        for at, meaning in enumerate(meanings)
+        if len(rows)
+        and (
+            (meaning.level is None and len(meaning.values) and bool((rows[:, at] < 0).any()))
+            or (meaning.level is None and not len(meaning.values) and bool((rows[:, at] > 0).any()))
+        )
+    }
+    asked = {m.column for m in meanings if m.level is None}
+    return tuple(
+        replace(c, or_missing=False) if c.or_missing and c.column in asked and c.column not in lacking else c
+        for c in way
+    )
 
 
 def _paths(tree: Any, meanings: list[_Meaning]) -> dict[int, list[Condition]]:
