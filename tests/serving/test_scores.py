@@ -69,7 +69,7 @@ def test_scores_move_memberships_and_stand_in_the_store(served_shop: Served) -> 
     assert profile["scores"][CHURN]["value"] == 0.2
     assert CHURN not in served.get("/v1/profiles/cid")["scores"]
     # Customers who aren't spoken of keep what they have where the columns don't speak for all.
-    assert put(served.folder, {"cid": 0.99}, {"cid": 500}, whole=False) == {CHURN: 1, VALUE: 1}
+    assert put(served.folder, {"cid": 0.99}, {"cid": 500}, whole=False, complete=False) == {CHURN: 1, VALUE: 1}
     served.wait_for("leaving", {"ann", "cid"})
     served.wait_for("worth-saving", {"ann", "cid"})
 
@@ -111,7 +111,7 @@ def test_calls_take_effect_while_scores_are_written(served_shop: Served) -> None
     done: list[dict[str, int]] = []
     r = np.random.default_rng(1)
     chance = {who: float(x) for who, x in zip(people, r.random(len(people)), strict=True)}
-    writing = Thread(target=lambda: done.append(put(served.folder, chance, {who: 1.0 for who in people})))
+    writing = Thread(target=lambda: done.append(put(served.folder, chance, dict.fromkeys(people, 1.0))))
     writing.start()
     sent = 0
     while writing.is_alive():

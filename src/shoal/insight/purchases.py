@@ -88,7 +88,7 @@ def discounted(event: EventType, rule: PurchaseRule) -> str | None:
     return " OR ".join(tests) or None
 
 
-def open_purchases(store: Store, rule: RevenueRule, at: int) -> Purchases | None:
+def open_purchases(store: Store, rule: RevenueRule, at: int, *, among: str | None = None) -> Purchases | None:
     """Lay out what was bought; None where no order names a category or brand.
 
     A category or brand is looked for in the items first, then in the order itself. Where neither stands in the items,
@@ -98,6 +98,7 @@ def open_purchases(store: Store, rule: RevenueRule, at: int) -> Purchases | None
         store: the workspace's store.
         rule: which event is an order, and what says what was bought.
         at: only events with ts ≤ at are in.
+        among: a relation with the column ``customer``; only orders of these keys are laid out.
     """
     event = Registry.load(store).events.get(rule.orders)
     if event is None:
@@ -108,11 +109,12 @@ def open_purchases(store: Store, rule: RevenueRule, at: int) -> Purchases | None
         return None
     weight = lines.weight()
     table = f"purchases_{next(_numbers)}"
+    within = "" if among is None else f" AND customer IN (SELECT customer FROM {among})"
     body = (
         f"SELECT customer, ts, CAST({category or 'NULL'} AS VARCHAR) AS category, "
         f"CAST({brand or 'NULL'} AS VARCHAR) AS brand, "
         f"CAST({f'coalesce({weight}, 0)' if weight else '1'} AS HUGEINT) AS weight "
-        f"FROM {lines.source} WHERE retired IS NULL AND ts <= {at:d}"
+        f"FROM {lines.source} WHERE retired IS NULL AND ts <= {at:d}{within}"
     )
     store.execute(f"CREATE TEMP TABLE {table} AS {merged(store, body)}")
     return Purchases(store, table, category is not None, brand is not None, weight is not None, lines.words)

@@ -80,7 +80,9 @@ class Sales:
         self.close()
 
 
-def open_sales(store: Store, rule: RevenueRule, at: int, known_at: int | None = None) -> Sales:
+def open_sales(
+    store: Store, rule: RevenueRule, at: int, known_at: int | None = None, *, among: str | None = None
+) -> Sales:
     """Lay out the lines up to the instant ``at``; merged customers count as one.
 
     Args:
@@ -88,10 +90,12 @@ def open_sales(store: Store, rule: RevenueRule, at: int, known_at: int | None = 
         rule: what counts as revenue, as an order, and as cost.
         at: only events with ts ≤ at are in.
         known_at: only what had been received by then, with the merges of then; None for all.
+        among: a relation with the column ``customer``; only lines of these keys are laid out.
     """
     table = f"sales_{next(_numbers)}"
     events = Registry.load(store).events
-    selects = list(_selects(events, rule, f"{in_force(known_at)} AND ts <= {at:d}"))
+    within = "" if among is None else f" AND customer IN (SELECT customer FROM {among})"
+    selects = list(_selects(events, rule, f"{in_force(known_at)} AND ts <= {at:d}{within}"))
     body = " UNION ALL ".join(selects) if selects else _NOTHING
     if known_at is None:
         store.execute(f"CREATE TEMP TABLE {table} AS {merged(store, body)}")

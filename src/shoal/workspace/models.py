@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shoal.insight.models.model import Backtest, Model, Score, Settings
     from shoal.insight.models.versions import Version
     from shoal.insight.models.watching import Drifted
+    from shoal.sql.store import Store
     from shoal.workspace.moments import When
     from shoal.workspace.opening import Workspace
 
@@ -178,12 +179,19 @@ class Models:
             yield
 
     def put(
-        self, by: str, scores: Sequence[Score], at: int, note: Mapping[str, Any], *, whole: bool = True
+        self,
+        by: str,
+        scores: Sequence[Score],
+        at: int,
+        note: Mapping[str, Any],
+        *,
+        whole: bool = True,
+        complete: bool = True,
     ) -> tuple[dict[str, int], dict[str, str]]:
         """Write columns of scores as traits; arguments and result as of ``insight.models.writing.write``."""
         from shoal.insight.models.writing import write
 
-        done = write(self._ws.store, by, scores, at, self._ws.now(), note, whole=whole)
+        done = write(self._ws.store, by, scores, at, self._ws.now(), note, whole=whole, complete=complete)
         self._ws.refresh()
         return done
 
@@ -248,6 +256,24 @@ class Models:
         if new is None or old is None:
             return new is not None
         return new >= old if made.higher else new <= old
+
+    def rescore(self) -> dict[str, int]:
+        """Work out anew what follows from the fitted parameters and the customers' own events, as after a load.
+
+        Returns:
+            By trait, how many customers got another value; empty where no model is fitted that has such scores.
+        """
+        held = event_driven(self._ws.store)
+        changed: dict[str, int] = {}
+        if not held:
+            return changed
+        at = self._ws.now()
+        with self.as_of(at) as known:
+            for version in held:
+                columns = own_scores(version, known)
+                written, _ = self.put(f"model {version.name}", columns, at, noted(version), complete=False)
+                changed |= written
+        return changed
 
     # ------------------------------------------------------------ looking
 
@@ -329,6 +355,20 @@ class Models:
 
         with self._ws.store.transaction():
             versions.put_in_force(self._ws.store, name, version, self._ws.now())
+
+
+def event_driven(store: Store) -> list[Version]:
+    """The versions in force of the models that have scores which follow the customers' own events."""
+    from shoal.insight.models import versions
+    from shoal.insight.models.kinds import KINDS, kind
+
+    held = [v for v in versions.versions(store) if v.in_force and v.settings.kind in KINDS]
+    return [v for v in held if kind(v.settings.kind).event_driven]
+
+
+def own_scores(version: Version, known: AsOf) -> list[Score]:
+    """The scores of a version that follow the customers' own events."""
+    return [score for score in restored(version).scores(known) if score.event_driven]
 
 
 def noted(version: Version) -> dict[str, Any]:

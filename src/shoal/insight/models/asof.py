@@ -7,13 +7,15 @@ cut: no feature can come from the time that it is to foretell.
 
 from __future__ import annotations
 
+import itertools
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from shoal.customers.identity import merged, standing_for
-from shoal.customers.profiles import current_values
+from shoal.customers.profiles import current_consents, current_values
 from shoal.errors import Refused, UnknownName
 from shoal.insight.purchases import open_purchases
 from shoal.insight.sales import open_sales
@@ -21,10 +23,11 @@ from shoal.lang.schema import Kind
 from shoal.sql.engine import SqlEngine
 from shoal.sql.layout import zone_of
 from shoal.sql.registry import CUSTOMER, Registry
-from shoal.sql.subjects import existing
+from shoal.sql.store import registered
+from shoal.sql.subjects import existing, survivors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
 
     import numpy.typing as npt
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     Mask = npt.NDArray[np.bool_]
 
 MICRO = 1_000_000
+_numbers = itertools.count(1)
 
 
 class AsOf:
@@ -54,10 +58,13 @@ class AsOf:
         rule: what counts as revenue and as an order.
         schema: what definitions may name.
         at: the instant; rows with a later ts don't exist for who reads here.
+        among: a relation with the column ``customer``: only these customers, merged-away keys of theirs included, are
+            read; ``only`` makes one.
     """
 
-    def __init__(self, store: Store, rule: RevenueRule, schema: Schema, at: int) -> None:
+    def __init__(self, store: Store, rule: RevenueRule, schema: Schema, at: int, among: str | None = None) -> None:
         self._store, self.rule, self.schema, self.at = store, rule, schema, at
+        self._among = among
         self._opened: list[Any] = []
         self._histories: dict[bool, Purchases] = {}
 
@@ -75,7 +82,28 @@ class AsOf:
                 "What came after an instant can't be read as of it: a feature would know what it is to foretell.",
                 fix="Begin from the later instant, and go back from there.",
             )
-        return AsOf(self._store, self.rule, self.schema, at)
+        return AsOf(self._store, self.rule, self.schema, at, self._among)
+
+    @contextmanager
+    def only(self, customers: Iterable[str]) -> Iterator[AsOf]:
+        """The same instant for a few customers, by id: what is read costs by their number and not by the base's.
+
+        Ids that nobody bears are passed over; a merged-away id stands for the customer that it was merged into.
+        """
+        import pyarrow as pa
+
+        gone = survivors(self._store)
+        ids = pa.table({"id": pa.array(sorted(set(customers)), pa.string())})
+        with registered(self._store, "asked_ids", ids) as name:
+            found = [key for (key,) in self._store.rows(f"SELECT key FROM customers SEMI JOIN {name} USING (id)")]
+        kept = {gone.get(key, key) for key in found}
+        every = sorted(kept | {key for key, into in gone.items() if into in kept})
+        table = pa.table({"customer": pa.array(every, pa.int32())})
+        with (
+            registered(self._store, f"asked_{next(_numbers)}", table) as among,
+            AsOf(self._store, self.rule, self.schema, self.at, among) as known,
+        ):
+            yield known
 
     def close(self) -> None:
         """Drop what was laid out."""
@@ -113,7 +141,8 @@ class AsOf:
     def customers(self) -> Keys:
         """The keys of the customers who existed, ascending; merged ones as one."""
         source = existing(self.registry, standing_for(self._store), None)
-        table = self.arrow(f"SELECT k FROM ({source}) e WHERE first_ts <= {self.at:d} ORDER BY k")
+        within = "" if self._among is None else f"AND k IN (SELECT customer FROM {self._among})"
+        table = self.arrow(f"SELECT k FROM ({source}) e WHERE first_ts <= {self.at:d} {within} ORDER BY k")
         return np.asarray(table["k"].to_numpy(), dtype=np.int32)
 
     def rows(self, owners: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], Mask]:
@@ -147,7 +176,9 @@ class AsOf:
         if known is None:
             raise UnknownName("event", name, self.registry.events)
         columns = ", ".join(["customer", "ts", "offset_s", *(p.col for p in known.properties.values())])
-        return merged(self._store, f"SELECT {columns} FROM {known.table} WHERE retired IS NULL AND ts <= {self.at:d}")
+        within = "" if self._among is None else f" AND customer IN (SELECT customer FROM {self._among})"
+        rows = f"SELECT {columns} FROM {known.table} WHERE retired IS NULL AND ts <= {self.at:d}{within}"
+        return merged(self._store, rows)
 
     def trait(self, trait: Trait) -> str:
         """A query of (owner, value, since) of a customers' trait: the values in force at the instant, stored form."""
@@ -171,14 +202,14 @@ class AsOf:
     @cached_property
     def sales(self) -> Sales:
         """The lines of orders and money up to the instant; see ``insight.sales``."""
-        found = open_sales(self._store, self.rule, self.at)
+        found = open_sales(self._store, self.rule, self.at, among=self._among)
         self._opened.append(found)
         return found
 
     @cached_property
     def lines(self) -> Lines | None:
         """What was bought up to the instant, with category and brand; None where no order says that."""
-        found = open_purchases(self._store, self.rule, self.at)
+        found = open_purchases(self._store, self.rule, self.at, among=self._among)
         if found is not None:
             self._opened.append(found)
         return found
@@ -196,6 +227,16 @@ class AsOf:
             np.asarray(table[column].to_numpy(zero_copy_only=False), dtype=bool) for column in found.columns.values()
         )
         return {slug: self.aligned(owners, mask, False) for slug, mask in zip(found.columns, masks, strict=True)}
+
+    def consents(self, purpose: str) -> str:
+        """A query of (customer, granted): the newest word on a purpose at the instant."""
+        return current_consents(self._store, purpose, self.at)
+
+    @contextmanager
+    def beside(self, table: pa.Table) -> Iterator[str]:
+        """A table of the caller's own, to join in ``arrow`` under the name that comes back."""
+        with registered(self._store, f"beside_{next(_numbers)}", table) as name:
+            yield name
 
     def values(self, values: Mapping[str, Node]) -> pa.Table:
         """What each of ``customers`` has of some values of the language: ``k``, and a column a name; see ``SqlEngine``."""

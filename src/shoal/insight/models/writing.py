@@ -31,6 +31,7 @@ def write(
     note: Mapping[str, Any],
     *,
     whole: bool = True,
+    complete: bool = True,
 ) -> tuple[dict[str, int], dict[str, str]]:
     """Write scores as traits, in one transaction.
 
@@ -41,7 +42,8 @@ def write(
         at: the instant that they hold from.
         received: the clock's now.
         note: is kept with each trait, as the model's version.
-        whole: the columns speak for all customers; else only for their owners, and nothing else is cleared.
+        whole: the columns speak for all customers; else only for their owners.
+        complete: they are all that the writer says; else its other traits stay as they are.
 
     Returns:
         By trait, how many customers got another value; and by trait, why it wasn't written.
@@ -62,7 +64,7 @@ def write(
                 changed[score.name] = writer.write(score.name, score.kind, values, score.says, note, whole=whole)
             finally:
                 store.unregister(name)
-        writer.finish(clear=whole)
+        writer.finish(clear=complete)
     return changed, skipped
 
 

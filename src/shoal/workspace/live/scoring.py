@@ -170,17 +170,25 @@ def pieces(scored: Scored) -> Iterator[Scored]:
 
 
 def changed(
-    store: Store, by: str, scores: Sequence[Score], at: int, note: Mapping[str, Any], *, whole: bool = True
+    store: Store,
+    by: str,
+    scores: Sequence[Score],
+    at: int,
+    note: Mapping[str, Any],
+    *,
+    whole: bool = True,
+    complete: bool = True,
 ) -> tuple[Scored, dict[str, str]]:
     """What scores change against what the store has at an instant: only customers for whom a value is another.
 
     Args:
         store: with all that the server has acknowledged.
-        by: who says so; what the same one wrote before and doesn't say any more is cleared, if ``whole``.
+        by: who says so.
         scores: the columns.
         at: the instant that they hold from.
         note: is kept with each trait.
         whole: the columns speak for all customers; else only for their owners.
+        complete: they are all that the writer says, so that its other traits are cleared.
 
     Returns:
         The changes; and by trait, why it isn't written.
@@ -194,7 +202,7 @@ def changed(
         with registered(store, "scores_to_compare", stored(score)) as name:
             found = writer.changes(score.name, f"SELECT owner, value FROM {name}", whole=whole)
         _put(by_owner, place, found)
-    for trait in writer.left_over({s.name for s in kept}) if whole else ():
+    for trait in writer.left_over({s.name for s in kept}) if complete else ():
         columns.append(Column(trait.name, trait.kind.value, "It isn't worked out any more."))
         _put(by_owner, len(columns) - 1, writer.changes(trait.name, NOBODY, whole=True))
     ids = dict(zip(*_ids(store), strict=True)) if by_owner else {}

@@ -31,6 +31,7 @@ from shoal.workspace.live.delays import Delays
 from shoal.workspace.live.entries import COMMAND, TICK, Command, decode_command, encode_command, encode_tick
 from shoal.workspace.live.intake import Acknowledgements, LiveIntake, Queue
 from shoal.workspace.live.keeper import LIVE_DEFINITIONS, LIVE_NOW, LOG_POSITION, Keeper
+from shoal.workspace.live.rescoring import Rescoring
 from shoal.workspace.live.resume import Snapshots
 from shoal.workspace.live.stored import defined_in, newest_change, stored_among, stored_changes, stored_hashes
 from shoal.workspace.live.stream import Stream
@@ -137,6 +138,14 @@ class Live:
         self.keeper = Keeper(
             workspace.store.cursor(), zone(workspace.config.zone), self.core.types.events, self._position, self._failed
         )
+        self.rescoring = Rescoring(
+            workspace.store.cursor(),
+            workspace.config.revenue,
+            self.clock,
+            lambda: self.core,
+            self.keeper.flush,
+            lambda scored: self.log.wait(self._order("score", **scored.body())),
+        )
         self._applied = self._position
         self._rolled_at: int | None = None
         self._busy_at = stopwatch()
@@ -157,9 +166,11 @@ class Live:
         self._thread.start()
         self._wait_for(position, STARTING)
         self.webhooks.start()
+        self.rescoring.start()
 
     def close(self) -> None:
         """Finish what was taken, write it to the store, and stop."""
+        self.rescoring.close()
         self._stop.set()
         self._work.set()
         if self._thread.is_alive():
@@ -279,6 +290,7 @@ class Live:
         if position > self.keeper.stored:
             self.stream.put(applied.numbers, applied.changes)
         self.keeper.take(applied)
+        self.rescoring.note(applied)
         self._seal(position)
         return applied
 

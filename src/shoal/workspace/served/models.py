@@ -37,10 +37,17 @@ class ServedModels(Models):
         yield
 
     def put(
-        self, by: str, scores: Sequence[Score], at: int, note: Mapping[str, Any], *, whole: bool = True
+        self,
+        by: str,
+        scores: Sequence[Score],
+        at: int,
+        note: Mapping[str, Any],
+        *,
+        whole: bool = True,
+        complete: bool = True,
     ) -> tuple[dict[str, int], dict[str, str]]:
         self._ws.now()
-        found, skipped = changed(self._ws.store, by, scores, at, note, whole=whole)
+        found, skipped = changed(self._ws.store, by, scores, at, note, whole=whole, complete=complete)
         for piece in pieces(found):
             self._link.ask("score", kept=True, body=piece.body())
         many = dict.fromkeys((s.name for s in scores if s.name not in skipped), 0)
