@@ -204,26 +204,33 @@ class Backtest:
     def verdict(self) -> str:
         """Whether the model is worth more than its baselines, in a sentence that doesn't overstate."""
         model, *others = self.who() or ["model"]
-        mine = self.mean(model, self.by)
-        rivals = {who: value for who in others if (value := self.mean(who, self.by)) is not None}
-        if mine is None or not rivals:
+        told = {who: pairs for who in others if (pairs := self._pairs(model, who))}
+        if not told:
             return "There is nothing to compare the model with."
-        pick = max if self.higher else min
-        best = pick(rivals, key=lambda who: rivals[who])
-        won = sum(self._better(p, model, best) for p in self.periods)
-        said = f"{self.by} {mine:.3g} against {rivals[best]:.3g} of {best} over {_times(len(self.periods), 'period')}"
-        if won == len(self.periods):
+        gains = {who: sum(self._gain(*pair) for pair in pairs) / len(pairs) for who, pairs in told.items()}
+        best = min(gains, key=lambda who: gains[who])
+        pairs = told[best]
+        mine, other = (sum(column) / len(pairs) for column in zip(*pairs, strict=True))
+        won = sum(self._gain(*pair) > 0 for pair in pairs)
+        said = f"{self.by} {mine:.3g} against {other:.3g} of {best} over {_times(len(pairs), 'period')}"
+        if won == len(pairs):
             return f"The model did better than its best baseline in each period: {said}."
         if won == 0:
             return f"The model did no better than {best}: {said}. Rely on {best} for this."
         return f"The model did better than its best baseline in {won} of them only: {said}."
 
-    def _better(self, period: Period, model: str, rival: str) -> bool:
-        values = {m.who: m.value for m in period.measures if m.what == self.by}
-        mine, other = values.get(model), values.get(rival)
-        if mine is None or other is None:
-            return False
-        return mine > other if self.higher else mine < other
+    def _pairs(self, model: str, rival: str) -> list[tuple[float, float]]:
+        """The deciding measure of both, of the periods that have it of both."""
+        found = []
+        for period in self.periods:
+            values = {m.who: m.value for m in period.measures if m.what == self.by}
+            mine, other = values.get(model), values.get(rival)
+            if mine is not None and other is not None:
+                found.append((mine, other))
+        return found
+
+    def _gain(self, mine: float, other: float) -> float:
+        return mine - other if self.higher else other - mine
 
 
 def _times(count: int, one: str) -> str:
