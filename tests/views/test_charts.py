@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from test_model_charts import DRAW as OF_MODELS
 
 from shoal.views import charts, theme
 
@@ -44,6 +45,7 @@ DRAW: dict[str, Callable[[int], Any]] = {
     "migration_flows": lambda width: charts.migration_flows(
         [{"before": a, "after": b, "customers": 4, "revenue": 9.0} for a in ("Active", "Lapsed") for b in ("Active", "New")],
         order=["Active", "New", "Lapsed"], dates=("1 May", "1 June"), width=width, **SAID),
+    **OF_MODELS,
 }  # fmt: skip
 
 

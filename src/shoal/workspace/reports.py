@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from contextlib import ExitStack
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shoal.clock import DAY, MINUTE
+from shoal.customers.scores import COMPUTED
 from shoal.errors import DefinitionError, ShoalError, UnknownName
 from shoal.insight import migration, standing
 from shoal.sql.registry import Registry
@@ -20,11 +22,14 @@ if TYPE_CHECKING:
     import altair as alt
 
     from shoal.insight.lifecycle import Cycle
+    from shoal.insight.models.versions import Version
     from shoal.insight.rfm import CutPoints
     from shoal.insight.sales import Sales
     from shoal.sql.engine import Evaluation
+    from shoal.sql.store import Store
     from shoal.views.charts.lines import Grain
     from shoal.views.report import Facts, Figure
+    from shoal.views.report.facts import Foretold, Predictions
     from shoal.workspace.moments import When
     from shoal.workspace.opening import Workspace
 
@@ -111,11 +116,11 @@ class Reports:
         return found
 
     def _state(self) -> tuple[object, ...]:
-        """What changes where the same chart would show something else: loads, definitions, lists."""
-        loads, changes = self._ws.store.rows("SELECT (SELECT max(id) FROM loads), (SELECT count(*) FROM list_changes)")[
-            0
-        ]
-        return loads, changes, tuple(self._ws.catalogue.hashes.items())
+        """What changes where the same chart would show something else: loads, definitions, lists, models."""
+        ((loads, changes, kept),) = self._ws.store.rows(
+            "SELECT (SELECT max(id) FROM loads), (SELECT count(*) FROM list_changes), (SELECT count(*) FROM definitions)"
+        )
+        return loads, changes, kept, tuple(self._ws.catalogue.hashes.items())
 
     # ------------------------------------------------------------ gathering
 
@@ -182,7 +187,8 @@ class _Gathering:
             sizes=sizes,
             known_since=known,
             segment_flows=migration.flows(ws.store, then, now),
-            feedback=feedback(ws.store, now),
+            feedback=feedback(ws.store, now, ws.config.feedback),
+            predictions=self._predictions(),
             purposes={name: basis.value.replace("-", " ") for name, basis in ws.config.purposes.items()},
             **self._of_orders(sales),
         )
@@ -220,6 +226,19 @@ class _Gathering:
             "rfm_moves": migration.of_rfm(scored, cuts, self.earlier) if cuts and self.earlier < scored.at else None,
             "lifecycle_moves": migration.of_lifecycle(sales, cycle, self.earlier) if cycle else None,
         }
+
+    def _predictions(self) -> Predictions | None:
+        """The models that scored at the instant; None where none did."""
+        from shoal.insight.holdings import holdings
+        from shoal.insight.models import versions
+        from shoal.views.report.facts import Predictions
+
+        scoring = versions.in_force(self._ws.store, self.at)
+        if not scoring:
+            return None
+        trait, says = _expected_value(self._ws.store, {v.name for v in scoring if v.settings.kind == "value"})
+        value = holdings(self._ws.store, trait, self.at) if trait else None
+        return Predictions([foretold(version) for version in scoring], value, says)
 
     def _newest(self) -> int:
         """The newest event. A month that begins after it isn't a bad month: nothing was loaded of it yet.
@@ -291,6 +310,37 @@ class _Gathering:
     def _step(self, what: str) -> None:
         self._done += 1
         self._progress(f"working out {what}", self._done, _PARTS)
+
+
+def foretold(version: Version) -> Foretold:
+    """A version as the report shows it."""
+    from shoal.insight.models.kinds import KINDS, kind
+    from shoal.views.report.facts import Foretold
+
+    made = kind(version.settings.kind)
+    return Foretold(
+        version.name,
+        KINDS[version.settings.kind].title,
+        version.number,
+        version.fitted,
+        made.horizon_of(version.settings),
+        made.by,
+        made.higher,
+        version.evidence,
+        version.frames,
+    )
+
+
+def _expected_value(store: Store, models: set[str]) -> tuple[str, str]:
+    """The trait that holds the value to come of each customer, and what it is; empty where no model writes one."""
+    notes = store.rows(
+        "SELECT name, note FROM traits WHERE score AND scope = 'customer' AND note IS NOT NULL ORDER BY name"
+    )
+    for name, text in notes:
+        note = json.loads(text)
+        if note.get("model") in models and "predicted" in name:
+            return name, str(note.get(COMPUTED, ""))
+    return "", ""
 
 
 def _grain(span: tuple[int, int] | None) -> Grain:

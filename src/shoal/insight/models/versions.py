@@ -7,7 +7,7 @@ them scores. So a backup takes them along, and nothing is ever overwritten.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from shoal.errors import Refused, UnknownName
@@ -122,6 +122,17 @@ def versions(store: Store, name: str | None = None) -> list[Version]:
         [KIND, name, name],
     )
     return [_version(name, number, text, at, chosen.get(name)) for name, number, text, at in rows]
+
+
+def in_force(store: Store, at: int) -> list[Version]:
+    """The versions that scored at an instant, by name; what was fitted or chosen later isn't known yet."""
+    chosen = {
+        slug: json.loads(document)["version"]
+        for slug, document in store.rows(
+            "SELECT slug, document FROM definitions WHERE kind = ? AND received <= ? ORDER BY version", [IN_FORCE, at]
+        )
+    }
+    return [replace(v, in_force=True) for v in versions(store) if chosen.get(v.name) == v.number]
 
 
 def version(store: Store, name: str, number: int | None = None) -> Version:

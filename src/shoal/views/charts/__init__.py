@@ -4,21 +4,42 @@ from __future__ import annotations
 
 from shoal.views.charts.flows import lifecycle_bars, migration_flows
 from shoal.views.charts.grids import cohort_heatmap, overlap_grid, rfm_grid
+from shoal.views.charts.groups import difference_grid, groups_evidence, segment_map, stability_dots
 from shoal.views.charts.lines import concentration_curve, interval_dots, kpi_lines, retention_curves, size_lines
+from shoal.views.charts.models import (
+    backtest_periods,
+    calibration_curve,
+    frequency_bars,
+    gain_curve,
+    lift_bars,
+    value_histogram,
+    week_lines,
+)
 from shoal.views.charts.render import to_png, to_spec, to_svg
 
 __all__ = [
+    "backtest_periods",
+    "calibration_curve",
     "cohort_heatmap",
     "concentration_curve",
+    "difference_grid",
+    "frequency_bars",
+    "gain_curve",
+    "groups_evidence",
     "interval_dots",
     "kpi_lines",
     "lifecycle_bars",
+    "lift_bars",
     "migration_flows",
     "overlap_grid",
     "retention_curves",
     "rfm_grid",
+    "segment_map",
     "size_lines",
+    "stability_dots",
     "to_png",
     "to_spec",
     "to_svg",
+    "value_histogram",
+    "week_lines",
 ]

@@ -165,7 +165,13 @@ def retention_curves(
 
 
 def concentration_curve(
-    rows: Sequence[dict[str, Any]], *, title: str, subtitle: str, marked: float = 0.2, width: int = theme.WIDE
+    rows: Sequence[dict[str, Any]],
+    *,
+    title: str,
+    subtitle: str,
+    marked: float = 0.2,
+    of: str = "revenue",
+    width: int = theme.WIDE,
 ) -> alt.Chart:
     """Which share of revenue comes from which share of customers, best first.
 
@@ -174,6 +180,7 @@ def concentration_curve(
         title: the finding.
         subtitle: measure, unit and period.
         marked: the share of customers at which the curve is read off.
+        of: what is shared out, where it isn't revenue.
         width: of the chart in pixels.
     """
     import altair as alt
@@ -184,11 +191,11 @@ def concentration_curve(
     domain = alt.Scale(domain=[0, top], nice=False)
     base = alt.Chart(alt.Data(values=[{"customers": 0, "revenue": 0}, *rows])).encode(
         x=alt.X("customers:Q", axis=alt.Axis(title="share of customers, best first", **share)),
-        y=alt.Y("revenue:Q", axis=alt.Axis(title="share of revenue", **share), scale=domain),
+        y=alt.Y("revenue:Q", axis=alt.Axis(title=f"share of {of}", **share), scale=domain),
     )
     even = alt.Chart(alt.Data(values=[{"customers": 0, "revenue": 0}, {"customers": 1, "revenue": 1}]))
     diagonal = even.mark_line(color=theme.BASE, strokeDash=[4, 4], strokeWidth=1).encode(x="customers:Q", y="revenue:Q")
-    said = f"{nearest['customers']:.0%} of customers: {nearest['revenue']:.0%} of revenue"
+    said = f"{nearest['customers']:.0%} of customers: {nearest['revenue']:.0%} of {of}"
     point = alt.Chart(alt.Data(values=[nearest | {"said": said}])).encode(x="customers:Q", y="revenue:Q")
     label = point.mark_text(align="left", dx=9, dy=12, fontWeight=600).encode(text="said:N")
     dot = point.mark_point(size=70, filled=True, opacity=1, color=theme.ACCENT)

@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from shoal.views.report.compose import compose
 from shoal.views.report.facts import Facts
-from shoal.views.report.page import Card, Column, Figure, Hint, Page, Section, Shown, Table, render
+from shoal.views.report.page import Brief, Card, Column, Figure, Hint, Page, Section, Shown, Table, render
 
-__all__ = ["Card", "Column", "Facts", "Figure", "Hint", "Page", "Section", "Shown", "Table", "compose", "render"]
+__all__ = [
+    "Brief",
+    "Card",
+    "Column",
+    "Facts",
+    "Figure",
+    "Hint",
+    "Page",
+    "Section",
+    "Shown",
+    "Table",
+    "compose",
+    "render",
+]

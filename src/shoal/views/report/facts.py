@@ -11,11 +11,55 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from shoal.customers.quality import QualityReport
+    from shoal.insight.holdings import Holdings
     from shoal.insight.lifecycle import Cycle
+    from shoal.insight.models.model import Evidence
     from shoal.insight.rfm import CutPoints
     from shoal.insight.segments import Quality
     from shoal.shapes import RevenueRule
     from shoal.views.charts.lines import Grain
+
+
+@dataclass(frozen=True, slots=True)
+class Foretold:
+    """A model that scores.
+
+    Args:
+        name: the model's name.
+        title: what its kind foretells.
+        version: the number of the fit.
+        fitted: when, an instant; its trial ended then.
+        horizon: the days of its trial.
+        by: the measure that decides between it and its baselines.
+        higher: whether more of that measure is better.
+        evidence: what it rests on.
+        frames: rows for charts, as of ``insight.models.model.FRAMES``; ``periods`` as of ``charts.models.period_rows``.
+    """
+
+    name: str
+    title: str
+    version: int
+    fitted: int
+    horizon: int
+    by: str
+    higher: bool
+    evidence: Evidence
+    frames: Mapping[str, Sequence[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """What models say.
+
+    Args:
+        models: those of which a version is in force.
+        value: how expected value spreads over customers, None where no model says it.
+        value_says: how that value is worked out, in words.
+    """
+
+    models: Sequence[Foretold]
+    value: Holdings | None = None
+    value_says: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +100,7 @@ class Facts:
         lifecycle_moves: as of ``insight.migration.of_lifecycle``.
         feedback: as of ``insight.feedback.feedback``.
         purposes: the purposes that the workspace knows, with their basis in words.
+        predictions: what models say; None where none is fitted.
     """
 
     name: str
@@ -90,6 +135,7 @@ class Facts:
     lifecycle_moves: pa.Table | None
     feedback: pa.Table
     purposes: Mapping[str, str]
+    predictions: Predictions | None = None
 
     @property
     def currency(self) -> str:

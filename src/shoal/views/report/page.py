@@ -48,6 +48,25 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
+class Brief:
+    """What is known of one thing, as a model or a persona, on a card: each sentence with the figure behind it.
+
+    Args:
+        title: its name.
+        kicker: what stands small above it.
+        figures: label and value of what it is measured by.
+        said: sentences, each with the figure that it rests on, or an empty text.
+        rule: a definition in the segment language, if there is one.
+    """
+
+    title: str
+    kicker: str = ""
+    figures: Sequence[tuple[str, str]] = ()
+    said: Sequence[tuple[str, str]] = ()
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """A column of a table: its key in the rows, its head, and how its values are written.
 
@@ -71,6 +90,13 @@ class Table:
     rows: Sequence[Mapping[str, Any]]
     empty: str = "There is nothing to show yet."
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A head over the blocks that follow, within a section."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +129,14 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the report. ``blocks`` are figures, tables, hints, groups of cards and paragraphs, in order."""
+    """A part of the report. ``blocks`` are figures, tables, hints, heads, groups of cards or briefs, and paragraphs."""
 
     id: str
     title: str
     lead: str = ""
-    blocks: Sequence[Figure | Table | Hint | Sequence[Card] | str] = field(default_factory=tuple)
+    blocks: Sequence[Figure | Table | Hint | Head | Sequence[Card] | Sequence[Brief] | str] = field(
+        default_factory=tuple
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +208,8 @@ def _environment() -> Any:
     made.tests["figure"] = lambda block: isinstance(block, Figure)
     made.tests["sheet"] = lambda block: isinstance(block, Table)
     made.tests["hint"] = lambda block: isinstance(block, Hint)
+    made.tests["head"] = lambda block: isinstance(block, Head)
+    made.tests["briefs"] = lambda block: isinstance(block, list | tuple) and bool(block) and isinstance(block[0], Brief)
     made.tests["paragraph"] = lambda block: isinstance(block, str)
     made.filters["raw_svg"] = Markup
     made.filters["raw_json"] = Markup
