@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _DAYS = re.compile(r"(\d{1,4}) days?")
 MOST_DAYS = 3650
-_COMMON = {"kind", "horizon", "off"}
+_COMMON = {"kind", "horizon", "skip"}
 
 
 def usual_models() -> dict[str, Settings]:
@@ -25,7 +25,7 @@ def usual_models() -> dict[str, Settings]:
 
 
 def models_from(value: object, place: str = "models") -> dict[str, Settings]:
-    """Read the section ``models:``; the usual models stay, unless it says ``off: true`` of one.
+    """Read the section ``models:``; the usual models stay, unless it says ``skip: true`` of one.
 
     Args:
         value: what stands there.
@@ -39,7 +39,7 @@ def models_from(value: object, place: str = "models") -> dict[str, Settings]:
     found = usual_models()
     for name, inner in value.items():
         section = _section(str(name), {} if inner is None else inner, f"{place}.{name}")
-        if section.flag("off"):
+        if section.flag("skip"):
             found.pop(str(name), None)
         else:
             found[str(name)] = _model(str(name), section)
@@ -103,6 +103,14 @@ def _learner(section: Section, key: str) -> str:
     return section.choice(key, ("trees", "logistic"), "trees")
 
 
+def _moment(section: Section, key: str) -> str:
+    return section.choice(key, ("cuts", "now"), "cuts")
+
+
+def _already(section: Section, key: str) -> str:
+    return section.choice(key, ("leave out", "keep"), "leave out")
+
+
 def _text(section: Section, key: str) -> str:
     return section.needed(key, "Write it in quotes.")
 
@@ -125,7 +133,14 @@ OPTIONS: Mapping[str, Mapping[str, Callable[[Section, str], Any]]] = {
     "replenish": {},
     "taste": {"half_life": days, "most": _whole},
     "needs": {"most": _whole},
-    "outcome": {"predict": _text, "for": _text, "without": _texts, "learner": _learner},
+    "outcome": {
+        "predict": _text,
+        "for": _text,
+        "without": _texts,
+        "learner": _learner,
+        "at": _moment,
+        "already": _already,
+    },
 }
 """What a model of each kind takes beside its horizon, and who reads it."""
 
