@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.models.frame.drawn import drawn_shop
 
 import shoal
 from shoal.insight.models.model import Score
 from shoal.lang.schema import Kind
 
 from .served import Served, shop
+from .served import shoal as cli
 
 CHURN, VALUE = "churn_90d", "value_predicted_365d"
 SEGMENTS = {"buyers": 'did "Order Completed"'}
@@ -143,6 +146,37 @@ def test_an_erased_person_leaves_the_scores_in_the_log(served_shop: Served) -> N
     assert left == []
     with shoal.open(served.folder) as workspace:
         assert workspace.store.rows("SELECT id FROM customers") == [("bob",)]
+
+
+def test_an_order_changes_what_a_model_says_of_the_customer(tmp_path: Path) -> None:
+    """Breaks if closed-form scores wait for the next run of the models though the customer has just bought."""
+    folder = drawn_shop(tmp_path / "shop", customers=300)
+    with shoal.open(folder) as workspace:
+        workspace.load()
+        workspace.models.predict(["churn"])
+        rows = workspace.sql(
+            f"SELECT customer, {CHURN} FROM data.customers ORDER BY {CHURN} DESC, customer"
+        ).to_pylist()
+        workspace.segments.add("leaving", f"{CHURN} > 0.6")
+    who, before = rows[0]["customer"], float(rows[0][CHURN])
+    assert before > 0.6
+    other, untouched = rows[1]["customer"], float(rows[1][CHURN])
+    served = Served(folder)
+    try:
+        served.start()
+        assert who in served.members("leaving")
+        served.track(who, "Order Completed", revenue=30)
+        served.wait_for_change("leaving", who, "left")
+        after = served.get(f"/v1/profiles/{who}")["scores"][CHURN]
+        assert after["value"] < 0.6
+        assert served.get(f"/v1/profiles/{other}")["scores"][CHURN]["value"] == pytest.approx(untouched, abs=1e-9)
+        assert [c["because"] for c in served.changes() if c["customer"] == who][-1] == "scored"
+        # A run beside the server says the same of them, to the little that time has changed.
+        done = json.loads(cli(folder, "predict", "churn", "--json"))
+        assert done["models"]["churn"]["version"] == 1
+        assert served.get(f"/v1/profiles/{who}")["scores"][CHURN]["value"] == pytest.approx(after["value"], abs=0.01)
+    finally:
+        served.close()
 
 
 @pytest.fixture
