@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from shoal.config.discovery import DiscoverySettings, discovery_from
 from shoal.config.feedback import feedback_from, trials_from
 from shoal.config.jobs import jobs_from
 from shoal.config.models import models_from, usual_models
@@ -32,7 +33,8 @@ DEFAULT_MEMORY = "4GB"
 
 _KEYS = {
     "shoal", "name", "timezone", "currency", "clock", "rates", "purposes", "purchases", "revenue", "quality", "traits", "sources",
-    "store", "report", "default_purpose", "identity", "jobs", "models", "mail", "server", "retention", "feedback", "trials",
+    "store", "report", "default_purpose", "identity", "jobs", "models", "discovery", "mail", "server", "retention",
+    "feedback", "trials",
 }  # fmt: skip
 _FLAT = ("csv", "tsv", "excel", "sqlite")
 """The types of files whose cells hold no objects."""
@@ -70,6 +72,7 @@ class Config:
         retention: how long events are kept.
         jobs: what is done by itself, by name, in the order of the file.
         models: what is foretold, by name.
+        discovery: how many micro-segments are looked for, of whom, from what.
         feedback: where scores and words of customers stand.
         trials: the campaigns whose receivers were drawn by lot.
         mail: the mail server that takes what is sent, if there is one.
@@ -94,6 +97,7 @@ class Config:
     retention: Retention = field(default_factory=Retention)
     jobs: Mapping[str, Job] = field(default_factory=dict)
     models: Mapping[str, Settings] = field(default_factory=usual_models)
+    discovery: DiscoverySettings = field(default_factory=DiscoverySettings)
     feedback: FeedbackRule = field(default_factory=FeedbackRule)
     trials: tuple[Trial, ...] = ()
     mail: MailSettings | None = None
@@ -368,6 +372,7 @@ _READERS: dict[str, Callable[[Any, Config], dict[str, Any]]] = {
     "retention": lambda value, _: {"retention": retention_from(value)},
     "jobs": lambda value, config: {"jobs": jobs_from(value, config.root, config.sources)},
     "models": lambda value, _: {"models": models_from(value)},
+    "discovery": lambda value, _: {"discovery": discovery_from(value)},
     "feedback": lambda value, _: {"feedback": feedback_from(value)},
     "trials": lambda value, _: {"trials": trials_from(value)},
     "mail": _mail,

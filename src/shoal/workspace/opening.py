@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from shoal.workspace.changes import MembershipChange
     from shoal.workspace.customers import Customers, Lists
     from shoal.workspace.data import Data
+    from shoal.workspace.discovery import Discoveries
     from shoal.workspace.keys import Keys
     from shoal.workspace.models import Models
     from shoal.workspace.planning import Plans
@@ -361,6 +362,13 @@ class Workspace:
         from shoal.workspace.models import Models
 
         return Models(self)
+
+    @cached_property
+    def discovery(self) -> Discoveries:
+        """Micro-segments: finding them, assigning customers to them, what changed."""
+        from shoal.workspace.discovery import Discoveries
+
+        return Discoveries(self)
 
     @cached_property
     def lists(self) -> Lists:

@@ -372,8 +372,8 @@ class Segments:
         refused = purpose is not None and Not(Consents(purpose)) in parts
         return None if refused else purpose
 
-    def edit(self, name: str, *, where: str | Condition | Built | None = None, **details: Any) -> Definition:
-        """Change a segment; what isn't given stays.
+    def edit(self, name: str, /, *, where: str | Condition | Built | None = None, **details: Any) -> Definition:
+        """Change a segment, by slug or display name; what isn't given (``name``, ``why`` …) stays.
 
         Raises:
             DefinitionError: if it isn't accepted; the file stays as it was then.

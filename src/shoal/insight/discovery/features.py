@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from shoal.clock import DAY
 from shoal.insight.library.facts import spoken
+from shoal.insight.lifecycle import measure_cycle
 from shoal.insight.purchases import item_list, named
 from shoal.insight.reach import ADDRESSES
 from shoal.insight.sales import number_column
@@ -56,6 +57,10 @@ class Feature:
         high: what customers with much of it are called in a name, or empty.
         low: the same for little of it.
         place: where that stands in a name: before the noun or after it.
+        high_from: the median from which on ``high`` is true in itself; below it ``softer_high`` is said.
+        softer_high: what is true beside the others alone.
+        low_to: the median up to which ``low`` is true in itself; above it ``softer_low`` is said.
+        softer_low: what is true beside the others alone.
     """
 
     name: str
@@ -66,6 +71,16 @@ class Feature:
     high: str = ""
     low: str = ""
     place: Place = "adjective"
+    high_from: float | None = None
+    softer_high: str = ""
+    low_to: float | None = None
+    softer_low: str = ""
+
+    def word(self, median: float, *, high: bool) -> str:
+        """What a segment with such a median is called in a name, beside others with less of it (``high``) or more."""
+        if high:
+            return self.high if self.high_from is None or median >= self.high_from else self.softer_high
+        return self.low if self.low_to is None or median <= self.low_to else self.softer_low
 
     @property
     def is_category(self) -> bool:
@@ -170,11 +185,11 @@ def _of_orders(known: AsOf, span: Span) -> Iterator[Feature]:
     yield from _of_money(known, event, days)
     yield Feature(
         "days since last order", "lifecycle", f"days since last {order}", "days", "Days since the last order",
-        "lapsed", "active",
+        "lapsed", "active", high_from=float(measure_cycle(known.sales).lapse), softer_high="less active",
     )  # fmt: skip
     yield Feature(
         "days since first order", "lifecycle", f"days since first {order}", "days", "Days since the first order",
-        "long-standing", "new",
+        "long-standing", "new", low_to=float(days), softer_low="newer",
     )  # fmt: skip
     yield _share(
         "recent share", "lifecycle", order, f"in last {days // 3} days", days,
@@ -325,8 +340,21 @@ def _of_events(known: AsOf, span: Span) -> Iterator[Feature]:
         name = names[at]
         yield Feature(
             name, "behaviour", f"count({quoted(name)} in last {span.window} days)", "count",
-            f"{name} in {span.window} days", f"with many {spoken(name)}", "", "tail",
+            f"{name} in {span.window} days", _who(known, name), "", "tail",
         )  # fmt: skip
+
+
+def _who(known: AsOf, name: str) -> str:
+    """What customers with many of an event are called.
+
+    Names of events are mostly a thing and what was done with it: who had many "Product Viewed" often viewed products.
+    """
+    if name in known.rule.events:
+        return "with returns"
+    *thing, done = spoken(name).split()
+    if thing and done.endswith("ed"):
+        return f"who often {done} {' '.join(thing)}s"
+    return f'with many "{name}"'
 
 
 def _done_to(name: str) -> bool:

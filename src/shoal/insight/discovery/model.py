@@ -132,11 +132,20 @@ class Standing:
         return cls(np.full(size, -1, np.int64), np.full(size, -1, np.int64), np.zeros(size, np.int64))
 
 
-def reassign(model: Model, table: Table, standing: Standing, *, margin: float = 0.1, times: int = 2) -> Standing:
+def reassign(
+    model: Model,
+    table: Table,
+    standing: Standing,
+    *,
+    margin: float = 0.1,
+    times: int = 2,
+    at_once: float = 1.0,
+    counts: bool = True,
+) -> Standing:
     """Look at customers again; one moves only if the new centre is nearer by ``margin``, ``times`` times in a row.
 
     A customer on the border between two segments would otherwise change with each event. Who has no segment gets the
-    nearest at once.
+    nearest at once, and so does who is nearer to another by ``at_once``.
 
     Args:
         model: the frozen partition.
@@ -144,6 +153,8 @@ def reassign(model: Model, table: Table, standing: Standing, *, margin: float = 
         standing: where they stood.
         margin: the share of the distance to the own centre by which the other must be nearer, 0 ≤ margin < 1.
         times: looks in a row, at least 1.
+        at_once: the share of the distance by which the other is so near that one look does; 1 is never.
+        counts: whether this look counts; one that comes too soon after the last moves only who moves at once.
 
     Raises:
         Refused: for a margin or a number of times out of range, or a standing of another length.
@@ -161,10 +172,10 @@ def reassign(model: Model, table: Table, standing: Standing, *, margin: float = 
     there = np.sqrt(squared_distances(rows, model.centres, near))
     here = np.sqrt(squared_distances(rows, model.centres, held))
     rivals = (near != held) & (there <= (1 - margin) * here)
-    streak = np.where(rivals, np.where(standing.rival == near, standing.times, 0) + 1, 0)
-    moves = streak >= times
+    streak = np.where(rivals, np.where(standing.rival == near, standing.times, 0) + int(counts), 0)
+    moves = (streak >= times) | (rivals & (at_once < 1) & (there <= (1 - at_once) * here))
     return Standing(
         np.where(moves, near, held),
-        np.where(rivals & ~moves, near, -1),
+        np.where((streak > 0) & ~moves, near, -1),
         np.where(moves, 0, streak),
     )

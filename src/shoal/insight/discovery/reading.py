@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shoal.clock import DAY
-from shoal.errors import Refused
 from shoal.insight.discovery.table import Categories, Floats, Ints, Table
 from shoal.insight.models.asof import MICRO
 from shoal.lang.nodes import Definition, Known
 from shoal.lang.parse import parse
+from shoal.sql.encode import quoted as literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shoal.insight.discovery.features import Feature
     from shoal.insight.models.asof import AsOf
     from shoal.lang.nodes import Node
+    from shoal.shapes import Trial
 
 MOST_OUTCOMES = 3
 
@@ -149,6 +150,53 @@ def _of_events(after: AsOf, since: str, owners: Ints) -> Any:
     yield from counted[:MOST_OUTCOMES]
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Who took part in a campaign whose receivers were drawn by lot.
+
+    Args:
+        name: the campaign's.
+        begun: the instant of its first event.
+        owners: keys of those whose days of outcome are over.
+        treated: whether each was drawn to get it; else to get nothing.
+        ordered: whether each ordered within its days.
+    """
+
+    name: str
+    begun: int
+    owners: Ints
+    treated: np.typing.NDArray[np.bool_]
+    ordered: np.typing.NDArray[np.bool_]
+
+
+def drawn(known: AsOf, trial: Trial) -> Drawn | None:
+    """The parts of a trial; None where the data has no such event, no order, or nobody in one of the arms."""
+    event = known.events.get(trial.event)
+    needed = [trial.arm, *trial.only]
+    if event is None or known.first_order is None or any(n not in event.properties for n in needed):
+        return None
+    arm = event.properties[trial.arm].col
+    only = "".join(f" AND {event.properties[n].col} = {literal(value)}" for n, value in trial.only.items())
+    length = trial.days * DAY
+    found = known.arrow(
+        f"SELECT t.customer, any_value(t.arm) AS arm, any_value(t.ts) AS ts, count(s.ts) > 0 AS ordered FROM "
+        f"(SELECT customer, min(ts) AS ts, arg_min({arm}, ts) AS arm FROM ({known.event(trial.event)}) "
+        f"WHERE {arm} IS NOT NULL{only} GROUP BY customer) t "
+        f"LEFT JOIN {known.sales.table} s ON s.customer = t.customer AND s.is_order AND s.ts > t.ts "
+        f"AND s.ts <= t.ts + {length:d} WHERE t.ts + {length:d} <= {known.at:d} GROUP BY t.customer ORDER BY t.customer"
+    )
+    arms = np.array([str(a) for a in found["arm"].to_pylist()], dtype=np.str_)
+    control = np.isin(arms, trial.control)
+    treated = np.isin(arms, trial.treated) if trial.treated else ~control
+    part = control | treated
+    if not (control.any() and treated.any()):
+        return None
+    owners = np.asarray(found["customer"].to_numpy(), dtype=np.int64)[part]
+    begun = int(np.asarray(found["ts"].to_numpy(), dtype=np.int64)[part].min())
+    ordered = np.asarray(found["ordered"].to_numpy(zero_copy_only=False), dtype=bool)[part]
+    return Drawn(trial.name, begun, owners, treated[part], ordered)
+
+
 def _aligned(owners: Ints, found: pa.Table, column: str) -> Floats:
     out = np.zeros(len(owners))
     if not len(owners):
@@ -159,14 +207,3 @@ def _aligned(owners: Ints, found: pa.Table, column: str) -> Floats:
     mine = owners[order][place] == keys
     out[order[place[mine]]] = np.asarray(found[column].to_numpy(), dtype=np.float64)[mine]
     return out
-
-
-def later(at: int, horizon: int) -> int:
-    """The instant so many days before another.
-
-    Raises:
-        Refused: for a horizon below a day.
-    """
-    if horizon < 1:
-        raise Refused(f"{horizon} days can't be held out.", fix="Hold out a day or more.")
-    return at - horizon * DAY
