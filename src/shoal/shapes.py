@@ -170,7 +170,7 @@ class FeedbackRule:
         nps: by event, the property that holds the answer of 0 to 10.
         csat: by event, the property that holds the answer of 1 to 5.
         texts: by event, the properties that hold what customers wrote.
-        words: what a word of the trade says of a mood, over the weights that ship: 2 is as good as "great", -2 as bad.
+        words: what a word of the trade says of a mood, over the weights that ship: from -1 (bad) to 1 (good).
     """
 
     nps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

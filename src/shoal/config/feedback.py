@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 ACTIONS = ("win-back", "cross-sell", "upsell", "replenish", "thank", "ask")
 """What may be done, as ``insight.actions`` names it; said here too, so that reading settings imports no library."""
-_WORST = 5.0
 _DAYS = 14
 
 
@@ -35,9 +34,9 @@ def _properties(section: Section, key: str) -> Mapping[str, tuple[str, ...]]:
 
 
 def _weight(section: Section, word: str, given: object) -> float:
-    if isinstance(given, bool) or not isinstance(given, int | float) or not abs(given) <= _WORST:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not abs(given) <= 1:
         place = f"{section.at('words')}.{word}"
-        raise ConfigError(f"{given!r} is no weight of a word.", place=place, fix="Write a number from -5 to 5.")
+        raise ConfigError(f"{given!r} is no weight of a word.", place=place, fix="Write a number from -1 to 1.")
     return float(given)
 
 

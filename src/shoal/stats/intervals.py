@@ -97,14 +97,42 @@ def net_promoter(promoters: int, passives: int, detractors: int, confidence: flo
     Raises:
         ValueError: where nobody answered.
     """
+    centre, variance = _adjusted(promoters, passives, detractors)
+    half = z_value(confidence) * sqrt(variance)
+    value = 100 * (promoters - detractors) / (promoters + passives + detractors)
+    return Interval(value, max(-100.0, centre - half), min(100.0, centre + half))
+
+
+def _adjusted(promoters: int, passives: int, detractors: int) -> tuple[float, float]:
+    """The score with three answers added, and the variance of it."""
     n = promoters + passives + detractors
     if n <= 0 or min(promoters, passives, detractors) < 0:
         raise ValueError("a net promoter score needs answers")
     up, down = (promoters + 0.75) / (n + 3), (detractors + 0.75) / (n + 3)
-    centre = up - down
-    half = z_value(confidence) * sqrt((up + down - centre * centre) / (n + 3))
-    value = 100 * (promoters - detractors) / n
-    return Interval(value, max(-100.0, 100 * (centre - half)), min(100.0, 100 * (centre + half)))
+    return 100 * (up - down), 1e4 * (up + down - (up - down) ** 2) / (n + 3)
+
+
+def net_promoter_difference(
+    a: tuple[int, int, int], b: tuple[int, int, int], confidence: float = CONFIDENCE
+) -> tuple[Interval, float]:
+    """The difference of two net promoter scores, a − b, of different people, and its two-sided p-value.
+
+    Three answers are added to each as in ``net_promoter``. Two scores whose intervals overlap may well differ, and two
+    of ± 11 differ by ± 15: neither can be read off the other.
+
+    Args:
+        a: (promoters, passives, detractors) of the first group.
+        b: the same of the second.
+        confidence: the two-sided level.
+
+    Raises:
+        ValueError: where nobody answered.
+    """
+    (first, va), (second, vb) = _adjusted(*a), _adjusted(*b)
+    gap, error = first - second, sqrt(va + vb)
+    half = z_value(confidence) * error
+    value = net_promoter(*a).value - net_promoter(*b).value
+    return Interval(value, max(-200.0, gap - half), min(200.0, gap + half)), 2 * NormalDist().cdf(-abs(gap) / error)
 
 
 def mean_interval(sample: Moments, confidence: float = CONFIDENCE) -> Interval:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from shoal.workspace.changes import MembershipChange
     from shoal.workspace.customers import Customers, Lists
     from shoal.workspace.data import Data
-    from shoal.workspace.discovery import Discoveries
+    from shoal.workspace.feedback import Feedback
     from shoal.workspace.keys import Keys
     from shoal.workspace.models import Models
     from shoal.workspace.planning import Plans
@@ -364,11 +364,11 @@ class Workspace:
         return Models(self)
 
     @cached_property
-    def discovery(self) -> Discoveries:
-        """Micro-segments: finding them, assigning customers to them, what changed."""
-        from shoal.workspace.discovery import Discoveries
+    def feedback(self) -> Feedback:
+        """What customers say: scores, moods, topics, needs, and what they did after."""
+        from shoal.workspace.feedback import Feedback
 
-        return Discoveries(self)
+        return Feedback(self)
 
     @cached_property
     def lists(self) -> Lists:
