@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "library": ("shoal.cli.segments", "library", "List ready segments that fit your data, with their size."),
     "overlap": ("shoal.cli.segments", "overlap", "Compare segments: overlap, near-duplicates, coverage."),
     "feedback": ("shoal.cli.feedback", "feedback", "Show what customers say: NPS, CSAT, moods, topics, and after."),
+    "discover": ("shoal.cli.discovery", "discover", "Find micro-segments, with the evidence for them."),
     "customer": ("shoal.cli.customers", "customer", "Show a customer: traits, consent, timeline, memberships."),
     "list": ("shoal.cli.customers", "lists", "Manage hand-kept lists of customers."),
     "report": ("shoal.cli.project", "report", "Write the report, one self-contained HTML file."),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from shoal.workspace.changes import MembershipChange
     from shoal.workspace.customers import Customers, Lists
     from shoal.workspace.data import Data
+    from shoal.workspace.discovery import Discoveries
     from shoal.workspace.feedback import Feedback
     from shoal.workspace.keys import Keys
     from shoal.workspace.models import Models
@@ -369,6 +370,13 @@ class Workspace:
         from shoal.workspace.feedback import Feedback
 
         return Feedback(self)
+
+    @cached_property
+    def discovery(self) -> Discoveries:
+        """Micro-segments: finding them, assigning customers to them, what changed."""
+        from shoal.workspace.discovery import Discoveries
+
+        return Discoveries(self)
 
     @cached_property
     def lists(self) -> Lists:
