@@ -97,7 +97,7 @@ def models(ctx: click.Context, json_: bool) -> None:
     from shoal.insight.models.kinds import KINDS
 
     with opened(ctx) as workspace:
-        held = {v.name: v for v in workspace.models.versions() if v.in_force}
+        held = {v.name: v for v in workspace.models.in_force()}
         settings = workspace.config.models
         if json_:
             print_json([_document(name, one.document(), held.get(name)) for name, one in settings.items()])

@@ -200,7 +200,7 @@ class Data:
         notes = self.compute_traits()
         if other_rule:
             notes = (_OTHER_RULE, *notes)
-        ws.models.rescore()
+        notes = (*notes, *ws.models.rescore())
         step("evaluating segments", 0, 0)
         return _Followed(notes, ws.segments.publish(because="load"))
 

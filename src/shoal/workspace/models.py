@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from shoal.insight.models.model import Backtest, Model, Score, Settings
     from shoal.insight.models.versions import Version
     from shoal.insight.models.watching import Drifted
-    from shoal.sql.store import Store
     from shoal.workspace.moments import When
     from shoal.workspace.opening import Workspace
 
@@ -202,10 +201,9 @@ class Models:
 
     def _run(self, known: AsOf, settings: Settings, refit: bool) -> _Run:
         """What a model says now, fitted where that is needed."""
-        from shoal.insight.models import versions
         from shoal.insight.models.watching import drifted
 
-        held = next((v for v in versions.versions(self._ws.store, settings.name) if v.in_force), None)
+        held = next((v for v in self.in_force() if v.name == settings.name), None)
         if held is None or held.settings != settings or refit:
             fit = self._fitted(known, settings)
             if held is None or held.settings != settings or self._at_least_as_good(known, held):
@@ -257,23 +255,25 @@ class Models:
             return new is not None
         return new >= old if made.higher else new <= old
 
-    def rescore(self) -> dict[str, int]:
+    def rescore(self) -> tuple[str, ...]:
         """Work out anew what follows from the fitted parameters and the customers' own events, as after a load.
 
         Returns:
-            By trait, how many customers got another value; empty where no model is fitted that has such scores.
+            What the reader should know, as that a score couldn't be worked out and stays as it was.
         """
-        held = event_driven(self._ws.store)
-        changed: dict[str, int] = {}
-        if not held:
-            return changed
+        notes: list[str] = []
         at = self._ws.now()
         with self.as_of(at) as known:
-            for version in held:
-                columns = own_scores(version, known)
-                written, _ = self.put(f"model {version.name}", columns, at, noted(version), complete=False)
-                changed |= written
-        return changed
+            for version in self.in_force():
+                try:
+                    if not is_event_driven(version):
+                        continue
+                    columns = own_scores(version, known)
+                except Refused as refusal:
+                    notes.append(f"Scores of {version.name} stay as they were: {refusal}")
+                    continue
+                self.put(f"model {version.name}", columns, at, noted(version), complete=False)
+        return tuple(notes)
 
     # ------------------------------------------------------------ looking
 
@@ -307,7 +307,7 @@ class Models:
             UnknownName: there is no such customer or model.
         """
         key = key_of(self._ws.store, customer)
-        held = [self.version(name)] if name else [v for v in self.versions() if v.in_force]
+        held = [self.version(name)] if name else self.in_force()
         with self.as_of() as known:
             return {v.name: restored(v).reasons(known, key) for v in held}
 
@@ -316,6 +316,12 @@ class Models:
         from shoal.insight.models import versions
 
         return versions.versions(self._ws.store, name)
+
+    def in_force(self) -> list[Version]:
+        """The versions that score, by name."""
+        from shoal.insight.models import versions
+
+        return versions.in_force(self._ws.store)
 
     def version(self, name: str, number: int | None = None) -> Version:
         """A version; without a number, the one that scores.
@@ -341,7 +347,7 @@ class Models:
         """
         from shoal.insight.models.watching import drifted
 
-        held = [self.version(name)] if name else [v for v in self.versions() if v.in_force]
+        held = [self.version(name)] if name else self.in_force()
         with self.as_of() as known:
             return {v.name: drifted(v.references, restored(v).scores(known)) for v in held}
 
@@ -357,13 +363,15 @@ class Models:
             versions.put_in_force(self._ws.store, name, version, self._ws.now())
 
 
-def event_driven(store: Store) -> list[Version]:
-    """The versions in force of the models that have scores which follow the customers' own events."""
-    from shoal.insight.models import versions
-    from shoal.insight.models.kinds import KINDS, kind
+def is_event_driven(version: Version) -> bool:
+    """Whether a model has scores that follow the customers' own events.
 
-    held = [v for v in versions.versions(store) if v.in_force and v.settings.kind in KINDS]
-    return [v for v in held if kind(v.settings.kind).event_driven]
+    Raises:
+        Refused: a library that it needs isn't installed.
+    """
+    from shoal.insight.models.kinds import kind
+
+    return kind(version.settings.kind).event_driven
 
 
 def own_scores(version: Version, known: AsOf) -> list[Score]:

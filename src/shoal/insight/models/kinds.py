@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from shoal.errors import UnknownName
+from shoal.errors import Refused, UnknownName
 
 if TYPE_CHECKING:
     from shoal.insight.models.model import Model
+
+
+INSTALL = "Install it: pip install 'shoal[models]'"
 
 
 class Known(NamedTuple):
@@ -47,9 +50,13 @@ def kind(name: str) -> type[Model]:
 
     Raises:
         UnknownName: there is none of this name.
+        Refused: a library that it needs isn't installed.
     """
     if name not in KINDS:
         raise UnknownName("kind of model", name, KINDS)
     module, _, made = KINDS[name].where.partition(":")
-    found: type[Model] = getattr(importlib.import_module(f"shoal.insight.models.{module}"), made)
+    try:
+        found: type[Model] = getattr(importlib.import_module(f"shoal.insight.models.{module}"), made)
+    except ModuleNotFoundError as error:
+        raise Refused(f"Models need {error.name}, which isn't installed.", fix=INSTALL) from error
     return found

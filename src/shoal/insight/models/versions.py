@@ -7,7 +7,7 @@ them scores. So a backup takes them along, and nothing is ever overwritten.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shoal.errors import Refused, UnknownName
@@ -108,14 +108,7 @@ def put_in_force(store: Store, name: str, number: int, at: int) -> None:
 
 def versions(store: Store, name: str | None = None) -> list[Version]:
     """All versions of a model, or of all of them: by name, the newest first."""
-    chosen = {
-        slug: json.loads(document)["version"]
-        for slug, document in store.rows(
-            "SELECT slug, document FROM definitions d WHERE kind = ? AND version = "
-            "(SELECT max(version) FROM definitions WHERE kind = d.kind AND slug = d.slug)",
-            [IN_FORCE],
-        )
-    }
+    chosen = _chosen(store)
     rows = store.rows(
         "SELECT slug, version, document, received FROM definitions WHERE kind = ? AND (? IS NULL OR slug = ?) "
         "ORDER BY slug, version DESC",
@@ -124,15 +117,26 @@ def versions(store: Store, name: str | None = None) -> list[Version]:
     return [_version(name, number, text, at, chosen.get(name)) for name, number, text, at in rows]
 
 
-def in_force(store: Store, at: int) -> list[Version]:
-    """The versions that scored at an instant, by name; what was fitted or chosen later isn't known yet."""
-    chosen = {
-        slug: json.loads(document)["version"]
-        for slug, document in store.rows(
-            "SELECT slug, document FROM definitions WHERE kind = ? AND received <= ? ORDER BY version", [IN_FORCE, at]
+def in_force(store: Store) -> list[Version]:
+    """The versions that score, by name."""
+    found = []
+    for name, number in sorted(_chosen(store).items()):
+        ((text, at),) = store.rows(
+            "SELECT document, received FROM definitions WHERE kind = ? AND slug = ? AND version = ?",
+            [KIND, name, number],
         )
-    }
-    return [replace(v, in_force=True) for v in versions(store) if chosen.get(v.name) == v.number]
+        found.append(_version(name, number, text, at, number))
+    return found
+
+
+def _chosen(store: Store) -> dict[str, int]:
+    """By model, the number of the version that scores."""
+    rows = store.rows(
+        "SELECT slug, document FROM definitions d WHERE kind = ? AND version = "
+        "(SELECT max(version) FROM definitions WHERE kind = d.kind AND slug = d.slug)",
+        [IN_FORCE],
+    )
+    return {slug: int(json.loads(document)["version"]) for slug, document in rows}
 
 
 def version(store: Store, name: str, number: int | None = None) -> Version:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from shoal.customers.identity.changes import Merged, Separated
 from shoal.errors import ShoalError
+from shoal.insight.models import versions
 from shoal.insight.models.asof import AsOf
 from shoal.workspace.live.scoring import changed, pieces
-from shoal.workspace.models import event_driven, noted, own_scores
+from shoal.workspace.models import is_event_driven, noted, own_scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -90,7 +91,7 @@ class Rescoring:
             if not waiting:
                 continue
             try:
-                held = event_driven(self._store)
+                held = [v for v in versions.in_force(self._store) if is_event_driven(v)]
                 if held:
                     self._score(held, waiting)
             except ShoalError:
