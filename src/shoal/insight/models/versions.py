@@ -117,10 +117,10 @@ def versions(store: Store, name: str | None = None) -> list[Version]:
     return [_version(name, number, text, at, chosen.get(name)) for name, number, text, at in rows]
 
 
-def in_force(store: Store) -> list[Version]:
-    """The versions that score, by name."""
+def in_force(store: Store, at: int | None = None) -> list[Version]:
+    """The versions that score, by name; with an instant, those that did then."""
     found = []
-    for name, number in sorted(_chosen(store).items()):
+    for name, number in sorted(_chosen(store, at).items()):
         ((text, at),) = store.rows(
             "SELECT document, received FROM definitions WHERE kind = ? AND slug = ? AND version = ?",
             [KIND, name, number],
@@ -129,12 +129,12 @@ def in_force(store: Store) -> list[Version]:
     return found
 
 
-def _chosen(store: Store) -> dict[str, int]:
-    """By model, the number of the version that scores."""
+def _chosen(store: Store, at: int | None = None) -> dict[str, int]:
+    """By model, the number of the version that scores, or did at an instant."""
     rows = store.rows(
-        "SELECT slug, document FROM definitions d WHERE kind = ? AND version = "
-        "(SELECT max(version) FROM definitions WHERE kind = d.kind AND slug = d.slug)",
-        [IN_FORCE],
+        "SELECT slug, document FROM definitions d WHERE kind = ? AND version = (SELECT max(version) FROM definitions "
+        "WHERE kind = d.kind AND slug = d.slug AND (? IS NULL OR received <= ?))",
+        [IN_FORCE, at, at],
     )
     return {slug: int(json.loads(document)["version"]) for slug, document in rows}
 
