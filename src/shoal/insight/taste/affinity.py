@@ -26,7 +26,7 @@ class Taste(NamedTuple):
         customer: the id.
         item: the category, brand or attribute.
         lift: how many times as much as the base takes, shrunk towards 1.
-        low: the lower end of the lift (one-sided, 95 %).
+        low: the lower end of the lift (one-sided, 95 %); the lift itself where that isn't above 1.
         observed: how much of it still counts, in typical purchases.
         expected: what it would be if the customer were like the base.
         fan: whether ``low`` is above 1.
@@ -58,7 +58,7 @@ class Affinities:
         base: the interactions they were read from.
         share: each item's share of the whole base, in the order of ``base.items``; sums to 1.
         lift: CSR of the shape of ``base.matrix``.
-        low: the lower ends, the same cells.
+        low: the lower ends, the same cells; see ``leaning``.
         smoothing: the prior purchases, in typical purchases.
     """
 
@@ -145,7 +145,6 @@ def affinities(
     """
     import numpy as np
     from scipy import sparse
-    from scipy.special import gammaincinv
 
     if not smoothing > 0:
         raise Refused(f"A smoothing of {smoothing:g} purchases means nothing.", fix="Use a number above 0.")
@@ -160,10 +159,32 @@ def affinities(
     share = columns / columns.sum()
     spent = np.asarray(taken.sum(axis=1)).ravel()
     expected = np.repeat(spent, np.diff(taken.indptr)) * share[taken.indices]
-    lift = (taken.data + smoothing) / (expected + smoothing)
-    low = gammaincinv(taken.data + smoothing, _RISK) / (expected + smoothing)
+    lift, low = leaning(taken.data, expected, smoothing)
 
     def cells(values: NDArray[Any]) -> Any:
         return sparse.csr_matrix((values, taken.indices, taken.indptr), shape=taken.shape)
 
     return Affinities(base, share, cells(lift), cells(low), smoothing)
+
+
+def leaning(
+    taken: NDArray[Any], expected: NDArray[Any], smoothing: float = SMOOTHING
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The lift of each cell and its lower end (one-sided, 95 %); the formula is that of ``affinities``.
+
+    Where the lift isn't above 1 it stands for its lower end too: that can't be above 1 either.
+
+    Args:
+        taken: what still counts, in typical purchases.
+        expected: what it would be at the base's shares.
+        smoothing: the prior, in typical purchases.
+    """
+    import numpy as np
+    from scipy.special import gammaincinv
+
+    lift = (taken + smoothing) / (expected + smoothing)
+    low = np.minimum(lift, 1.0)
+    above = lift > 1
+    # The lower end decides only where the lift is above 1, and it is the dear part.
+    low[above] = gammaincinv(taken[above] + smoothing, _RISK) / (expected[above] + smoothing)
+    return lift, low

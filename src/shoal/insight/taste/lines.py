@@ -1,0 +1,276 @@
+"""What customers took, day by day: bought, viewed or given back, told by category, brand, product or attribute.
+
+Each source of lines is read by the names in the workspace's rule for purchases. A customer, an item and a day make one
+line of each part, however many pieces or views: two dozen eggs of one basket aren't a habit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from shoal.insight.purchases import item_list, named
+from shoal.lang.schema import Kind
+from shoal.shapes import ORDER_CANCELLED, ORDER_REFUNDED, PRODUCT_VIEWED
+from shoal.sql.encode import local_day, quoted, text_of_millionths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import numpy.typing as npt
+    import pyarrow as pa
+
+    from shoal.insight.models.asof import AsOf
+    from shoal.sql.registry import EventType, Property
+
+    Ints = npt.NDArray[np.int64]
+
+CATEGORY, BRAND, PRODUCT = "category", "brand", "product"
+MICRO = 1_000_000
+BOUGHT, VIEWED, RETURNED = MICRO, MICRO // 5, -MICRO
+"""What a day with the item counts in millionths of a purchase: five days of looking are worth one of buying."""
+MOST_ATTRIBUTES = 3
+_MOST_VALUES = 100
+_OTHER = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One event whose lines tell what was taken.
+
+    Args:
+        event: the event.
+        items: its list of items, None where the event itself is one line.
+        counts: what a day of it counts, in millionths of a purchase.
+    """
+
+    event: EventType
+    items: Property | None
+    counts: int
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """What can tell: fields of the items, or properties of the event."""
+        return self.event.properties if self.items is None else self.items.fields
+
+    def text(self, name: str) -> str:
+        """The SQL of a field as text."""
+        found = self.fields[name]
+        column = found.col if self.items is None else f"u.i.{found.col}"
+        return text_of_millionths(column) if found.kind is Kind.NUMBER else column
+
+    def select(self, known: AsOf, name: str) -> str:
+        """The SQL of (customer, day, item, counts) of the lines."""
+        unnest = "" if self.items is None else f", unnest(e.{self.items.col}) AS u(i)"
+        return (
+            f"SELECT e.customer, {local_day('e.ts', 'e.offset_s')} AS day, CAST({self.text(name)} AS VARCHAR) AS item, "
+            f"{self.counts} AS counts FROM ({known.event(self.event.name)}) e{unnest}"
+        )
+
+
+def parts(known: AsOf) -> list[Part]:
+    """The events whose lines tell what was bought, viewed and given back."""
+    rule, events = known.rule, known.events
+    found = []
+    for name, counts in {rule.orders: BOUGHT, ORDER_REFUNDED: RETURNED, ORDER_CANCELLED: RETURNED}.items():
+        if name in events:
+            found.append(Part(events[name], item_list(events[name], rule.purchases), counts))
+    if PRODUCT_VIEWED in events:
+        found.append(Part(events[PRODUCT_VIEWED], None, VIEWED))
+    return found
+
+
+def field_of(part: Part, known: AsOf, way: str) -> str | None:
+    """The field of a part that tells a way: by the rule for category, brand and product, else by its own name."""
+    names = {CATEGORY: known.rule.purchases.category, BRAND: known.rule.purchases.brand}.get(way)
+    if way == PRODUCT:
+        told = known.rule.purchases.product
+        return named(part.fields, told, Kind.TEXT) or named(part.fields, told, Kind.NUMBER)
+    return named(part.fields, names or (way,), Kind.TEXT)
+
+
+def lines(known: AsOf, way: str, *, only: int | None = None) -> str | None:
+    """The SQL of (customer, day, item, counts), a row a line; None where no order tells.
+
+    Args:
+        known: the store as of an instant.
+        way: category, brand, product, or the name of an attribute.
+        only: only the part that counts so much, as ``BOUGHT``.
+    """
+    told = [(part, field_of(part, known, way)) for part in parts(known)]
+    if not any(name for part, name in told if part.counts == BOUGHT):
+        return None
+    body = " UNION ALL ".join(
+        part.select(known, name) for part, name in told if name and (only is None or part.counts == only)
+    )
+    return f"SELECT * FROM ({body}) WHERE item IS NOT NULL AND trim(item) <> ''"
+
+
+def attributes(known: AsOf) -> list[str]:
+    """Further fields of the items that tell a few kinds of goods, as ``department`` or ``colour``; by name, the first three."""
+    orders = [part for part in parts(known) if part.counts == BOUGHT and part.items is not None]
+    if not orders:
+        return []
+    part = orders[0]
+    spoken = {field_of(part, known, way) for way in (CATEGORY, BRAND, PRODUCT)}
+    spoken |= {name for name in part.fields if name.casefold() in known.rule.purchases.product}
+    free = sorted(n for n, f in part.fields.items() if f.kind is Kind.TEXT and n not in spoken)
+    return [name for name in free if 2 <= _values(known, part, name) <= _MOST_VALUES][:MOST_ATTRIBUTES]
+
+
+def _values(known: AsOf, part: Part, name: str) -> int:
+    table = known.arrow(f"SELECT count(DISTINCT item) AS n FROM ({part.select(known, name)})")
+    return int(table["n"][0].as_py())
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How much of each item each customer took, as it still counts.
+
+    Args:
+        customers: keys, ascending; row i of the others is theirs.
+        row: of each cell, the customer's place.
+        column: of each cell, the item's place; −1 for all items that aren't named.
+        amount: of each cell, in days of buying, above 0.
+        latest: of each cell, its latest local date, days since 1970.
+    """
+
+    customers: npt.NDArray[np.int32]
+    row: Ints
+    column: Ints
+    amount: npt.NDArray[np.float64]
+    latest: Ints
+
+    def matrix(self, items: int) -> Any:
+        """CSR of customers × items; what isn't named is left out."""
+        from scipy import sparse
+
+        named_ = self.column >= 0
+        cells = (self.amount[named_], (self.row[named_], self.column[named_]))
+        return sparse.csr_matrix(cells, shape=(len(self.customers), items))
+
+    @property
+    def totals(self) -> npt.NDArray[np.float64]:
+        """What each customer took in all, unnamed items with it."""
+        return np.bincount(self.row, weights=self.amount, minlength=len(self.customers))
+
+
+def bought_after(known: AsOf, source: str, items: Sequence[str], day: int) -> Taken:
+    """On how many days after a date each customer bought each of the named items, and others.
+
+    Args:
+        known: the store as of the end.
+        source: of ``lines``.
+        items: names; cells bear their places.
+        day: local date, days since 1970; later ones count.
+    """
+    return _taken(
+        known.arrow(
+            f"SELECT customer, coalesce(n.place, {_OTHER}) AS place, CAST(count(*) AS DOUBLE) AS amount, "
+            f"CAST(max(day) AS BIGINT) AS latest FROM (SELECT DISTINCT customer, item, day FROM ({source}) "
+            f"WHERE counts = {BOUGHT} AND day > {day:d}) LEFT JOIN ({places(items)}) n USING (item) "
+            "GROUP BY customer, place ORDER BY customer, place"
+        )
+    )
+
+
+def _taken(table: pa.Table) -> Taken:
+    who, row = np.unique(np.asarray(table["customer"].to_numpy(), dtype=np.int32), return_inverse=True)
+    place, latest = (np.asarray(table[c].to_numpy(), dtype=np.int64) for c in ("place", "latest"))
+    return Taken(who, row.astype(np.int64), place, np.asarray(table["amount"].to_numpy(), dtype=np.float64), latest)
+
+
+def days_of(source: str) -> str:
+    """The SQL of the lines with each customer, item and day once a part."""
+    return f"SELECT DISTINCT customer, item, day, counts FROM ({source})"
+
+
+def decayed(known: AsOf, half_life: float) -> str:
+    """The SQL of a day's worth in whole millionths: half after each half-life. Whole, so that no order of adding matters."""
+    return f"CAST(round(counts * pow(2.0, (day - {known.today:d}) / {half_life:f})) AS BIGINT)"
+
+
+def largest(known: AsOf, source: str, half_life: float, most: int) -> tuple[list[str], list[float], float, int]:
+    """The items that are taken most.
+
+    Returns:
+        Their names, what of each still counts, what counts in all, and how many items there are.
+    """
+    table = known.arrow(
+        f"WITH taken AS (SELECT item, sum({decayed(known, half_life)}) AS taken FROM ({days_of(source)}) GROUP BY item "
+        "HAVING taken > 0) SELECT item, CAST(taken AS DOUBLE) AS taken, CAST(sum(taken) OVER () AS DOUBLE) AS all_taken, "
+        f"count(*) OVER () AS items FROM taken ORDER BY taken DESC, item LIMIT {most:d}"
+    )
+    if not table.num_rows:
+        return [], [], 0.0, 0
+    amounts = (np.asarray(table["taken"].to_numpy()) / MICRO).tolist()
+    return table["item"].to_pylist(), amounts, float(table["all_taken"][0].as_py()) / MICRO, table["items"][0].as_py()
+
+
+def taken(known: AsOf, source: str, items: Sequence[str], half_life: float, *, customer: int | None = None) -> Taken:
+    """What each customer took of the named items, and of all others together.
+
+    Args:
+        known: the store as of an instant.
+        source: of ``lines``.
+        items: names; cells bear their places.
+        half_life: days after which a line counts half.
+        customer: only this one.
+    """
+    one = "" if customer is None else f" WHERE customer = {customer:d}"
+    return _taken(
+        known.arrow(
+            f"SELECT customer, coalesce(n.place, {_OTHER}) AS place, CAST(max(day) AS BIGINT) AS latest, "
+            f"CAST(sum({decayed(known, half_life)}) AS DOUBLE) / {MICRO} AS amount "
+            f"FROM ({days_of(source)}) LEFT JOIN ({places(items)}) n USING (item){one} "
+            "GROUP BY customer, place HAVING amount > 0 ORDER BY customer, place"
+        )
+    )
+
+
+def places(items: Sequence[str]) -> str:
+    """The SQL of (item, place) of names."""
+    rows = ", ".join(f"({quoted(name)}, {place})" for place, name in enumerate(items)) or "(NULL, 0)"
+    return f"SELECT * FROM (VALUES {rows}) AS named(item, place)"
+
+
+def slugs(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Pairs of a name in letters, digits and _, and the item; of two that would be the same the first stays.
+
+    >>> list(slugs(["FROZEN GROCERY", "Café & Tea", "frozen grocery"]))
+    [('frozen_grocery', 'FROZEN GROCERY'), ('café_tea', 'Café & Tea')]
+    """
+    done: set[str] = set()
+    for name in names:
+        slug = "_".join("".join(c if c.isalnum() else " " for c in name.lower()).split())
+        if slug and slug not in done:
+            done.add(slug)
+            yield slug, name
+
+
+def first_of(row: Ints, keys: tuple[npt.NDArray[Any], ...], most: Ints | int) -> Ints:
+    """The places of the first cells of each row, in that order.
+
+    Args:
+        row: of each cell.
+        keys: of each cell, smaller ones first, the weightiest key first.
+        most: how many at most, of all rows or of each.
+    """
+    order = np.lexsort((*reversed(keys), row))
+    ranked = row[order]
+    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]]) if order.size else np.zeros(0, dtype=np.int64)
+    rank = np.arange(order.size) - np.repeat(starts, np.diff(np.r_[starts, order.size]))
+    limit = most if isinstance(most, int) else most[ranked]
+    found: Ints = order[rank < limit]
+    return found
+
+
+def fingerprint(*columns: npt.NDArray[Any] | Sequence[str]) -> str:
+    """Of columns in an order that doesn't depend on how rows were stored."""
+    digest = hashlib.sha256()
+    for column in columns:
+        digest.update(column.tobytes() if isinstance(column, np.ndarray) else "\0".join(column).encode())
+    return digest.hexdigest()[:16]
