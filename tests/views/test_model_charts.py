@@ -42,12 +42,12 @@ PERIODS = [
 ]  # fmt: skip
 STEPS = [{"low": 2.0**i, "high": 2.0 ** (i + 1), "customers": 10 * i, "value": 1.0} for i in range(12)]
 SEGMENTS = [
-    {"number": i + 1, "segment": f"Frequent buyers of things with a long name {i}", "x": float(i % 4), "y": float(i // 4),
+    {"id": f"m{i + 1:02}", "segment": f"Frequent buyers of things with a long name {i}", "x": float(i % 4), "y": float(i // 4),
      "customers": 10 * (20 - i), "jaccard": 0.4 + 0.03 * i, "kind": "constructive" if i % 2 else "natural"}
     for i in range(20)
 ]  # fmt: skip
 EFFECTS = [
-    {"number": s["number"], "segment": s["segment"], "trait": f"Days since the newest order of {t}", "effect": t - 2.0,
+    {"id": s["id"], "segment": s["segment"], "trait": f"Days since the newest order of {t}", "effect": t - 2.0,
      "said": "12 against 40"}
     for s in SEGMENTS for t in range(5)
 ]  # fmt: skip

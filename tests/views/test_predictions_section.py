@@ -38,17 +38,20 @@ def auc(who: str, value: float, spread: float | None = 0.02) -> Measure:
         ((auc("model", 0.80), auc("recency", 0.70), auc("frequency", 0.75)), "Worth more than the best simple rule."),
         ((auc("model", 0.80), auc("recency", 0.79)), "Ahead of recency alone, but within the noise."),
         ((auc("model", 0.75), auc("recency", 0.79)), "No better than recency alone: rely on that for this."),
-        ((auc("model", 0.80, None), auc("recency", 0.80)), "No better than recency alone: rely on that for this."),
+        ((auc("model", 0.80, None), auc("recency", 0.80)), "No better than recency alone."),
         ((auc("model", 0.80),), "There is nothing to compare it with."),
         ((), "It couldn't be tried on earlier data: nothing says yet how well it does."),
-        ((Measure("model", "brier", 0.1), Measure("recency", "brier", 0.2)), "It couldn't be tried"),
+        (
+            (Measure("model", "brier", 0.1), Measure("recency", "brier", 0.2)),
+            "It couldn't be tried on earlier data: nothing says yet how well it does.",
+        ),
     ],
 )
 def test_a_model_is_not_praised_for_what_chance_or_a_simple_rule_gives(
     measures: tuple[Measure, ...], said: str
 ) -> None:
     """Breaks when a difference within the interval, or another measure than the deciding one, is called better."""
-    assert predictions.verdict(model(*measures))[0].startswith(said)
+    assert predictions.verdict(model(*measures))[0] == said
 
 
 def test_of_an_error_less_is_better() -> None:

@@ -19,7 +19,9 @@ STEPS = 30
 TOP = (1, 5, 10, 20)
 _MICRO = 1e6
 _FIT = 1e-3
-"""Of the customers at each end, those whose values share the outermost steps: one odd value would squeeze all others."""
+_FAR = 100
+"""Values of the outermost thousandth, and those so many times beyond a quartile, share the outermost steps: a few odd
+ones would squeeze all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,10 @@ def holdings(store: Store, trait: str, at: int, steps: int = STEPS) -> Holdings 
     ((customers, above, total, low, high, middle, tenth),) = store.rows(
         "SELECT count(*), count(CASE WHEN value > 0 THEN 1 END), "
         f"CAST(sum(CASE WHEN value > 0 THEN raw END) AS DOUBLE) / {_MICRO}, "
-        f"quantile_cont(CASE WHEN value > 0 THEN value END, {_FIT}), "
-        f"quantile_cont(CASE WHEN value > 0 THEN value END, {1 - _FIT}), "
+        f"greatest(quantile_cont(value, {_FIT}) FILTER (WHERE value > 0), "
+        f"quantile_cont(value, 0.25) FILTER (WHERE value > 0) / {_FAR}), "
+        f"least(quantile_cont(value, {1 - _FIT}) FILTER (WHERE value > 0), "
+        f"quantile_cont(value, 0.75) FILTER (WHERE value > 0) * {_FAR}), "
         f"quantile_cont(value, 0.5), quantile_cont(value, 0.9) FROM {values}"
     )
     if not above:

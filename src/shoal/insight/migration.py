@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shoal.customers.profiles import current_values
 from shoal.insight import lifecycle, rfm
 from shoal.insight.sales import base
+from shoal.lang.schema import Kind
+from shoal.sql.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +45,22 @@ def of_segments(sales: Sales, before: Evaluation, now: Evaluation, slugs: Sequen
     """
     then, after = (_first_of(evaluation, slugs) for evaluation in (before, now))
     return migration(sales, before.at, then, after, NOT_YET)
+
+
+def of_trait(sales: Sales, trait: str, before: int) -> pa.Table | None:
+    """Migration between the values of a trait of texts, as it was recorded; columns as of ``migration``.
+
+    Returns:
+        None where there is no such trait.
+    """
+    known = Registry.load(sales.store).trait(trait)
+    if known is None or known.kind is not Kind.TEXT:
+        return None
+    then, now = (
+        f"(SELECT owner AS customer, value AS state FROM ({current_values(sales.store, known, at)}) WHERE value IS NOT NULL)"
+        for at in (before, sales.at)
+    )
+    return migration(sales, before, then, now, IN_NONE)
 
 
 def _first_of(evaluation: Evaluation, slugs: Sequence[str]) -> str:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from shoal.sql.store import Store
     from shoal.views.charts.lines import Grain
     from shoal.views.report import Facts, Figure
-    from shoal.views.report.facts import Foretold, Predictions
+    from shoal.views.report.facts import Foretold, Micro, Predictions
     from shoal.workspace.moments import When
     from shoal.workspace.opening import Workspace
 
@@ -189,6 +189,7 @@ class _Gathering:
             segment_flows=migration.flows(ws.store, then, now),
             feedback=feedback(ws.store, now, ws.config.feedback),
             predictions=self._predictions(),
+            micro=self._micro(sales),
             purposes={name: basis.value.replace("-", " ") for name, basis in ws.config.purposes.items()},
             **self._of_orders(sales),
         )
@@ -239,6 +240,33 @@ class _Gathering:
         trait, says = _expected_value(self._ws.store, {v.name for v in scoring if v.settings.kind == "value"})
         value = holdings(self._ws.store, trait, self.at) if trait else None
         return Predictions([foretold(version) for version in scoring], value, says)
+
+    def _micro(self, sales: Sales) -> Micro | None:
+        """The micro-segments in force at the instant, and who moved; None where none were discovered."""
+        from shoal.insight.discovery import keeping
+        from shoal.insight.discovery.refresh import TRAIT
+        from shoal.views.report.facts import Micro
+
+        store = self._ws.store
+        version = next((v for v in keeping.versions(store) if v.fitted <= self.at), None)
+        if version is None:
+            return None
+        proposal = keeping.open_proposal(store, version.number)
+        why = proposal.reasons if proposal is not None and proposal.at <= self.at else ()
+        since = self._looked_before(TRAIT)
+        moves = None if since is None else migration.of_trait(sales, TRAIT, since)
+        return Micro(version, since, moves, why)
+
+    def _looked_before(self, trait: str) -> int | None:
+        """The report's earlier instant, or the first at which the trait was written, if that is later than it.
+
+        None where it was written once only.
+        """
+        known = Registry.load(self._ws.store).trait(trait)
+        if known is None:
+            return None
+        ((first, last),) = self._ws.store.rows(f"SELECT min(ts), max(ts) FROM {known.table} WHERE ts <= ?", [self.at])
+        return None if first is None or first == last else max(int(first), self.earlier)
 
     def _newest(self) -> int:
         """The newest event. A month that begins after it isn't a bad month: nothing was loaded of it yet.

@@ -1,6 +1,6 @@
 """Micro-segments: how many groups the data support, where they lie, what differs, how stable they are.
 
-Segments bear a number in these pictures, the one of their row in the table beside them: twenty names fit nowhere.
+Segments bear their id in these pictures, as in the table beside them: twenty names fit nowhere.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Rows = Sequence[dict[str, Any]]
 
 _BANDS = ((0.6, "doubtful"), (0.75, "stable"), (0.85, "highly stable"))
+_SMALL = 10
 _MOST_TRAITS, _MOST_TRAITS_NARROW = 16, 12
 
 
@@ -85,17 +86,15 @@ def segment_map(
     title: str,
     subtitle: str,
     axes: tuple[str, str],
-    points: Rows = (),
     width: int = theme.WIDE,
 ) -> alt.Chart:
     """Where the segments lie to each other on the two directions in which customers differ most.
 
     Args:
-        centres: ``number``, ``segment`` (its name), ``x``, ``y``, ``customers``; in the order of colours.
+        centres: ``id``, ``segment`` (its name), ``x``, ``y``, ``customers``; in the order of colours.
         title: the finding.
         subtitle: measure, unit and period.
         axes: what the two directions stand for.
-        points: a sample of customers: ``x``, ``y``, ``number``.
         width: of the chart in pixels.
 
     Raises:
@@ -104,23 +103,20 @@ def segment_map(
     import altair as alt
 
     _needs(centres)
-    numbers = [row["number"] for row in centres]
-    colours = alt.Scale(domain=numbers, range=[theme.PALETTE[i % len(theme.PALETTE)] for i in range(len(numbers))])
-    scales = [_fitting(key, (*centres, *points)) for key in ("x", "y")]
+    ids = [row["id"] for row in centres]
+    colours = alt.Scale(domain=ids, range=[theme.colour_of(one, ids) for one in ids])
+    scales = [_fitting(key, centres) for key in ("x", "y")]
     blank: dict[str, Any] = {"labels": False, "ticks": False, "grid": False, "domain": True}
     x = alt.X("x:Q", scale=scales[0], axis=alt.Axis(title=f"{axes[0]} →", **blank))
     y = alt.Y("y:Q", scale=scales[1], axis=alt.Axis(title=f"{axes[1]} →", **blank))
-    colour = alt.Color("number:N", scale=colours, legend=None)
+    colour = alt.Color("id:N", scale=colours, legend=None)
     wide = width > theme.NARROW
     base = alt.Chart(alt.Data(values=list(centres))).encode(x=x, y=y)
     most = max(row["customers"] for row in centres) or 1
     size = alt.Size("customers:Q", legend=None, scale=alt.Scale(domain=[0, most], range=[0, 2600 if wide else 1100]))
-    tips = ["number:N", "segment:N", alt.Tooltip("customers:Q", format=",")]
+    tips = ["id:N", "segment:N", alt.Tooltip("customers:Q", format=",")]
     bubbles = base.mark_circle(opacity=0.32, stroke=theme.PAPER).encode(size=size, color=colour, tooltip=tips)
-    layers = bubbles + base.mark_text(fontSize=12, fontWeight=700).encode(text="number:N")
-    if points:
-        cloud = alt.Chart(alt.Data(values=list(points))).mark_circle(size=9, opacity=0.35)
-        layers = cloud.encode(x=x, y=y, color=colour) + layers
+    layers = bubbles + base.mark_text(fontSize=12 if wide else 10, fontWeight=700).encode(text="id:N")
     return _dressed(layers.properties(height=420 if wide else 320), title, subtitle, width)
 
 
@@ -136,7 +132,7 @@ def difference_grid(rows: Rows, *, title: str, subtitle: str, width: int = theme
     """What each segment has more or less of than all others, as a heat map: a column a segment, a row a trait.
 
     Args:
-        rows: ``number``, ``segment``, ``trait``, ``effect`` (in standard deviations, or Cohen's h for shares), ``said`` (in the
+        rows: ``id``, ``segment``, ``trait``, ``effect`` (in standard deviations, or Cohen's h for shares), ``said`` (in the
             trait's own unit, with the others'). The traits in which segments differ most are drawn.
         title: the finding.
         subtitle: measure, unit and period.
@@ -149,20 +145,21 @@ def difference_grid(rows: Rows, *, title: str, subtitle: str, width: int = theme
 
     _needs(rows)
     wide = width > theme.NARROW
-    numbers = [str(n) for n in sorted({row["number"] for row in rows})]
+    ids = list(dict.fromkeys(row["id"] for row in rows))
     traits = _widest(rows, _MOST_TRAITS if wide else _MOST_TRAITS_NARROW)
-    most = 34 if wide else 19
+    most = 34 if wide else 23
     short = _distinct({name: theme.clipped(name, most) for name in traits})
     shown = [
-        {**row, "column": str(row["number"]), "row": short[row["trait"]], "told": _signed(row["effect"]),
+        {**row, "column": row["id"], "row": short[row["trait"]], "told": _signed(row["effect"]),
          "strong": abs(row["effect"]) > 1.1}
         for row in rows if row["trait"] in short
     ]  # fmt: skip
-    room = min(theme.room(short.values(), 11), 230 if wide else 132)
-    side = (width - room - 10) / max(len(numbers), 1)
-    above: dict[str, Any] = {"labelAngle": 0, "orient": "top", "domain": False, "ticks": False}
-    x = alt.X("column:N", sort=numbers, scale=alt.Scale(domain=numbers),
-              axis=alt.Axis(title="segment, by its number in the table", **above))  # fmt: skip
+    room = min(theme.room(short.values(), 11), 230 if wide else 146)
+    side = (width - room - 10) / max(len(ids), 1)
+    upright = side < theme.room(ids, 11) + 4
+    above: dict[str, Any] = {"labelAngle": -90 if upright else 0, "orient": "top", "domain": False, "ticks": False}
+    x = alt.X("column:N", sort=ids, scale=alt.Scale(domain=ids),
+              axis=alt.Axis(title="segment, by its id in the table", **above))  # fmt: skip
     names = list(short.values())
     y = alt.Y("row:N", sort=names, scale=alt.Scale(domain=names),
               axis=alt.Axis(title=None, labelLimit=room + 20, minExtent=room, ticks=False, labelAlign="right"))  # fmt: skip
@@ -203,7 +200,7 @@ def stability_dots(rows: Rows, *, title: str, subtitle: str, width: int = theme.
     """How surely each segment comes back in other samples of the same customers; hollow: it is a made one.
 
     Args:
-        rows: ``number``, ``segment``, ``jaccard`` (0–1), ``kind`` (natural, reproducible, constructive).
+        rows: ``id``, ``segment``, ``jaccard`` (0–1), ``kind`` (natural, reproducible, constructive).
         title: the finding.
         subtitle: measure, unit and period.
         width: of the chart in pixels.
@@ -214,15 +211,13 @@ def stability_dots(rows: Rows, *, title: str, subtitle: str, width: int = theme.
     import altair as alt
 
     _needs(rows)
-    most = 34 if width > theme.NARROW else 20
+    wide = width > theme.HALF
     shown = [
-        {
-            **row,
-            "label": f"{row['number']}  {theme.clipped(row['segment'], most)}",
-            "made": row["kind"] == "constructive",
-        }
+        dict(row)
+        | {"label": f"{row['id']}  {theme.clipped(row['segment'], 40)}" if wide else row["id"],
+           "made": row["kind"] == "constructive"}
         for row in rows
-    ]
+    ]  # fmt: skip
     order = [row["label"] for row in shown]
     low = min(0.5, *(row["jaccard"] for row in rows))
     scale = alt.Scale(domain=[max(0.0, low - 0.05), 1], nice=False)
@@ -235,17 +230,14 @@ def stability_dots(rows: Rows, *, title: str, subtitle: str, width: int = theme.
     marks = alt.Chart(alt.Data(values=[{"at": at, "said": said} for at, said in _BANDS]))
     at = alt.X("at:Q", scale=scale, axis=axis)
     guides = marks.mark_rule(color=theme.HAIRLINE).encode(x=at)
-    wide = width > theme.HALF
-    names = marks.mark_text(
-        align="left", baseline="bottom", dx=2 if wide else 1, fontSize=10 if wide else 8.5, color=theme.MUTED
-    )
+    names = marks.mark_text(align="left", baseline="bottom", dx=2, fontSize=_SMALL, color=theme.MUTED)
     named = names.encode(x=at, y=alt.value(-3), text="said:N")
     if low < _BANDS[0][0] - 0.1:
         below: Any = {
             "align": "right",
             "baseline": "bottom",
             "dx": -2,
-            "fontSize": 10 if wide else 8.5,
+            "fontSize": _SMALL,
             "color": theme.MUTED,
         }
         rest = alt.Chart(alt.Data(values=[{"at": _BANDS[0][0], "said": "unstable"}])).mark_text(**below)

@@ -410,7 +410,7 @@ def weeks_say(rows: Rows, *, summed: bool = False) -> str:
     gaps = sorted(abs(row["foretold"] - row["came"]) for row in rows)
     mean = sum(row["came"] for row in rows) / len(rows)
     middle = gaps[len(gaps) // 2]
-    return f"In a usual week the expectation is {middle:,.1f} orders off, of {mean:,.1f} that come"
+    return f"In a usual week the expectation is {_few(middle)} orders off, of {_few(mean)} that come"
 
 
 # ------------------------------------------------------------ value
@@ -502,6 +502,10 @@ def _mean(rows: Rows, key: str) -> float:
 
 def _percent(value: float) -> str:
     return f"{100 * value:.0f}\u00a0%" if value >= 0.0995 or value == 0 else f"{100 * value:.1f}\u00a0%"
+
+
+def _few(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 
 def _repeats(number: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shoal.clock import DAY
-from shoal.views.report import groups, overview, predictions, sources, standing, trends
+from shoal.views.report import groups, micro, overview, predictions, sources, standing, trends
 from shoal.views.report import words as w
 from shoal.views.report.page import Page
 
@@ -26,6 +26,7 @@ _SECTIONS: tuple[Callable[[Facts], Section | None], ...] = (
     trends.kpis_over_time,
     trends.concentration,
     predictions.predictions,
+    micro.micro_segments,
     groups.overlap,
     groups.feedback,
     groups.reach,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from shoal.customers.quality import QualityReport
+    from shoal.insight.discovery.keeping import Version as Discovered
     from shoal.insight.holdings import Holdings
     from shoal.insight.lifecycle import Cycle
     from shoal.insight.models.model import Evidence
@@ -63,6 +64,23 @@ class Predictions:
 
 
 @dataclass(frozen=True, slots=True)
+class Micro:
+    """The micro-segments.
+
+    Args:
+        version: the discovery that assigned customers at the report's instant.
+        since: the earlier instant of the moves; None where customers were put into segments once only.
+        moves: between that instant and the report's, as of ``insight.migration``.
+        proposal: why a refit is proposed; empty where none is.
+    """
+
+    version: Discovered
+    since: int | None = None
+    moves: pa.Table | None = None
+    proposal: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """The facts of a report.
 
@@ -101,6 +119,7 @@ class Facts:
         feedback: as of ``insight.feedback.feedback``.
         purposes: the purposes that the workspace knows, with their basis in words.
         predictions: what models say; None where none is fitted.
+        micro: the micro-segments; None where none were discovered.
     """
 
     name: str
@@ -136,6 +155,7 @@ class Facts:
     feedback: pa.Table
     purposes: Mapping[str, str]
     predictions: Predictions | None = None
+    micro: Micro | None = None
 
     @property
     def currency(self) -> str:

@@ -57,6 +57,7 @@ class Brief:
         figures: label and value of what it is measured by.
         said: sentences, each with the figure that it rests on, or an empty text.
         rule: a definition in the segment language, if there is one.
+        checks: the reasons behind the figures, to be opened.
     """
 
     title: str
@@ -64,6 +65,7 @@ class Brief:
     figures: Sequence[tuple[str, str]] = ()
     said: Sequence[tuple[str, str]] = ()
     rule: str = ""
+    checks: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,16 +44,23 @@ def _lead(facts: Facts) -> str:
     models = facts.predictions.models if facts.predictions else ()
     tried = [model for model in models if _deciding(model)]
     won = sum(verdict(model)[0] == _WORTH for model in tried)
-    said = f"{w.many(len(models), 'model')} {'scores' if len(models) == 1 else 'score'} customers. "
-    if tried:
-        said += (
-            f"{won} of the {len(tried)} that could be tried on earlier data "
-            f"{'is' if won == 1 else 'are'} clearly worth more than the best simple rule. "
-        )
     return (
-        f"{said}Each was fitted on what was known a horizon earlier and judged by what came after it; a score is what is "
+        f"{w.many(len(models), 'model')} {'scores' if len(models) == 1 else 'score'} customers. {_count(won, len(tried))}"
+        "Each was fitted on what was known a horizon earlier and judged by what came after it; a score is what is "
         "usual for customers like this one, not what one of them will do."
     )
+
+
+def _count(won: int, tried: int) -> str:
+    """How many models are worth more than a simple rule."""
+    worth = "clearly worth more than the best simple rule"
+    match tried:
+        case 0:
+            return ""
+        case 1:
+            return f"The one that could be tried on earlier data {'is' if won else 'is not'} {worth}. "
+    many = "None" if not won else "All" if won == tried else str(won)
+    return f"{many} of the {tried} that could be tried on earlier data {'is' if won == 1 else 'are'} {worth}. "
 
 
 # ------------------------------------------------------------ each model
@@ -76,7 +83,8 @@ def verdict(model: Foretold) -> tuple[str, str]:
     assert mine.value is not None
     assert best.value is not None
     if mine.value == best.value or (mine.value > best.value) != model.higher:
-        return f"No better than {best.who} alone: rely on that for this.", behind
+        near = abs(mine.value - best.value) < w.STEADY * abs(best.value)
+        return f"No better than {best.who} alone{'' if near else ': rely on that for this'}.", behind
     if mine.low is not None and mine.high is not None and mine.low <= best.value <= mine.high:
         return f"Ahead of {best.who} alone, but within the noise.", behind
     return _WORTH, behind
@@ -91,6 +99,7 @@ def _brief(facts: Facts, model: Foretold) -> Brief:
     evidence = model.evidence
     worth, behind = verdict(model)
     learnt = f"learnt from {w.day(evidence.since, facts.zone)} to {w.day(evidence.until, facts.zone)}"
+    learnt = "" if "learnt from" in evidence.label else learnt
     said = [(_sentence(evidence.label), learnt), (worth, behind)]
     if evidence.fallback:
         said.append((f"A simpler way stands in: {evidence.fallback}", ""))
