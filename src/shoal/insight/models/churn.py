@@ -169,7 +169,7 @@ def _often(seen: Purchases) -> Floats:
 def _earlier(before: AsOf, days: float, now: int) -> tuple[Purchases, Floats] | None:
     """The histories as long ago as the outcome lies ahead, and who bought nothing since; None where too few were there."""
     who, day, _ = before.days_with_orders()
-    cut = before.today - round(days)
+    cut = before.today - max(1, round(days))
     # Of a history that was shorter then than what is foretold, silence says little.
     if cut - day.min() < days:
         return None
@@ -184,7 +184,9 @@ def _shares(then: Floats, gone: Floats, now: Floats) -> Floats:
 
     In twentieths of then; equal values are never parted. Half a customer is added to either side of each.
     """
-    edges = np.unique(np.quantile(then, np.arange(1, SHARES) / SHARES))
+    # Observed values, so that nowhere between two of them is a share of nobody.
+    edges = np.unique(np.quantile(then, np.arange(1, SHARES) / SHARES, method="inverted_cdf"))
+    edges = edges[edges < then.max()]
     place = np.searchsorted(edges, then)
     size = np.bincount(place, minlength=len(edges) + 1)
     share = (np.bincount(place, weights=gone, minlength=len(edges) + 1) + 0.5) / (size + 1)

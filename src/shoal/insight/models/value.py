@@ -202,14 +202,15 @@ class CustomerValue(Model):
         each = np.ones(len(seen)) if self.spending is None else self.spending.each(seen)
         came = outcome.orders if self.spending is None else outcome.money
         measures = [
-            *_levels("model", orders * each, came, outcome.orders),
+            *_levels("model", orders * each, came),
+            _buys("model", orders, outcome.orders),
             Measure("model", "orders mae", float(np.abs(orders - outcome.orders).mean()), n=len(seen)),
             Measure("model", "orders total error", _off(orders, outcome.orders), n=len(seen)),
         ]
         for who, guess in self._baselines(before, outcome).items():
-            measures += _levels(who, guess, came, outcome.orders)
+            measures += [*_levels(who, guess, came), _buys(who, guess, outcome.orders)]
         for who, rank in (("recency", -buying.silence(seen)), ("frequency", seen.frequency)):
-            measures += _ranks(who, rank, came, outcome.orders)
+            measures += [_buys(who, rank, outcome.orders), _top(who, rank, came)]
         frames = {
             "deciles": buying.deciles(orders * each, came),
             "frequency": buying.frequencies(self.process, outcome),
@@ -322,23 +323,26 @@ def _evidence(known: AsOf, settings: Settings, seen: Purchases, found: Buying, s
     return Evidence(label, first, known.at, buying.fingerprint(seen), len(seen), notes=tuple(notes), fallback=fallback)
 
 
-def _levels(who: str, guess: Floats, came: Floats, orders: Floats) -> list[Measure]:
+def _levels(who: str, guess: Floats, came: Floats) -> list[Measure]:
     n = len(guess)
     return [
         Measure(who, "mae", float(np.abs(guess - came).mean()), n=n),
         Measure(who, "rmse", float(np.sqrt(np.mean((guess - came) ** 2))), n=n),
         Measure(who, "total error", _off(guess, came), n=n),
-        *_ranks(who, guess, came, orders),
+        _top(who, guess, came),
     ]
 
 
-def _ranks(who: str, rank: Floats, came: Floats, orders: Floats) -> list[Measure]:
-    top = buying.deciles(rank, came)
-    held = top[0]["gain"] if top else np.nan
-    return [
-        Measure(who, "auc", auc(rank, orders > 0), n=len(rank)),
-        Measure(who, "top tenth", float(held) if np.isfinite(held) else None, n=len(rank)),
-    ]
+def _top(who: str, rank: Floats, came: Floats) -> Measure:
+    """The share of what came that the tenth with the highest rank brought."""
+    table = buying.deciles(rank, came)
+    held = table[0]["gain"] if table else np.nan
+    return Measure(who, "top tenth", float(held) if np.isfinite(held) else None, n=len(rank))
+
+
+def _buys(who: str, rank: Floats, orders: Floats) -> Measure:
+    """How well a rank tells those who order at all from the others."""
+    return Measure(who, "auc", auc(rank, orders > 0), n=len(rank))
 
 
 def _off(guess: Floats, came: Floats) -> float | None:
