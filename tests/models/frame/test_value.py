@@ -18,7 +18,7 @@ from tests.models.frame.buyers import settings as of
 from shoal.errors import Refused
 from shoal.insight.models import buying
 from shoal.insight.models.asof import AsOf
-from shoal.insight.models.model import Evidence, Score
+from shoal.insight.models.model import Backtest, Evidence, Measure, Period, Score
 from shoal.insight.models.spending import _laws, log_error
 from shoal.insight.models.value import CustomerValue
 from shoal.workspace import Workspace
@@ -215,7 +215,7 @@ def test_the_order_of_rows_and_the_names_of_customers_are_nothing(tmp_path: Path
 def test_equal_customers_get_equal_scores(grown: Workspace) -> None:
     """Breaks when anything but a customer's own history enters their score."""
     with grown.models.as_of(on(500)) as known:
-        for score in CustomerValue.fitted(known, of("value")).scores(known):
+        for score in CustomerValue.fitted(known, of("value", process="MBG/NBD")).scores(known):
             found = by_id(grown, score)
             twins = [customer for customer in found if customer.startswith("twin of ")]
             assert len(twins) == 60
@@ -260,9 +260,12 @@ def test_refunds_on_later_days_are_taken_off(tmp_path: Path) -> None:
     rows = drawn(5)
     back: list[Row] = [(c, day + 1, -amount / 2, None, "refund") for c, day, amount in rows[::2]]
     with shop(tmp_path / "plain", rows) as workspace, workspace.models.as_of(on(501)) as known:
-        plain = {s.name: by_id(workspace, s) for s in CustomerValue.fitted(known, of("value")).scores(known)}
+        plain = {
+            s.name: by_id(workspace, s)
+            for s in CustomerValue.fitted(known, of("value", process="MBG/NBD")).scores(known)
+        }
     with shop(tmp_path / "back", [*rows, *back]) as workspace, workspace.models.as_of(on(501)) as known:
-        model = CustomerValue.fitted(known, of("value"))
+        model = CustomerValue.fitted(known, of("value", process="MBG/NBD"))
         found = {s.name: by_id(workspace, s) for s in model.scores(known)}
     customer = rows[0][0]
     orders = sum(row[2] for row in rows if row[0] == customer)
@@ -288,7 +291,8 @@ def test_margin_needs_costs_and_is_revenue_less_cost(tmp_path: Path) -> None:
         CustomerValue.fitted(known, of("value", of="margin"))
     with shop(tmp_path / "cost", rows, cost=True) as workspace, workspace.models.as_of(on(500)) as known:
         revenue, margin = (
-            columns(CustomerValue.fitted(known, of("value", of=what)), known) for what in ("revenue", "margin")
+            columns(CustomerValue.fitted(known, of("value", of=what, process="MBG/NBD")), known)
+            for what in ("revenue", "margin")
         )
         for name in ("value_historic", "value_predicted_90d", "spend_expected_90d"):
             assert np.asarray(margin[name].values) == pytest.approx(0.4 * np.asarray(revenue[name].values), rel=1e-3)
@@ -297,17 +301,15 @@ def test_margin_needs_costs_and_is_revenue_less_cost(tmp_path: Path) -> None:
 
 def test_where_all_pay_the_same_the_mean_stands_for_a_model_of_spend(tmp_path: Path) -> None:
     """Breaks when a constant spend crashes the fit, or the stand-in isn't said."""
-    with shop(tmp_path, [(c, d, 20) for c, d, _ in drawn(7)]) as workspace, workspace.models.as_of(on(500)) as known:
-        model = CustomerValue.fitted(known, of("value"))
-        found = columns(model, known)
-        orders = np.asarray(found["orders_expected_90d"].values)
-        # Two orders of a day are one purchase of 40 now and then.
-        assert np.asarray(found["value_predicted_90d"].values) == pytest.approx(
-            orders * model.spending.each(known.purchases())
-        )  # type: ignore[union-attr]
-        assert np.median(np.asarray(found["value_predicted_90d"].values) / orders) == pytest.approx(20, rel=0.1)
-    if model.spending is not None and model.spending.model is None:
-        assert "no model of spend" in model.evidence.fallback
+    a_day: list[Row] = [(c, d, 20) for c, d in dict.fromkeys((c, d) for c, d, _ in drawn(7))]
+    with shop(tmp_path, a_day) as workspace, workspace.models.as_of(on(500)) as known:
+        model = CustomerValue.fitted(known, of("value", process="MBG/NBD"))
+        found = {name: np.asarray(score.values) for name, score in columns(model, known).items()}
+    assert "the same mean spend" in model.evidence.fallback
+    assert "everybody is taken to spend the mean of all, 20.00 an order" in model.evidence.fallback
+    assert found["value_predicted_90d"] == pytest.approx(20 * found["orders_expected_90d"])
+    # Spend is known for sure, so that the interval is that of the orders alone.
+    assert np.all(found["value_predicted_90d_low"] < found["value_predicted_90d"])
 
 
 def test_without_money_orders_are_foretold_and_value_is_not(tmp_path: Path) -> None:
@@ -375,11 +377,11 @@ def test_where_nobody_is_seen_to_leave_the_model_says_so(tmp_path: Path) -> None
 def test_a_clock_long_after_the_data_gives_small_numbers_and_no_dates(grown: Workspace) -> None:
     """Breaks when decades of silence overflow, or are taken for loyalty."""
     with grown.models.as_of(on(500)) as known:
-        model = CustomerValue.fitted(known, of("value"))
+        model = CustomerValue.fitted(known, of("value", process="MBG/NBD"))
         now = columns(model, known)
     with grown.models.as_of(date(2090, 1, 1).isoformat()) as known:
         late = columns(model, known)
-        fresh = columns(CustomerValue.fitted(known, of("value")), known)
+        fresh = columns(CustomerValue.fitted(known, of("value", process="MBG/NBD")), known)
     for found in (late, fresh):
         values = np.asarray(found["value_predicted_90d"].values)
         assert np.all(np.isfinite(values))
@@ -390,7 +392,7 @@ def test_a_clock_long_after_the_data_gives_small_numbers_and_no_dates(grown: Wor
 def test_who_never_ordered_has_no_value_at_all(grown: Workspace) -> None:
     """Breaks when a visitor gets 0, which reads like a figure."""
     with grown.models.as_of(on(500)) as known:
-        model = CustomerValue.fitted(known, of("value"))
+        model = CustomerValue.fitted(known, of("value", process="MBG/NBD"))
         assert len(known.customers) == len(known.purchases()) + 1
         for score in model.scores(known):
             assert "visitor" not in by_id(grown, score)
@@ -442,3 +444,21 @@ def test_a_settings_horizon_is_what_a_backtest_steps_by(grown: Workspace) -> Non
         found = CustomerValue.backtest(known, of("value", 80), 3)
     assert [period.until - period.cut for period in found.periods] == [80 * 86_400_000_000] * len(found.periods)
     assert set(found.frames) == {"deciles", "frequency", "weeks"}
+
+
+def test_a_verdict_is_of_the_periods_that_both_sides_have() -> None:
+    """Breaks when a baseline that could be had in one period only is compared with the model's mean over all of them."""
+
+    def period(cut: int, **values: float) -> Period:
+        return Period(cut, cut + 1, 10, tuple(Measure(who, "brier", value, n=10) for who, value in values.items()))
+
+    both = (period(0, model=0.3), period(1, model=0.1, recency=0.2), period(2, model=0.1, recency=0.15))
+    said = Backtest("", both, "brier", False).verdict()
+    assert said == (
+        "The model did better than its best baseline in each period: brier 0.1 against 0.175 of recency over 2 periods."
+    )
+    lost = Backtest("", (*both, period(3, model=0.2, rate=0.1)), "brier", False).verdict()
+    assert (
+        lost == "The model did no better than rate: brier 0.2 against 0.1 of rate over 1 period. Rely on rate for this."
+    )
+    assert "nothing to compare" in Backtest("", (period(0, model=0.3),), "brier", False).verdict()
