@@ -91,7 +91,7 @@ class Category(Model):
         plan = Plan.of(known, since=cuts[0])
         parts = [_cases(known, plan, categories, settings.horizon, cut, len(cuts)) for cut in cuts]
         learnt: dict[str, Learnt] = {}
-        measures: list[Measure] = []
+        measures: dict[str, tuple[Measure, ...]] = {}
         notes: list[str] = []
         for category in categories:
             cases = Cases.joined([part[category] for part in parts])
@@ -101,12 +101,12 @@ class Category(Model):
                 notes.append(f"{category} is left out: {refusal.problem}")
                 continue
             learnt[category] = taught.learnt
-            measures += [Measure(m.who, f"{m.what}, {category}", m.value, m.low, m.high, m.n) for m in taught.measures]
+            measures[category] = taught.measures
             notes += [] if notes else taught.notes[:1]
         if not learnt:
             raise Refused(f"No category can be learnt. {' '.join(notes)}", fix="Take a longer horizon.")
         owners = np.unique(np.concatenate([part[categories[0]].owners for part in parts])).size
-        evidence = _evidence(known, settings, cuts[0], learnt, int(owners), measures, notes)
+        evidence = _evidence(known, settings, cuts[0], learnt, int(owners), tuple(_means(measures)), notes)
         return cls(settings, evidence, plan, learnt)
 
     # ------------------------------------------------------------ scoring
@@ -129,16 +129,12 @@ class Category(Model):
     def _chances(self, known: AsOf, rows: Whole) -> dict[str, dict[str, Floats]]:
         """By category, the chances of the model and of its baselines."""
         bought = _bought(known, rows, list(self.learnt))
-        parts: dict[str, dict[str, list[Floats]]] = {category: {} for category in self.learnt}
-        begin = 0
-        for part in shared.chunks(rows):
-            table = features(known, self.plan, part)
-            here = slice(begin, begin + part.size)
-            begin += part.size
+        found: dict[str, dict[str, Floats]] = {category: {} for category in self.learnt}
+        for here, table in shared.tables(known, self.plan, rows):
             for category, learnt in self.learnt.items():
                 for who, told in learnt.everyone(_with(table, category, bought[category], here)).items():
-                    parts[category].setdefault(who, []).append(told)
-        return {c: {who: np.concatenate(told) for who, told in by.items()} for c, by in parts.items()}
+                    found[category].setdefault(who, np.empty(rows.size))[here] = told
+        return found
 
     def reasons(self, known: AsOf, customer: int) -> tuple[str, ...]:
         """What moves the chance of the customer's most probable category."""

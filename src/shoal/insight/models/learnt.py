@@ -11,6 +11,7 @@ import numpy as np
 
 from shoal.clock import DAY, from_instant
 from shoal.errors import Refused
+from shoal.insight.models.features import features
 from shoal.insight.models.learning import calibration as calibrations
 from shoal.insight.models.learning import classifier as classifiers
 from shoal.insight.models.learning.calibration import LEAST_FOR_CURVE, AsItIs, Isotonic
@@ -22,11 +23,12 @@ from shoal.insight.models.model import Measure
 from shoal.stats import scoring
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
     from shoal.insight.models.asof import AsOf
+    from shoal.insight.models.features import Plan
     from shoal.insight.models.learning.classifier import Reason
     from shoal.insight.models.learning.learners import Trees
     from shoal.insight.models.learning.table import Floats, Whole
@@ -39,7 +41,8 @@ MOST_ROWS = 120_000
 MOST_CUTS = 6
 LEAST_THERE = 50
 LEAST_JUDGED = 50
-CHUNK = 50_000
+READ, SCORED = 500_000, 50_000
+"""Rows that are read, and that are scored, at once: reading costs a pass over the events, scoring costs memory."""
 _WARM_UP = 90
 _SHARE_OF_STEP = 3
 _SEED = 4
@@ -132,8 +135,8 @@ def cuts(known: AsOf, horizon: int, *, most: int = MOST_CUTS) -> list[int]:
     if not found:
         days = horizon + _warm(horizon)
         raise Refused(
-            f"{_there(known, known.at - days * DAY):,} customers were there {days} days ago; {LEAST_THERE} or more are "
-            f"needed, of whom {_warm(horizon)} days are known by {horizon} days ago and what came of them since.",
+            f"Customers known {days} days ago: {_there(known, known.at - days * DAY):,}. A model needs {LEAST_THERE} or "
+            f"more, with {_warm(horizon)} days of history and {horizon} days in which what is foretold could come.",
             fix="Take a shorter horizon, or wait for a longer history.",
         )
     if len(found) < _SHARE_OF_STEP:
@@ -171,10 +174,13 @@ def drawn(keys: npt.NDArray[Any], rows: Whole, most: int) -> Whole:
     return rows[rank < most]
 
 
-def chunks(rows: Whole) -> Iterator[Whole]:
-    """The rows in parts that fit into memory."""
-    for begin in range(0, rows.size, CHUNK):
-        yield rows[begin : begin + CHUNK]
+def tables(known: AsOf, plan: Plan, rows: Whole) -> Iterator[tuple[slice, Table]]:
+    """What is known of the rows, in parts: where each lies in them, and its table."""
+    for first in range(0, rows.size, READ):
+        whole = features(known, plan, rows[first : first + READ])
+        for begin in range(0, len(whole), SCORED):
+            end = min(begin + SCORED, len(whole))
+            yield slice(first + begin, first + end), whole.take(np.arange(begin, end))
 
 
 # ---------------------------------------------------------------- a fit and its baselines
@@ -233,6 +239,14 @@ class Learnt:
     def everyone(self, table: Table) -> dict[str, Floats]:
         """The chances of the model, and then of each baseline."""
         return {MODEL: self.chances(table), **{who: plain.chances(table) for who, plain in self.plain.items()}}
+
+    def everywhere(self, parts: Iterable[Table]) -> dict[str, Floats]:
+        """As ``everyone``, of a table that comes in parts."""
+        found: dict[str, list[Floats]] = {}
+        for table in parts:
+            for who, told in self.everyone(table).items():
+                found.setdefault(who, []).append(told)
+        return {who: np.concatenate(told) for who, told in found.items()}
 
     @property
     def fallback(self) -> str:

@@ -155,7 +155,7 @@ class Outcome(Model):
     @classmethod
     def _taught(cls, known: AsOf, settings: Settings) -> tuple[Outcome, Taught]:
         asked = Asked.of(settings, known.schema)
-        cuts = [known.at] if asked.now else shared.cuts(known, asked.horizon)
+        cuts = [known.at] if asked.now else _cuts(known, asked)
         plan = Plan.of(known, asked.left_out, since=cuts[0])
         cases = Cases.joined([_cases(known, asked, plan, cut, len(cuts)) for cut in cuts])
         horizon = 0 if asked.now else asked.horizon
@@ -183,12 +183,9 @@ class Outcome(Model):
         rows = _at_risk(known, Asked.of(self.settings, known.schema))
         chance = np.empty(rows.size)
         reasons: list[str | None] = []
-        done = 0
-        for part in shared.chunks(rows):
-            table = features(known, self.plan, part)
-            chance[done : done + part.size] = self.learnt.chances(table)
+        for here, table in shared.tables(known, self.plan, rows):
+            chance[here] = self.learnt.chances(table)
             reasons += [shared.in_short(r) for r in self.learnt.classifier.explain(table, REASONS)]
-            done += part.size
         owners = known.customers[rows]
         name = _trait(self.settings)
         return (
@@ -215,11 +212,7 @@ class Outcome(Model):
         rows, outcome = _labelled(before, after, asked)
         y = outcome.astype(np.float64)
         shared.hold_judgeable(y)
-        chances: dict[str, list[npt.NDArray[np.float64]]] = {}
-        for part in shared.chunks(rows):
-            for who, told in self.learnt.everyone(features(before, self.plan, part)).items():
-                chances.setdefault(who, []).append(told)
-        whole = {who: np.concatenate(parts) for who, parts in chances.items()}
+        whole = self.learnt.everywhere(table for _, table in shared.tables(before, self.plan, rows))
         measures = [m for who, told in whole.items() for m in shared.measures_of(who, y, told)]
         return Judged(int(y.size), tuple(measures), shared.frames_of(y, whole[shared.MODEL]))
 
@@ -260,6 +253,14 @@ def _baselines(plan: Plan, ranked: Mapping[str, float]) -> dict[str, str]:
     if plan.orders or plan.events:
         return {"recency": recency(plan), "frequency": frequency(plan)}
     return {f"{name} alone": name for name in list(ranked)[:1]}
+
+
+def _cuts(known: AsOf, asked: Asked) -> list[int]:
+    try:
+        return shared.cuts(known, asked.horizon)
+    except Refused as refusal:
+        fix = "Take a shorter horizon, or wait for a longer history. Where one file says who has left already: at: now."
+        raise Refused(refusal.problem, fix=fix) from refusal
 
 
 # ---------------------------------------------------------------- who, and what came

@@ -191,18 +191,13 @@ class Response(Model):
         """A chance for each type of message, of everybody."""
         rows = np.arange(len(known.customers))
         names = traits_of(self.types, self.settings.horizon)
-        chances: dict[str, list[Floats]] = {kind: [] for kind in self.types}
         past = _past(known, Messages.of(known, self.settings), self.settings.horizon, rows)
-        for part in shared.chunks(rows):
-            table = features(known, self.plan, part)
+        chances = {kind: np.empty(rows.size) for kind in self.types}
+        for here, table in shared.tables(known, self.plan, rows):
             for i, kind in enumerate(self.types):
-                typed = _with(table, past, part, self.types, np.full(part.size, i, dtype=np.int64))
-                chances[kind].append(self.learnt.chances(typed))
-        empty = np.empty(0)
-        return tuple(
-            Score(names[k], Kind.NUMBER, self._says(k), known.customers, np.concatenate([empty, *chances[k]]))
-            for k in self.types
-        )
+                typed = _with(table, past, rows[here], self.types, np.full(len(table), i, dtype=np.int64))
+                chances[kind][here] = self.learnt.chances(typed)
+        return tuple(Score(names[k], Kind.NUMBER, self._says(k), known.customers, chances[k]) for k in self.types)
 
     def _says(self, kind: str) -> str:
         return (
@@ -234,12 +229,11 @@ class Response(Model):
         y = found.outcome
         shared.hold_judgeable(y)
         past = _past(before, messages, horizon, found.rows)
-        parts: dict[str, list[Floats]] = {}
-        for part in shared.chunks(np.arange(found.rows.size)):
-            table = _with(_features(before, self.plan, found.rows[part]), past, part, self.types, found.kinds[part])
-            for who, told in self.learnt.everyone(table).items():
-                parts.setdefault(who, []).append(told)
-        chances = {who: np.concatenate(told) for who, told in parts.items()}
+        parts = np.array_split(np.arange(found.rows.size), -(-found.rows.size // shared.READ))
+        chances = self.learnt.everywhere(
+            _with(_features(before, self.plan, found.rows[part]), past, part, self.types, found.kinds[part])
+            for part in parts
+        )
         measures = [m for who, told in chances.items() for m in shared.measures_of(who, y, told)]
         measures += list(_by_type(found, self.types, chances[shared.MODEL]))
         return Judged(int(np.unique(found.rows).size), tuple(measures), shared.frames_of(y, chances[shared.MODEL]))
