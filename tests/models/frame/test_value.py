@@ -368,7 +368,7 @@ def test_where_nobody_is_seen_to_leave_the_model_says_so(tmp_path: Path) -> None
         chosen = CustomerValue.fitted(known, of("value"))
         found = columns(forced, known)
     assert (forced.process.name, chosen.process.name) == ("NBD", "NBD")
-    assert "how customers leave (BG/NBD: a ran to the edge" in forced.evidence.fallback
+    assert "how customers leave (BG/NBD: a and b ran to the edge" in forced.evidence.fallback
     assert "nobody is taken to have left" in forced.evidence.fallback
     # Here a holdout could try the others, and the NBD foretold better: no fallback, but it is said.
     assert chosen.evidence.fallback == ""
