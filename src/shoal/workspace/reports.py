@@ -17,7 +17,7 @@ from shoal.sql.registry import Registry
 from shoal.views import theme
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import altair as alt
 
@@ -39,6 +39,8 @@ COMPARE_OVER = 90 * DAY
 _FRESH = 10 * MINUTE
 """For so long charts of "now" are drawn from the same figures, so that a notebook works them out once."""
 _PARTS = 7
+_TRIALS = 8
+"""So many fits of a model, the newest, are shown by period."""
 _SIZES, _SIZES_OVER = 12, 360 * DAY
 
 
@@ -239,7 +241,8 @@ class _Gathering:
             return None
         trait, says = _expected_value(self._ws.store, {v.name for v in scoring if v.settings.kind == "value"})
         value = holdings(self._ws.store, trait, self.at) if trait else None
-        return Predictions([foretold(version) for version in scoring], value, says)
+        every = [v for v in versions.versions(self._ws.store) if v.fitted <= self.at]
+        return Predictions([foretold(v, [e for e in every if e.name == v.name]) for v in scoring], value, says)
 
     def _micro(self, sales: Sales) -> Micro | None:
         """The micro-segments in force at the instant, and who moved; None where none were discovered."""
@@ -248,14 +251,16 @@ class _Gathering:
         from shoal.views.report.facts import Micro
 
         store = self._ws.store
-        version = next((v for v in keeping.versions(store) if v.fitted <= self.at), None)
-        if version is None:
+        known = [v for v in keeping.versions(store) if v.fitted <= self.at]
+        if not known:
             return None
+        version = known[0]
+        names = {segment.id: segment.name for v in reversed(known) for segment in v.found.segments}
         proposal = keeping.open_proposal(store, version.number)
         why = proposal.reasons if proposal is not None and proposal.at <= self.at else ()
         since = self._looked_before(TRAIT)
         moves = None if since is None else migration.of_trait(sales, TRAIT, since)
-        return Micro(version, since, moves, why)
+        return Micro(version, names, since, moves, why)
 
     def _looked_before(self, trait: str) -> int | None:
         """The report's earlier instant, or the first at which the trait was written, if that is later than it.
@@ -340,23 +345,35 @@ class _Gathering:
         self._progress(f"working out {what}", self._done, _PARTS)
 
 
-def foretold(version: Version) -> Foretold:
-    """A version as the report shows it."""
+def foretold(version: Version, every: Sequence[Version] = ()) -> Foretold:
+    """A version as the report shows it.
+
+    Args:
+        version: the fit that scores.
+        every: all fits of the model, whose trials, each on the time before it, show how the model does by period.
+    """
     from shoal.insight.models.kinds import KINDS, kind
     from shoal.views.report.facts import Foretold
 
-    made = kind(version.settings.kind)
+    made, settings = kind(version.settings.kind), version.settings
+    horizon = made.horizon_of(settings)
+    trials = _trials([v for v in every if v.settings == settings], horizon)
+    frames = version.frames | ({"periods": trials} if len({row["cut"] for row in trials}) > 1 else {})
+    title = KINDS[settings.kind].title
     return Foretold(
-        version.name,
-        KINDS[version.settings.kind].title,
-        version.number,
-        version.fitted,
-        made.horizon_of(version.settings),
-        made.by,
-        made.higher,
-        version.evidence,
-        version.frames,
+        version.name, title, version.number, version.fitted, horizon, made.by, made.higher, version.evidence, frames
     )
+
+
+def _trials(fits: Sequence[Version], horizon: int) -> list[dict[str, Any]]:
+    from shoal.insight.models.model import Backtest, Period
+    from shoal.views.charts.models import period_rows
+
+    periods = tuple(
+        Period(v.fitted - horizon * DAY, v.fitted, v.evidence.customers, v.evidence.measures)
+        for v in sorted(fits, key=lambda v: v.fitted)[-_TRIALS:]
+    )
+    return period_rows(Backtest("", periods, "", True))
 
 
 def _expected_value(store: Store, models: set[str]) -> tuple[str, str]:

@@ -239,7 +239,7 @@ def _over_periods(rows: list[dict[str, Any]], width: int) -> alt.Chart:
     scale = alt.Scale(domain=[low, high], nice=False, zero=False)
     axis = alt.Axis(title=None, tickCount=4, format=",.3~f")
     x = alt.X("period:O", sort=names, scale=alt.Scale(domain=names, padding=0.35),
-              axis=alt.Axis(title=None, labelAngle=0, ticks=False))  # fmt: skip
+              axis=alt.Axis(title=None, labelAngle=0, labelOverlap=True, ticks=False))  # fmt: skip
     colour = alt.Color("who:N", scale=_colours(who), legend=None)
     tips = ["who:N", "period:O", *_tips("value", "low", "high", form=",.3~f"), alt.Tooltip("n:Q", format=",")]
     base = alt.Chart(alt.Data(values=shown)).encode(x=x, color=colour, tooltip=tips)

@@ -34,7 +34,8 @@ class Foretold:
         by: the measure that decides between it and its baselines.
         higher: whether more of that measure is better.
         evidence: what it rests on.
-        frames: rows for charts, as of ``insight.models.model.FRAMES``; ``periods`` as of ``charts.models.period_rows``.
+        frames: rows for charts, as of ``insight.models.model.FRAMES``; ``periods`` as of ``charts.models.period_rows``,
+            of the trials of several fits.
     """
 
     name: str
@@ -69,12 +70,14 @@ class Micro:
 
     Args:
         version: the discovery that assigned customers at the report's instant.
+        names: of all segments that there were up to then, by id.
         since: the earlier instant of the moves; None where customers were put into segments once only.
         moves: between that instant and the report's, as of ``insight.migration``.
         proposal: why a refit is proposed; empty where none is.
     """
 
     version: Discovered
+    names: Mapping[str, str]
     since: int | None = None
     moves: pa.Table | None = None
     proposal: Sequence[str] = ()

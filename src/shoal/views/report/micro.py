@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from shoal.insight.discovery.keeping import Version
     from shoal.insight.discovery.projection import Gap
-    from shoal.insight.discovery.record import Criterion, Found, MicroSegment, Sentence
+    from shoal.insight.discovery.record import Criterion, Event, Found, MicroSegment, Sentence
     from shoal.views.report.facts import Facts, Micro
 
 _MARKS: Mapping[bool | None, str] = {True: "yes", False: "no", None: "not known"}
@@ -228,25 +228,21 @@ def _to_mend(micro: Micro) -> Iterator[str]:
 
 def _moves(facts: Facts, micro: Micro) -> Iterator[Any]:
     """Who went from which segment to which, between two looks, and what became of the segments."""
-    changed = [e for e in micro.version.found.events if e.kind not in ("kept", "born") or e.before]
+    changed = _changes(micro.version.found.events)
     if changed:
-        yield f"At the last refresh: {'; '.join(_event(e.kind, e.before, e.after) for e in changed)}."
+        yield changed
     if micro.moves is None or micro.since is None:
         yield Hint("Customers were put into segments once so far. After the next look, their moves show here.")
         return
-    names = {s.id: f"{s.id} {s.name}" for s in micro.version.found.segments}
     rows = [
-        {"before": names.get(r["source"], r["source"]), "after": names.get(r["target"], r["target"]),
-         "customers": r["customers"], "revenue": r["revenue"]}
+        {"before": _named(micro, r["source"]), "after": _named(micro, r["target"]), "customers": r["customers"],
+         "revenue": r["revenue"]}
         for r in micro.moves.to_pylist()
     ]  # fmt: skip
-    moved = [row for row in rows if row["before"] != row["after"]]
-    total = sum(row["customers"] for row in rows)
-    many = sum(row["customers"] for row in moved)
-    since, until = w.day(micro.since, facts.zone), w.day(facts.at, facts.zone)
-    title = f"{w.share(many / total)} of customers are in another micro-segment than on {since}"
+    since, until = _dates(facts, micro.since)
+    title, total = _moved(micro, rows, since), sum(row["customers"] for row in rows)
     subtitle = f"Customers by micro-segment on {since} and on {until}; the height of a ribbon is their number"
-    order = [*names.values()]
+    order = [_named(micro, segment.id) for segment in micro.version.found.segments]
     yield Figure(
         "micro-moves",
         lambda width: charts.migration_flows(
@@ -254,23 +250,49 @@ def _moves(facts: Facts, micro: Micro) -> Iterator[Any]:
         ),
         rows, f"{title}. {subtitle}", f"{w.many(total, 'customer')}. Who stands near a border crosses it by chance.",
     )  # fmt: skip
-    largest = sorted(moved, key=lambda row: -row["customers"])[:_MOST_MOVES]
     columns = (
         Column("before", "From"), Column("after", "To"), Column("customers", "Customers", "count"),
         Column("revenue", f"Revenue since, {facts.currency}", "money", f"Net, since {since}."),
     )  # fmt: skip
-    yield Table("micro-moves-table", columns, largest, "Nobody moved.")
+    largest = sorted((row for row in rows if row["before"] != row["after"]), key=lambda row: -row["customers"])
+    yield Table("micro-moves-table", columns, largest[:_MOST_MOVES], "Nobody moved.")
 
 
-def _event(kind: str, before: tuple[str, ...], after: tuple[str, ...]) -> str:
-    match kind:
-        case "died":
-            return f"{w.listed(before)} ended"
-        case "merged":
-            return f"{w.listed(before)} went into {w.listed(after)}"
-        case "split":
-            return f"{w.listed(before)} became {w.listed(after)}"
-    return f"{w.listed(after or before)}: {kind}"
+def _named(micro: Micro, one: str) -> str:
+    """An id with its name; the word for customers without a segment stays as it is."""
+    return f"{one} {micro.names[one]}" if one in micro.names else one
+
+
+def _dates(facts: Facts, since: int) -> tuple[str, str]:
+    """Both dates; their times where they fall on one day."""
+    days = tuple(w.day(at, facts.zone) for at in (since, facts.at))
+    return (days[0], days[1]) if days[0] != days[1] else (w.time(since, facts.zone), w.time(facts.at, facts.zone))
+
+
+def _moved(micro: Micro, rows: Sequence[Mapping[str, Any]], since: str) -> str:
+    """The share of customers who are elsewhere; after a refit that made new segments, that these are new."""
+    held = {row["before"] for row in rows}
+    segments = [_named(micro, segment.id) for segment in micro.version.found.segments]
+    new = sum(name not in held for name in segments)
+    if new:
+        return f"{new} of {len(segments)} segments are new since {since}, so most moves are theirs"
+    many = sum(row["customers"] for row in rows if row["before"] != row["after"])
+    return f"{w.share(many / sum(row['customers'] for row in rows))} of customers are in another micro-segment than on {since}"
+
+
+def _changes(events: Sequence[Event]) -> str:
+    """What became of the segments at the last refresh, in a sentence; empty for the first fit."""
+    counts = Counter(event.kind for event in events)
+    if not counts["kept"] and not counts["died"]:
+        return ""
+    said = [f"{counts['kept']} segments kept their id" if counts["kept"] != 1 else "1 segment kept its id"]
+    said += [f"{counts['died']} ended"] if counts["died"] else []
+    said += [f"{counts['born']} are new" if counts["born"] > 1 else "1 is new"] if counts["born"] else []
+    for event in events:
+        if event.kind in ("merged", "split"):
+            way = "went into" if event.kind == "merged" else "became"
+            said.append(f"{w.listed(event.before)} {way} {w.listed(event.after)}")
+    return f"At the last refresh {w.listed(said)}."
 
 
 # ------------------------------------------------------------ personas

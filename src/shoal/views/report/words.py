@@ -109,6 +109,11 @@ def stamp(at: int, zone: str) -> str:
     return f"{day(local.date())}, {local:%H:%M} ({zone})"
 
 
+def time(at: int, zone: str) -> str:
+    """The local time of an instant: ``23:59``."""
+    return f"{from_instant(at).astimezone(zone_rules(zone).rules):%H:%M}"
+
+
 def month(at: date) -> str:
     """A month as it is read: ``December 2017``."""
     return f"{at:%B}{HARD}{at.year}"
