@@ -107,7 +107,7 @@ def test_reasons_speak_of_the_likeliest_category(model: Category, shop: DuckStor
     named = scores_of(model, shop)["next_category"]["c0003"]
     assert first.startswith(f"Most probable is {named}, with a chance of ")
     assert because
-    assert all(line.endswith("times the average's.") for line in because)
+    assert all(line.endswith("times the average's)") for line in because)
 
 
 def test_categories_may_be_chosen(shop: DuckStore) -> None:

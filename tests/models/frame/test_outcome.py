@@ -98,7 +98,7 @@ def test_telco_scores_those_who_are_still_here(telco: Workspace) -> None:
     assert telco.segments.preview("leaving_now > 0.5 and churned = yes").size == 0
     assert telco.segments.preview("leaving_now is known and leaving_now_reason is missing").size == 0
     first = telco.models.reasons("7590-VHVEG", "leaving")["leaving"]
-    assert first[0].startswith("Contract is Month-to-month: the odds are ")
+    assert first[0].startswith("Contract: Month-to-month (the odds are ")
 
 
 def trait_table(workspace: Workspace, name: str) -> str:

@@ -6,7 +6,7 @@ they bought from this category. Learnt and scored are customers who have ordered
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +101,7 @@ class Category(Model):
                 notes.append(f"{category} is left out: {refusal.problem}")
                 continue
             learnt[category] = taught.learnt
-            measures[category] = taught.measures
+            measures[category] = tuple(replace(m, who=_traded(m.who)) for m in taught.measures)
             notes += [] if notes else taught.notes[:1]
         if not learnt:
             raise Refused(f"No category can be learnt. {' '.join(notes)}", fix="Take a longer horizon.")
@@ -208,8 +208,12 @@ def _baselines(category: str) -> dict[str, str]:
 
 
 def _named(who: str, outcome: Floats, chance: Floats) -> Iterator[Measure]:
-    """Measures with the base rate under its name in the trade."""
-    return shared.measures_of(POPULARITY if who == BASE_RATE else who, outcome, chance)
+    return shared.measures_of(_traded(who), outcome, chance)
+
+
+def _traded(who: str) -> str:
+    """A baseline's name in the trade: of a category, the base rate is its popularity."""
+    return POPULARITY if who == BASE_RATE else who
 
 
 def _evidence(

@@ -421,13 +421,13 @@ def _means_by_tier(chance: Floats) -> list[float]:
 
 def in_short(reasons: Sequence[Reason]) -> str | None:
     """The reasons as one text; None where nothing moved the score."""
-    said = [f"{r.column} is {_shown(r.value)} ({'raises' if r.effect > 0 else 'lowers'} it)" for r in reasons]
+    said = [f"{r.column}: {_shown(r.value)} ({'raises' if r.effect > 0 else 'lowers'} it)" for r in reasons]
     return "; ".join(said) or None
 
 
 def in_full(reasons: Sequence[Reason]) -> tuple[str, ...]:
-    """The reasons as sentences, the weightiest first."""
-    return tuple(f"{r.column} is {_shown(r.value)}: the odds are {r.odds:.2f} times the average's." for r in reasons)
+    """The reasons with what each does to the odds, the weightiest first."""
+    return tuple(f"{r.column}: {_shown(r.value)} (the odds are {r.odds:.2f} times the average's)" for r in reasons)
 
 
 def _shown(value: str) -> str:
