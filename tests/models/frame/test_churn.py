@@ -14,7 +14,7 @@ from tests.models.frame.buyers import Row, by_id, drawn, keys, on, real_data, sh
 from tests.models.frame.buyers import settings as of
 
 from shoal.clock import DAY
-from shoal.errors import Refused
+from shoal.errors import ConfigError, Refused
 from shoal.insight.models.asof import AsOf
 from shoal.insight.models.btyd import Purchases
 from shoal.insight.models.buying import recent
@@ -266,6 +266,17 @@ def test_a_history_of_the_same_for_all_is_said(tmp_path: Path) -> None:
         model = Churn.fitted(known, of("churn"))
     assert model.process.name == "NBD"
     assert "same number of repeat purchases" in model.evidence.fallback
+
+
+def test_a_process_can_be_named_and_a_wrong_name_is_refused(tmp_path: Path) -> None:
+    """Breaks when a setting of the workspace doesn't reach the fit."""
+    models = "models:\n  churn: {horizon: 60 days, process: Pareto/NBD}\n"
+    with shop(tmp_path / "named", drawn(26, 150), models=models) as workspace, workspace.models.as_of(on(500)) as known:
+        model = Churn.fitted(known, workspace.models.settings("churn"))
+        assert model.process.name == "Pareto/NBD"
+        assert [score.name for score in model.scores(known)] == ["churn_60d", "churn_60d_reason"]
+    with pytest.raises(ConfigError, match="Weibull"):
+        shop(tmp_path / "wrong", [], models="models:\n  churn: {process: Weibull}\n")
 
 
 @pytest.mark.slow
