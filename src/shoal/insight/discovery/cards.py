@@ -75,13 +75,19 @@ def responses(name: str, treated: Bools, control: Bools, outcome: Bools, places:
             found.append(None)
             continue
         value = float(arms[0].mean() - arms[1].mean())
-        error = sqrt(sum(float(arm.var()) / len(arm) for arm in arms))
+        error = sqrt(sum(_variance(arm) / len(arm) for arm in arms))
         half = z_value(CONFIDENCE) * error
         found.append(Interval(value, value - half, value + half))
-        if error > 0:
-            weights.append((value, 1 / error**2))
+        weights.append((value, 1 / error**2))
     q, freedom = _cochran(weights)
     return Responses(name, tuple(found), tuple(sizes), q, freedom, chi_squared_tail(q, freedom) if freedom else 1.0)
+
+
+def _variance(arm: Floats) -> float:
+    """Of an outcome that all or none had, that of half a case more and less: no share is certain."""
+    hits = float(arm.sum())
+    share = (hits + 0.5) / (len(arm) + 1) if hits in (0.0, float(len(arm))) else hits / len(arm)
+    return share * (1 - share)
 
 
 def _cochran(weights: list[tuple[float, float]]) -> tuple[float, int]:
@@ -158,6 +164,9 @@ def _substantial(segment: Segment, at: int, seen: Observed, later: Later | None)
 def _distinct(segment: Segment, later: Later | None) -> Criterion:
     if later is None:
         text = "Not known: the data has no later time that could be held out."
+        return Criterion("distinct", None, text, Figure("held-out outcomes", "unknown"))
+    if segment.id in later.distinctness.untested:
+        text = f"Not known: too few were of its kind {later.days} days earlier to compare what they did since."
         return Criterion("distinct", None, text, Figure("held-out outcomes", "unknown"))
     met = segment.id in later.distinctness.distinct
     alike = sorted(

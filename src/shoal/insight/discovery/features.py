@@ -354,7 +354,7 @@ def _who(known: AsOf, name: str) -> str:
     *thing, done = spoken(name).split()
     if thing and done.endswith("ed"):
         return f"who often {done} {' '.join(thing)}s"
-    return f'with many "{name}"'
+    return f'with more "{name}"'
 
 
 def _done_to(name: str) -> bool:
@@ -393,7 +393,7 @@ def _of_trait(trait: Trait) -> Feature | None:
             words = f"with high {name}", f"with low {name}"
             return Feature(trait.name, "demographics", text, "number", head, *words, place="tail")
         case Kind.DATE | Kind.INSTANT:
-            words = f"with an early {name}", f"with a late {name}"
+            words = f"({name} early)", f"({name} late)"
             return Feature(
                 trait.name, "demographics", f"days since {text}", "days", f"Days since {name}", *words, place="tail"
             )

@@ -2,8 +2,9 @@
 
 A column of numbers gets the nearest shape with a single mode (Silverman 1981, doi 10.1111/j.2517-6161.1981.tb01155.x:
 the smallest bandwidth at which the density has one), so that skew and tails stay and gaps go. A column with many equal
-values (counts, amounts that are mostly zero) keeps its values, because a step isn't a group. Columns of numbers keep their
-rank correlations through a Gaussian copula; categories are drawn for themselves.
+values (counts, amounts that are mostly zero) keeps its values, because a step isn't a group. Where a column says beside it
+which rows are missing, its shape is that of the known ones: what stands in for the others makes no step. Columns of numbers
+keep their rank correlations through a Gaussian copula; categories are drawn for themselves.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from shoal.insight.discovery.table import Bools, Floats, Matrix
+    from shoal.insight.discovery.table import Bools, Floats, Ints, Matrix
 
 _BINS = 256
 _BUMP = 0.05  # a mode lower than this share of the highest is noise
@@ -30,6 +31,7 @@ class Cloud:
     widths: tuple[int, ...]
     bandwidths: tuple[float | None, ...]  # for each block: of a smooth column; None: keeps its values
     numeric: tuple[bool, ...]
+    known: tuple[Bools, ...]  # for each block: the rows whose value isn't filled in
     root: Floats  # Cholesky factor of the rank correlations of numeric columns
 
     @property
@@ -44,10 +46,14 @@ class Cloud:
         latent = rng.standard_normal((n, len(self.root))) @ self.root.T
         out = np.empty_like(self.rows)
         at = column = 0
-        for width, numeric, bandwidth in zip(self.widths, self.numeric, self.bandwidths, strict=True):
+        for width, numeric, bandwidth, known in zip(
+            self.widths, self.numeric, self.bandwidths, self.known, strict=True
+        ):
             block = self.rows[:, at : at + width]
             if numeric:
-                values = np.sort(_smoothed(block[:, 0], bandwidth, rng))
+                values = block[:, 0].astype(np.float64)
+                values[known] = _smoothed(block[known, 0], bandwidth, rng)
+                values = np.sort(values)
                 out[np.argsort(latent[:, column], kind="stable"), at] = values
                 column += 1
             else:
@@ -60,12 +66,21 @@ def cloud(rows: Matrix, blocks: tuple[tuple[str, str, int], ...]) -> Cloud:
     """The cloud that ``rows`` would be without groups; ``blocks`` as in ``Plan.blocks``."""
     starts = np.cumsum([0, *(width for _, _, width in blocks)])
     numeric = tuple(kind == "number" for _, kind, _ in blocks)
+    known = tuple(_known(rows, blocks, starts, i) for i in range(len(blocks)))
     bandwidths = tuple(
-        critical_bandwidth(rows[:, at]) if number and not _stepped(rows[:, at]) else None
-        for at, number in zip(starts[:-1], numeric, strict=True)
+        critical_bandwidth(rows[there, at]) if number and not _stepped(rows[there, at]) else None
+        for at, number, there in zip(starts[:-1], numeric, known, strict=True)
     )
     places = [at for at, number in zip(starts[:-1], numeric, strict=True) if number]
-    return Cloud(rows, tuple(width for _, _, width in blocks), bandwidths, numeric, _root(rows[:, places]))
+    return Cloud(rows, tuple(width for _, _, width in blocks), bandwidths, numeric, known, _root(rows[:, places]))
+
+
+def _known(rows: Matrix, blocks: tuple[tuple[str, str, int], ...], starts: Ints, i: int) -> Bools:
+    """The rows in which a block's column has a value, by the flag that follows it; all where there is none."""
+    column, kind, _ = blocks[i]
+    if kind == "number" and i + 1 < len(blocks) and blocks[i + 1][:2] == (column, "flag"):
+        return np.asarray(rows[:, starts[i + 1]] == 0)
+    return np.ones(len(rows), dtype=bool)
 
 
 def critical_bandwidth(values: Matrix) -> float:

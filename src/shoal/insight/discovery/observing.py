@@ -34,7 +34,8 @@ class Bought:
         buyers: members who bought it in the window.
         share: of the members.
         others: of all other customers.
-        lift: how many times as common, with an interval that holds over all categories and segments together.
+        lift: how many times as common, with an interval that holds over all categories and segments together; infinite
+            where none of the others bought it.
     """
 
     what: str
@@ -159,7 +160,7 @@ def _most(counts: Mapping[str, Mapping[int, int]], sizes: Sequence[int], at: int
     for name, buyers in counts.items():
         mine = buyers.get(at, 0)
         other = sum(buyers.values()) - mine
-        if mine < _BUYERS_AT_LEAST * sizes[at] or not other:
+        if mine < _BUYERS_AT_LEAST * sizes[at] or not rest:
             continue
         times = lift((mine, sizes[at]), (other, rest), confidence)
         if times.low > 1:

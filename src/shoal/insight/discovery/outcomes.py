@@ -55,11 +55,19 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class Distinctness:
-    """The comparisons, the segments that differ from every other on some outcome, and the merges proposed."""
+    """What outcomes say.
+
+    Args:
+        comparisons: of each pair on each outcome.
+        distinct: segments that differ, on some outcome, from every other that could be compared.
+        merges: segments that no outcome tells apart, though they could be compared.
+        untested: segments with too few known values for any comparison; nothing is said of them.
+    """
 
     comparisons: tuple[Comparison, ...]
     distinct: tuple[str, ...]
     merges: tuple[Merge, ...]
+    untested: tuple[str, ...] = ()
 
 
 def compare(labels: Ints, segments: Sequence[str], outcomes: Mapping[str, Floats], alpha: float = 0.05) -> Distinctness:
@@ -85,9 +93,13 @@ def compare(labels: Ints, segments: Sequence[str], outcomes: Mapping[str, Floats
         found += _on_one(name, values, labels, segments)
     found = _corrected(found)
     apart = {(c.a, c.b) for c in found if c.adjusted <= alpha}
-    same = {pair for pair in combinations(segments, 2) if pair not in apart} if outcomes else set()
-    distinct = tuple(s for s in segments if outcomes and not any(s in pair for pair in same))
-    return Distinctness(tuple(found), distinct, tuple(_merges(segments, same, found)))
+    tested = {(c.a, c.b) for c in found if c.p is not None}
+    # A pair that couldn't be compared is neither told apart nor alike.
+    same = tested - apart
+    looked = {segment for pair in tested for segment in pair}
+    distinct = tuple(s for s in segments if s in looked and not any(s in pair for pair in same))
+    untested = tuple(s for s in segments if s not in looked)
+    return Distinctness(tuple(found), distinct, tuple(_merges(segments, same, found)), untested)
 
 
 def _on_one(name: str, values: Floats, labels: Ints, segments: Sequence[str]) -> list[Comparison]:

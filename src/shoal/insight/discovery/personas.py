@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isinf
 from typing import TYPE_CHECKING
 
 from shoal.insight.discovery.record import Figure, Persona, Sentence
@@ -190,9 +191,12 @@ def percent(value: float | None, places: int = 0) -> str:
 
 def _purchase(bought: Bought) -> Sentence:
     times = bought.lift
+    head = f"{percent(bought.share)} of them bought {bought.what}"
+    if isinf(times.value):
+        figure = Figure(bought.what, "lift", bought.share, 0.0, None, times.low, None, bought.buyers)
+        return Sentence(f"{head}, and none of the others.", figure)
     return Sentence(
-        f"{percent(bought.share)} of them bought {bought.what}, {times.value:.2g} times as many as of the others "
-        f"({times.low:.2g} to {times.high:.2g}).",
+        f"{head}, {times.value:.2g} times as many as of the others ({times.low:.2g} to {times.high:.2g}).",
         Figure(bought.what, "lift", bought.share, bought.others, times.value, times.low, times.high, bought.buyers),
     )
 

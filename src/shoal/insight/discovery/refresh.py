@@ -252,7 +252,8 @@ def _segment(
     told: record.Persona,
     card: tuple[record.Criterion, ...],
 ) -> record.MicroSegment:
-    distinct = None if afterwards is None else segment.id in afterwards.distinctness.distinct
+    tested = afterwards is not None and segment.id not in afterwards.distinctness.untested
+    distinct = segment.id in afterwards.distinctness.distinct if tested and afterwards is not None else None
     return record.MicroSegment(
         id=segment.id,
         name=name,

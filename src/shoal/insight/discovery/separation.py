@@ -1,7 +1,9 @@
 """Is there a gap between two groups, or only a cut through one?
 
-Rows of two groups are laid on the line through their centres. Between two real groups the density has a valley; where
-k-means has cut one cloud, it is highest at the cut. (The line is that of Sneath 1977, doi 10.1007/BF02312507.)
+Rows of two groups are laid on a line on which their centres lie apart. Between two real groups the density has a valley;
+where k-means has cut one cloud, it is highest at the cut (Sneath 1977, doi 10.1007/BF02312507). The line is Fisher's with
+each dimension on its own: a dimension counts by the distance of the centres over the spread within the groups, or a wide
+one that says nothing would fill the valley that another has.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 _NEIGHBOURS = 4
 _BINS = 81
 _LOW, _HIGH = -1.0, 2.0
+_NARROWEST = 0.05  # robust standard units: a spread below it is taken for this one
 
 
 def valleys(rows: Matrix, partition: Partition, smooth: Bools) -> Floats:
@@ -47,9 +50,13 @@ def valleys(rows: Matrix, partition: Partition, smooth: Bools) -> Floats:
 
 
 def _valley(a: Matrix, b: Matrix, centre_a: Floats, centre_b: Floats) -> float:
-    line = centre_b - centre_a
-    length = float(line @ line)
-    if length <= 0 or len(a) == 0 or len(b) == 0:
+    if len(a) == 0 or len(b) == 0:
+        return 0.0
+    apart = centre_b - centre_a
+    within = (len(a) * a.var(axis=0, dtype=np.float64) + len(b) * b.var(axis=0, dtype=np.float64)) / (len(a) + len(b))
+    line = apart / np.maximum(within, _NARROWEST**2)
+    length = float(line @ apart)
+    if length <= 0:
         return 0.0
     sides = [((part - centre_a) @ line / length).astype(np.float64) for part in (a, b)]
     spread = max(float(np.sqrt(np.mean([side.var() for side in sides]))), 0.02)
