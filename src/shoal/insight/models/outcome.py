@@ -157,7 +157,7 @@ class Outcome(Model):
         asked = Asked.of(settings, known.schema)
         cuts = [known.at] if asked.now else _cuts(known, asked)
         plan = Plan.of(known, asked.left_out, since=cuts[0])
-        cases = Cases.joined([_cases(known, asked, plan, cut, len(cuts)) for cut in cuts])
+        cases = Cases.joined([cases_of(known, asked, plan, cut, len(cuts)) for cut in cuts])
         horizon = 0 if asked.now else asked.horizon
         ranked = shared.alone(cases)
         baselines = _baselines(plan, ranked)
@@ -302,7 +302,16 @@ def _told(known: AsOf, asked: Asked) -> Mask:
     return told
 
 
-def _cases(known: AsOf, asked: Asked, plan: Plan, cut: int, cuts: int) -> Cases:
+def cases_of(known: AsOf, asked: Asked, plan: Plan, cut: int, cuts: int) -> Cases:
+    """The rows of one cut.
+
+    Args:
+        known: the store as of the end.
+        asked: what is foretold of whom.
+        plan: which columns.
+        cut: the instant.
+        cuts: how many cuts share the rows that are learnt from at most.
+    """
     after_at = cut if asked.now else cut + asked.horizon * DAY
     with known.before(after_at) as after, known.before(cut) as before:
         rows, outcome = _labelled(before, after, asked)
