@@ -54,7 +54,7 @@ def trials_from(value: object, place: str = "trials") -> tuple[Trial, ...]:
 
 
 def _trial(name: str, value: object, path: str) -> Trial:
-    section = Section.of(value, path, {"event", "arm", "control", "treated", "action", "days", "only"})
+    section = Section.of(value, path, {"event", "arm", "control", "treated", "action", "within", "only"})
     section.needed("action", f"Say what was done: {', '.join(ACTIONS)}.")
     control = section.texts("control") or ()
     if not control:
@@ -69,6 +69,6 @@ def _trial(name: str, value: object, path: str) -> Trial:
         control=control,
         treated=treated,
         action=section.choice("action", ACTIONS, ""),
-        days=days(section, "days") or _DAYS,
+        days=days(section, "within") or _DAYS,
         only=section.pairs("only"),
     )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from shoal.sql.duck import DuckStore
     from shoal.sql.engine import SqlEngine
     from shoal.sql.store import Store
+    from shoal.workspace.actions import Actions
     from shoal.workspace.changes import MembershipChange
     from shoal.workspace.customers import Customers, Lists
     from shoal.workspace.data import Data
@@ -363,6 +364,13 @@ class Workspace:
         from shoal.workspace.models import Models
 
         return Models(self)
+
+    @cached_property
+    def actions(self) -> Actions:
+        """What to do next with each segment, and what it rests on."""
+        from shoal.workspace.actions import Actions
+
+        return Actions(self)
 
     @cached_property
     def feedback(self) -> Feedback:

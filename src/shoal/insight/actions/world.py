@@ -1,0 +1,256 @@
+"""All that the rules of actions look at, read once: how customers stand, how they stood, what came after, what models say."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from shoal.clock import DAY
+from shoal.insight.actions.standing import YEAR, After, Standing, after, standing, trait
+from shoal.insight.feedback.asked import CSAT, MICRO, NPS, question
+from shoal.insight.models.versions import in_force
+from shoal.lang.schema import Kind
+from shoal.sql.encode import quoted
+from shoal.stats.intervals import Interval, Moments, mean_interval, wilson
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from shoal.insight.models.asof import AsOf
+    from shoal.shapes import FeedbackRule
+    from shoal.sql.store import Store
+
+    Floats = npt.NDArray[np.float64]
+    Mask = npt.NDArray[np.bool_]
+
+DAYS = 90
+"""The horizon, where no model of churn says another."""
+MOST_CATEGORIES = 40
+_LEAST_BEGAN = 5
+_WORSE = 1.1
+"""A model whose error is more than a tenth above that of a plain rule isn't relied on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shelves:
+    """The largest categories.
+
+    Args:
+        names: of the categories.
+        bought: for each category, who of today's customers bought of it within a year.
+        could: for each, how many active customers hadn't bought of it in the year before the cut.
+        began: for each, the share of them who did within the horizon after it.
+        spent: for each, what those spent on it in the horizon.
+        natural: for each, what a customer who hadn't bought of it came to spend: ``began`` times ``spent``.
+    """
+
+    names: tuple[str, ...]
+    bought: tuple[Mask, ...]
+    could: tuple[int, ...]
+    began: tuple[Interval, ...]
+    spent: tuple[Interval, ...]
+    natural: tuple[Interval, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """What rules look at. Arrays have a value for each of the customers of ``known``.
+
+    Args:
+        known: the store at the instant.
+        days: the horizon.
+        currency: of all money.
+        now: how customers stand.
+        then: how they stood a horizon ago; None where the orders don't reach back for two horizons.
+        after: what they did in the horizon since.
+        soon: what they did in the first fortnight of it.
+        shelves: categories; None where no order names one, or ``then`` is None.
+        churn: the chance to buy nothing in the horizon, where a model foretells it.
+        churn_name: the trait that says so.
+        value: the spend foretold for the horizon, where a model does.
+        nps: the newest answer of each, NaN for none; None where nobody was asked.
+        answered_lately: who answered a survey within a year.
+        answering: the share of all customers who ever answered.
+        doubts: scores that aren't used, each with the reason.
+    """
+
+    known: AsOf
+    days: int
+    currency: str
+    now: Standing
+    then: Standing | None
+    after: After
+    soon: After
+    shelves: Shelves | None
+    churn: Floats | None
+    churn_name: str
+    value: Floats | None
+    nps: Floats | None
+    answered_lately: Mask
+    answering: float
+    doubts: tuple[str, ...] = ()
+    _read: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def today(self) -> int:
+        """The local date, in days since 1970."""
+        return self.known.today
+
+    @cached_property
+    def detractors(self) -> Mask:
+        """Whose newest answer is 6 or less; nobody where nobody was asked."""
+        if self.nps is None:
+            return np.zeros(len(self.known.customers), dtype=bool)
+        return np.asarray(self.nps < 7)
+
+    def number(self, name: str) -> Floats | None:
+        """A trait of numbers or dates; None where there is none."""
+        return self._of(name, (Kind.NUMBER, Kind.DATE))
+
+    def text(self, name: str) -> npt.NDArray[np.object_] | None:
+        """A trait of texts; None where there is none."""
+        return self._of(name, (Kind.TEXT,))
+
+    def _of(self, name: str, kinds: tuple[Kind, ...]) -> npt.NDArray[Any] | None:
+        found = self.known.registry.trait(name)
+        if found is None or found.kind not in kinds:
+            return None
+        if name not in self._read:
+            self._read[name] = trait(self.known, name)
+        read: npt.NDArray[Any] | None = self._read[name]
+        return read
+
+    def chance_name(self, category: str) -> str:
+        """The trait that foretells who buys of a category; empty where there is none."""
+        plain = "_".join("".join(c if c.isalnum() else " " for c in category.lower()).split())
+        wanted = re.compile(rf"p_buy_{re.escape(plain)}_\d+d")
+        return next((t.name for t in self.known.registry.traits.values() if wanted.fullmatch(t.name)), "")
+
+    def chance_of(self, category: str) -> Floats | None:
+        """The chance of each to buy of a category, where a model foretells it."""
+        name = self.chance_name(category)
+        return self.number(name) if name else None
+
+
+def world(store: Store, known: AsOf, feedback: FeedbackRule) -> World:
+    """Read everything at the instant of ``known``."""
+    churn_name, days = _named(known, r"churn_(\d+)d")
+    days = days or DAYS
+    with known.before(known.at - days * DAY) as before:
+        first = known.first_order
+        enough = first is not None and first <= before.at - days * DAY
+        then = standing(before, days) if enough else None
+        nothing = After(np.zeros(len(before.customers)), np.zeros(len(before.customers)))
+        done = after(known, before, days) if enough else nothing
+        soon = after(known, before, 14) if enough else nothing
+        now = standing(known, days)
+        shelves = _shelves(known, before, then, now) if then is not None else None
+    nps, lately, answering = _answers(store, known, feedback)
+    names = (churn_name, f"spend_expected_{days}d")
+    reasons = [doubt(store, name) for name in names]
+    churn, value = (None if reason else trait(known, name) for name, reason in zip(names, reasons, strict=True))
+    return World(
+        known, days, known.rule.currency, now, then, done, soon, shelves, churn, churn_name, value, nps, lately,
+        answering, tuple(filter(None, reasons)),
+    )  # fmt: skip
+
+
+def doubt(store: Store, name: str) -> str:
+    """Why a score isn't to be relied on: its model is a stand-in, or did worse than a plain rule. Else empty."""
+    rows = store.rows("SELECT note FROM traits WHERE name = ? AND scope = 'customer' AND score", [name])
+    model = json.loads(rows[0][0] or "{}").get("model") if rows else None
+    held = next((v for v in in_force(store) if v.name == model), None)
+    if held is None:
+        return ""
+    if held.evidence.fallback:
+        return f"{name} isn't used: something simpler stands in for the model (shoal models show {model})."
+    errors = {m.who: m.value for m in held.evidence.measures if m.what == "brier" and m.value is not None}
+    mine, plain = errors.pop("model", None), min(errors.items(), key=lambda pair: pair[1], default=None)
+    if mine is not None and plain is not None and mine > _WORSE * plain[1]:
+        return f"{name} isn't used: {plain[0]} alone foretold better ({plain[1]:.3f} against {mine:.3f}, Brier)."
+    return ""
+
+
+def _named(known: AsOf, pattern: str) -> tuple[str, int | None]:
+    """A score whose name bears its horizon, and that horizon: the shortest."""
+    found = sorted(
+        (int(match[1]), t.name)
+        for t in known.registry.traits.values()
+        if t.score and t.kind is Kind.NUMBER and (match := re.fullmatch(pattern, t.name))
+    )
+    return (found[0][1], found[0][0]) if found else ("", None)
+
+
+def _answers(store: Store, known: AsOf, feedback: FeedbackRule) -> tuple[Floats | None, Mask, float]:
+    lately, ever = np.zeros(len(known.customers), dtype=bool), np.zeros(len(known.customers), dtype=bool)
+    nps: Floats | None = None
+    for measure in (NPS, CSAT):
+        asked = question(store, measure, feedback)
+        if asked is None:
+            continue
+        table = known.arrow(asked.newest(store, known.at))
+        owners = np.asarray(table["customer"].to_numpy())
+        score = np.asarray(table["score"].to_numpy(), np.float64) / MICRO
+        when = known.aligned(owners, np.asarray(table["ts"].to_numpy(), np.float64))
+        ever |= np.isfinite(when)
+        lately |= np.nan_to_num(when, nan=-np.inf) > known.at - YEAR * DAY
+        if measure == NPS:
+            nps = known.aligned(owners, score)
+    return nps, lately, float(ever.mean()) if ever.size else 0.0
+
+
+# ------------------------------------------------------------ categories
+
+
+def _shelves(known: AsOf, before: AsOf, then: Standing, now: Standing) -> Shelves | None:
+    lines = known.lines
+    if lines is None or not lines.has_category or not lines.by_money:
+        return None
+    since = known.at - YEAR * DAY
+    names = [
+        str(name)
+        for (name,) in zip(
+            known.arrow(
+                f"SELECT category FROM {lines.table} WHERE category IS NOT NULL AND ts > {since:d} "
+                f"GROUP BY category ORDER BY count(DISTINCT customer) DESC, category LIMIT {MOST_CATEGORIES}"
+            )["category"].to_pylist(),
+            strict=True,
+        )
+    ]
+    found = [_shelf(known, before, then, lines.table, name, then.days) for name in names]
+    kept = [(name, shelf) for name, shelf in zip(names, found, strict=True) if shelf is not None]
+    if not kept:
+        return None
+    columns = zip(*(shelf for _, shelf in kept), strict=True)
+    return Shelves(tuple(name for name, _ in kept), *(tuple(column) for column in columns))
+
+
+def _shelf(
+    known: AsOf, before: AsOf, then: Standing, table: str, name: str, days: int
+) -> tuple[Mask, int, Interval, Interval, Interval] | None:
+    """Who bought of a category, and what came of those who hadn't; None where too few began to."""
+    of, cut = f"SELECT customer, ts, weight FROM {table} WHERE category = {quoted(name)}", before.at
+    rows = known.arrow(
+        f"SELECT customer, bool_or(ts > {known.at - YEAR * DAY:d}) AS year, "
+        f"bool_or(ts > {cut - YEAR * DAY:d} AND ts <= {cut:d}) AS earlier, bool_or(ts > {cut:d}) AS later, "
+        f"CAST(coalesce(sum(CASE WHEN ts > {cut:d} THEN weight END), 0) AS DOUBLE) / {MICRO} AS spent "
+        f"FROM ({of}) GROUP BY customer"
+    )
+    owners = np.asarray(rows["customer"].to_numpy())
+    year, earlier, later = (
+        np.asarray(rows[column].to_numpy(zero_copy_only=False), dtype=bool) for column in ("year", "earlier", "later")
+    )
+    could = then.active & ~before.aligned(owners, earlier, False)
+    began = could & before.aligned(owners, later, False)
+    n, k = int(could.sum()), int(began.sum())
+    if k < _LEAST_BEGAN:
+        return None
+    spent = before.aligned(owners, np.asarray(rows["spent"].to_numpy(), np.float64), 0.0)[began]
+    share, each = wilson(k, n), mean_interval(Moments(k, float(spent.mean()), float(spent.var(ddof=1))))
+    natural = Interval(share.value * each.value, share.low * max(0.0, each.low), share.high * each.high)
+    return known.aligned(owners, year, False), n, share, each, natural
