@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shoal.cli.output import as_json, count, hint, opened, plain, print_json, progress, table, when
+from shoal.cli.output import as_json, count, hint, opened, plain, print_json, progress, share, table, when
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -236,3 +236,37 @@ def drift(ctx: click.Context, name: str | None, json_: bool) -> None:
             table(("Model", "Trait", "PSI", "By chance", "Verdict"), rows, right=(2, 3))
         if any(one.alarming for moved in found.values() for one in moved):
             ctx.exit(1)
+
+
+@click.command()
+@click.argument("segment")
+@click.option("--without", multiple=True, help="Leave a feature out: a trait, behaviour or taste. May be repeated.")
+@click.option("--take", type=click.IntRange(1), help="Put the so many most similar customers on a list.")
+@click.option("--list", "name", help="The list for --take; made from the segment's name by default.")
+@as_json
+@click.pass_context
+def lookalike(
+    ctx: click.Context, segment: str, without: tuple[str, ...], take: int | None, name: str | None, json_: bool
+) -> None:
+    """Find customers outside SEGMENT who are most like its members, with similarity against reach.
+
+    A segment that is defined by a trait is told by that trait: leave it out to find who is like its members in all else.
+    """
+    with opened(ctx) as workspace:
+        found = workspace.models.lookalike(segment, without=without)
+        listed = name or f"like {found.segment}"
+        if take is not None:
+            workspace.lists.add(listed, found.nearest(take))
+        if json_:
+            print_json(found.document() | ({"list": listed} if take is not None else {}))
+            return
+        click.echo(f"{count(found.members)} members, {count(len(found.ids))} others. {found.found.verdict}")
+        rows = [
+            (share(p.share), count(p.customers), f"{p.similarity:.2f}", share(p.recall.value), f"{p.lift:.1f} ×")
+            for p in found.curve
+        ]
+        table(("Reach", "Customers", "Least similarity", "Held-out members found", "Lift"), rows, right=range(5))
+        if take is None:
+            click.echo(hint(f"Put the nearest on a list: shoal lookalike {found.segment} --take 500"))
+        else:
+            click.echo(f'They are on the list "{listed}": segments ask for it with listed in "{listed}".')

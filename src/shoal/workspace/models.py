@@ -11,12 +11,13 @@ from shoal.customers.identity import key_of
 from shoal.errors import Refused, UnknownName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from shoal.insight.models.asof import AsOf
     from shoal.insight.models.model import Backtest, Model, Score, Settings
     from shoal.insight.models.versions import Version
     from shoal.insight.models.watching import Drifted
+    from shoal.workspace.alike import Alike
     from shoal.workspace.moments import When
     from shoal.workspace.opening import Workspace
 
@@ -276,6 +277,12 @@ class Models:
         return tuple(notes)
 
     # ------------------------------------------------------------ looking
+
+    def lookalike(self, segment: str, *, without: Collection[str] = (), as_of: When = None) -> Alike:
+        """Who is most like a segment's members; see ``workspace.alike.alike``."""
+        from shoal.workspace.alike import alike
+
+        return alike(self._ws, segment, without=without, as_of=as_of)
 
     def as_of(self, when: When = None) -> AsOf:
         """The store as of an instant, as models read it; use it as a context manager."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from shoal.errors import Refused, UnknownName
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from shoal.insight.models.model import Model
 
 
@@ -55,8 +58,19 @@ def kind(name: str) -> type[Model]:
     if name not in KINDS:
         raise UnknownName("kind of model", name, KINDS)
     module, _, made = KINDS[name].where.partition(":")
-    try:
+    with needing():
         found: type[Model] = getattr(importlib.import_module(f"shoal.insight.models.{module}"), made)
-    except ModuleNotFoundError as error:
-        raise Refused(f"Models need {error.name}, which isn't installed.", fix=INSTALL) from error
     return found
+
+
+@contextmanager
+def needing() -> Iterator[None]:
+    """What is imported in here needs the extra ``models``.
+
+    Raises:
+        Refused: a library of it isn't installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise Refused(f"This needs {error.name}, which isn't installed.", fix=INSTALL) from error
