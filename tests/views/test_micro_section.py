@@ -105,7 +105,7 @@ def test_each_persona_shows_the_figure_behind_each_sentence(once: Facts) -> None
     assert [card.title for card in cards] == [segment.name for segment in segments]
     for card, segment in zip(cards, segments, strict=True):
         assert card.said
-        assert all(re.search(r"n = [\d,]+", behind) for _, behind in card.said)
+        assert all(re.search("n\xa0=\xa0[0-9,]+", behind) for _, behind in card.said)
         assert [name for name, _ in card.figures] == ["Substantial", "Distinct", "Stable", "Responsive", "Actionable"]
         assert dict(card.figures)["Responsive"] == "not known"
         assert card.rule == (segment.rule.where or "")

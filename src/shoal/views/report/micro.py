@@ -316,7 +316,7 @@ def behind(sentence: Sentence) -> str:
     """On how many a sentence rests, and what is true of the others where it doesn't say so itself."""
     figure = sentence.figure
     orders = figure.kind == "share of orders"
-    n = f"n = {w.many(figure.n, 'order') if orders else f'{figure.n:,}'}"
+    n = f"n{w.HARD}={w.HARD}{w.many(figure.n, 'order') if orders else f'{figure.n:,}'}"
     if figure.kind in ("share", "share of orders") and figure.others is not None:
         return f"The others: {w.share(figure.others)}; {n}"
     return n
