@@ -111,6 +111,10 @@ def _already(section: Section, key: str) -> str:
     return section.choice(key, ("leave out", "keep"), "leave out")
 
 
+def _goods(section: Section, key: str) -> str:
+    return section.choice(key, ("product", "category"), "product")
+
+
 def _text(section: Section, key: str) -> str:
     return section.needed(key, "Write it in quotes.")
 
@@ -128,9 +132,9 @@ OPTIONS: Mapping[str, Mapping[str, Callable[[Section, str], Any]]] = {
     "churn": {"process": _process},
     "category": {"categories": _texts, "most": _whole, "learner": _learner},
     "response": {"sent": _text, "answered": _text, "type": _text, "learner": _learner},
-    "reach": {},
+    "reach": {"events": _texts},
     "price": {},
-    "replenish": {},
+    "replenish": {"of": _goods},
     "taste": {"half_life": days, "most": _whole},
     "needs": {"most": _whole},
     "outcome": {
