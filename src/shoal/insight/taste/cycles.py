@@ -201,7 +201,7 @@ class Cycles:
     def days(self, foretold: Floats, past: Floats, p: float) -> Floats:
         """The gap in days that a share ``p`` of those that aren't over yet won't exceed."""
         at = past + (1 - past) * p
-        return np.exp(foretold + np.interp(at, np.linspace(0, 1, _POINTS), np.asarray(self.off)))
+        return np.asarray(np.exp(foretold + np.interp(at, np.linspace(0, 1, _POINTS), np.asarray(self.off))))
 
 
 def learn(history: History, names: tuple[str, ...], kept: npt.NDArray[np.bool_]) -> Cycles:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 MIN_ROWS = 50
 # A factor that split halves agree on less than this isn't one that a refresh would find again.
 STABLE = 0.8
-_SAMPLE = 4_000
+_SAMPLE = 2_000
+# A trial asks how factors compare, which is settled long before their last digits are.
+_ROUGH, _FINE = 1e-3, 1e-4
 _REPEATS = 3
 
 
@@ -118,7 +120,7 @@ def factors(
     trials = _trials(data[sample], tried, random, seed)
     held = [trial.k for trial in trials if trial.holds]
     k = max(held) if held else max(trials, key=lambda t: (t.stability, -t.k)).k
-    loadings, weights = _fit(data, k, seed)
+    loadings, weights = _fit(data, k, seed, _FINE)
     return _named(loadings, weights, data, labels, trials, "supported" if held else "constructive", joiner)
 
 
@@ -155,14 +157,14 @@ def _scaled(data: Any) -> Any:
     return sparse.csr_matrix(logged @ sparse.diags(1 / np.where(length > 0, length, 1.0)))
 
 
-def _fit(data: Any, k: int, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
+def _fit(data: Any, k: int, seed: int, tolerance: float = _ROUGH) -> tuple[NDArray[Any], NDArray[Any]]:
     import warnings
 
     import numpy as np
     from sklearn.decomposition import NMF
     from sklearn.exceptions import ConvergenceWarning
 
-    model = NMF(k, init="nndsvd", random_state=seed, max_iter=200, tol=1e-4)
+    model = NMF(k, init="nndsvd", random_state=seed, max_iter=200, tol=tolerance)
     with warnings.catch_warnings(), np.errstate(invalid="ignore"):
         # Slow convergence shows as instability, which is measured; an exact fit has an error of −1e-16, whose root
         # the library takes for its own report.

@@ -155,7 +155,8 @@ class Taken:
     @property
     def totals(self) -> npt.NDArray[np.float64]:
         """What each customer took in all, unnamed items with it."""
-        return np.bincount(self.row, weights=self.amount, minlength=len(self.customers))
+        held = np.bincount(self.row, weights=self.amount, minlength=len(self.customers))
+        return held.astype(np.float64)
 
 
 def bought_after(known: AsOf, source: str, items: Sequence[str], day: int) -> Taken:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from shoal.errors import Refused
-from shoal.stats.intervals import Interval, wilson, z_value
+from shoal.stats.intervals import Interval, wilson
+from shoal.stats.scoring import auc_interval
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -69,8 +69,9 @@ def lookalikes(
 ) -> Lookalikes:
     """Rank the customers outside a segment by their likeness to it.
 
-    A logistic model tells members from a sample of the others; members count as much as the sample. The curve comes
-    from five folds of everyone: nobody is judged by a model that has seen them, so recall is what a held-out seed shows.
+    A logistic model tells members from others, of each a sample where there are many; members count as much as the rest.
+    The curve comes from five folds of everyone: nobody is judged by a model that has seen them, so recall is what a
+    held-out seed shows.
 
     Args:
         customers: unique ids; their order doesn't matter.
@@ -96,7 +97,7 @@ def lookalikes(
     similarity = _similarity(data, inside, np.arange(len(ids)), random)
     outside = np.flatnonzero(~inside)
     order = outside[np.lexsort((outside, -similarity[outside]))]
-    auc = _auc(held_out[inside], held_out[~inside])
+    auc = auc_interval(inside, held_out, _CONFIDENCE)
     different = auc.low > 0.5
     verdict = (
         f"A held-out member is more similar than another customer in {auc.value:.0%} of pairs."
@@ -145,27 +146,18 @@ def _similarity(data: Any, inside: NDArray[Any], rows: NDArray[Any], random: Any
     import numpy as np
     from sklearn.linear_model import LogisticRegression
 
-    others = rows[~inside[rows]]
-    if len(others) > _BACKGROUND:
-        others = np.sort(random.choice(others, _BACKGROUND, replace=False))
-    taught = np.sort(np.r_[rows[inside[rows]], others])
+    members, others = (_some(rows[inside[rows] == side], random) for side in (True, False))
+    taught = np.sort(np.r_[members, others])
     model = LogisticRegression(C=0.1, class_weight="balanced", max_iter=1000)
     model.fit(data[taught], inside[taught])
     return np.asarray(model.predict_proba(data)[:, 1])
 
 
-def _auc(members: NDArray[Any], others: NDArray[Any]) -> Interval:
-    """The area under the curve with the 99 % interval of Hanley & McNeil 1982 (doi:10.1148/radiology.143.1.7063747)."""
+def _some(rows: NDArray[Any], random: Any) -> NDArray[Any]:
+    """At most ``_BACKGROUND`` of the rows: more teach nothing new, and memory stays bounded."""
     import numpy as np
 
-    ordered = np.sort(others)
-    below, upto = np.searchsorted(ordered, members, "left"), np.searchsorted(ordered, members, "right")
-    n, m = len(members), len(others)
-    area = float((below + upto).sum() / (2 * n * m))
-    q1, q2 = area / (2 - area), 2 * area * area / (1 + area)
-    variance = (area * (1 - area) + (n - 1) * (q1 - area * area) + (m - 1) * (q2 - area * area)) / (n * m)
-    half = z_value(_CONFIDENCE) * sqrt(max(variance, 0.0))
-    return Interval(area, max(0.0, area - half), min(1.0, area + half))
+    return rows if len(rows) <= _BACKGROUND else np.sort(random.choice(rows, _BACKGROUND, replace=False))
 
 
 def _curve(held_out: NDArray[Any], inside: NDArray[Any], similarity: NDArray[Any]) -> tuple[Reach, ...]:
