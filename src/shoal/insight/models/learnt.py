@@ -15,7 +15,7 @@ from shoal.insight.models.features import features
 from shoal.insight.models.learning import calibration as calibrations
 from shoal.insight.models.learning import classifier as classifiers
 from shoal.insight.models.learning.calibration import LEAST_FOR_CURVE, AsItIs, Isotonic
-from shoal.insight.models.learning.classifier import Classifier, Config, Learner, fit
+from shoal.insight.models.learning.classifier import LEAST_FOR_BASELINE, Classifier, Config, Learner, fit
 from shoal.insight.models.learning.folds import Folds
 from shoal.insight.models.learning.learners import Logistic, learnt_from_json
 from shoal.insight.models.learning.table import Column, Numbers, Table, Words, ranks_of_keys
@@ -99,13 +99,25 @@ class Cases:
             The folds, and how they were made, in words.
         """
         cuts = np.unique(self.cuts)
-        if cuts.size > 1 and cuts[0] + horizon <= cuts[-1]:
-            return Folds.by_time(self.cuts, horizon), "each cut by a model of what was known before it"
         if cuts.size == 1 and min(self.outcome.sum(), (1 - self.outcome).sum()) >= 5:
             words = "customers by a model of other customers at the same instant, which says nothing of other times"
             return Folds.stratified(self.table, self.outcome, seed=_SEED), words
-        words = "customers by a model of other customers, since the cuts lie too near to each other"
+        for first in cuts.tolist():
+            before, tested = self.cuts + horizon <= first, self.cuts >= first
+            if self._suffices(before) and self._suffices(tested):
+                return self._by_time(first, horizon), "each cut by a model of what was known before it"
+        words = "customers by a model of other customers, since too little was known before each cut"
         return Folds.by_owner([str(o) for o in self.owners.tolist()], seed=_SEED), words
+
+    def _suffices(self, rows: npt.NDArray[np.bool_]) -> bool:
+        positives = int(self.outcome[rows].sum())
+        return min(positives, int(rows.sum()) - positives) >= LEAST_FOR_BASELINE
+
+    def _by_time(self, first: int, horizon: int) -> Folds:
+        """Folds that test the cuts from ``first`` on; those before it only teach."""
+        names = np.unique(self.cuts[self.cuts >= first])
+        number = np.where(self.cuts < first, 0, 1 + np.searchsorted(names, self.cuts, "left"))
+        return Folds(number.astype(np.int64), 1 + np.searchsorted(names, self.cuts + horizon, "left").astype(np.int64))
 
 
 def _joined(parts: Sequence[Column]) -> Column:
