@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from shoal.cli.output import as_json, as_of_option, count, hint, money, opened, print_json, progress, share, table, when
+from shoal.clock import iso
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -288,12 +289,10 @@ def _say_proposal(workspace: Workspace) -> None:
 @click.pass_context
 def proposal(ctx: click.Context, json_: bool) -> None:
     """Show what drift proposes, if anything."""
-    from dataclasses import asdict
-
     with opened(ctx) as workspace:
         held = workspace.discovery.proposal()
         if json_:
-            print_json(None if held is None else asdict(held))
+            print_json(None if held is None else held.document())
         elif held is None:
             click.echo("Nothing is proposed.")
         else:
@@ -320,7 +319,10 @@ def history(ctx: click.Context, json_: bool) -> None:
         held = workspace.discovery.history()
         if json_:
             print_json(
-                [{"version": v.number, "in_force": v.in_force, "fitted": v.fitted, **v.found.document()} for v in held]
+                [
+                    {"version": v.number, "in_force": v.in_force, "fitted": iso(v.fitted), **v.found.document()}
+                    for v in held
+                ]
             )
             return
         if not held:

@@ -99,7 +99,8 @@ class Assigned:
         """JSON-ready."""
         from dataclasses import asdict
 
-        return {**asdict(self), "at": clock.iso(self.at)}
+        proposal = None if self.proposal is None else self.proposal.document()
+        return {**asdict(self), "at": clock.iso(self.at), "proposal": proposal}
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from shoal.insight.discovery.kmeans import cluster
 from shoal.insight.discovery.model import Model, Standing, reassign
 from shoal.insight.discovery.outcomes import compare
 from shoal.insight.discovery.prepare import make_plan
-from shoal.insight.discovery.rule import short
+from shoal.insight.discovery.rule import Rule, short
 from shoal.insight.discovery.table import Categories, Table
 
 QUICK = Settings(fewest=2, most=5, rows=500, silhouette_rows=400, bootstraps=6)
@@ -162,6 +162,47 @@ def test_a_customer_moves_at_the_second_look_and_not_on_the_border() -> None:
     assert np.array_equal(once.segment, elsewhere.segment)
     assert (twice.segment == home.segment).mean() > 0.95
     assert np.array_equal(reassign(model, table, elsewhere, margin=0.999, times=1).segment, elsewhere.segment)
+
+
+def test_looks_that_come_too_soon_don_t_count_and_a_clear_case_needs_one() -> None:
+    """Breaks when two loads in a minute make two looks, or somebody who has plainly changed must wait for the second."""
+    table, _ = planted()
+    model = found().model
+    home = reassign(model, table, Standing.new(table.size))
+    elsewhere = Standing((home.segment + 1) % 4, home.rival, home.times)
+    soon = reassign(model, table, elsewhere, counts=False)
+    assert np.array_equal(soon.segment, elsewhere.segment)
+    assert (soon.rival == -1).all()
+    first = reassign(model, table, elsewhere)
+    again = reassign(model, table, first, counts=False)
+    assert np.array_equal(again.segment, elsewhere.segment)
+    assert np.array_equal(again.rival, first.rival)
+    assert (reassign(model, table, again).segment == home.segment).mean() > 0.95
+    assert (reassign(model, table, elsewhere, at_once=0.35, counts=False).segment == home.segment).mean() > 0.95
+
+
+def test_a_rule_says_nothing_that_its_other_conditions_rule_out() -> None:
+    """Breaks when a reader meets conditions that name nobody else, as "or missing" where nobody is."""
+    for segment in found().segments:
+        for branch in segment.rule.branches:
+            for left_out in branch:
+                rest = [c for c in branch if c is not left_out]
+                fewer = Rule((tuple(rest),), None, None, 0)
+                assert (
+                    not rest
+                    or fewer.holds(planted()[0]).sum() > Rule((branch,), None, None, 0).holds(planted()[0]).sum()
+                )
+
+
+def test_a_long_left_tail_is_bent_in_a_mirror() -> None:
+    """Breaks when the few who are far below decide a column's scale, as newcomers do of the days since a first order."""
+    days = 365 - np.random.default_rng(0).lognormal(1.5, 1.2, 500)
+    table = Table(np.arange(500), {"days": days})
+    plan = make_plan(table)
+    assert plan.numbers[0].bend == "reflected"
+    assert np.abs(plan.apply(table)).max() < 4
+    later = Table(np.arange(2), {"days": np.array([365.0, 500.0])})
+    assert plan.apply(later)[0, 0] == pytest.approx(plan.apply(later)[1, 0], abs=0.2)
 
 
 def test_an_outlier_is_named_and_kept() -> None:

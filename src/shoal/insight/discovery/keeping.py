@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shoal.clock import iso
 from shoal.errors import Refused, UnknownName
 from shoal.insight import calibration
 from shoal.insight.discovery.drifting import Shift
@@ -71,6 +72,10 @@ class Proposal:
     at: int
     reasons: tuple[str, ...]
     shifts: tuple[Shift, ...]
+
+    def document(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {**asdict(self), "at": iso(self.at)}
 
 
 def keep(store: Store, fit: Fit, at: int) -> Version:

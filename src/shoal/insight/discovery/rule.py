@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from shoal.insight.discovery.prepare import Plan
     from shoal.insight.discovery.table import Bools, Floats, Ints, Table
 
@@ -112,11 +114,11 @@ def rules(table: Table, plan: Plan, labels: Ints, k: int, seed: int, depth: int 
     order = np.random.default_rng([seed, 5]).permutation(table.size)
     cut = min(_ROWS, table.size * 2 // 3)
     grown, judged = np.sort(order[:cut]), np.sort(order[cut : cut + _ROWS])
-    features, meanings = _features(table.take(grown), plan)
-    rows = table.take(judged)
+    learnt, rows = table.take(grown), table.take(judged)
+    features, meanings = _features(learnt, plan)
     out = []
     for i in range(k):
-        branches = _branches(features, meanings, labels[grown] == i, depth)
+        branches = _branches(learnt, features, meanings, labels[grown] == i, depth)
         named, member = _any(branches, rows), labels[judged] == i
         both = int((named & member).sum())
         precision = both / int(named.sum()) if named.any() else None
@@ -158,7 +160,7 @@ def _features(table: Table, plan: Plan) -> tuple[np.typing.NDArray[np.float32], 
 
 
 def _branches(
-    features: np.typing.NDArray[np.float32], meanings: list[_Meaning], member: Bools, depth: int
+    rows: Table, features: np.typing.NDArray[np.float32], meanings: list[_Meaning], member: Bools, depth: int
 ) -> tuple[tuple[Condition, ...], ...]:
     """Branches of the tree for as long as one more makes the rule truer to the members it was grown on."""
     from sklearn.tree import DecisionTreeClassifier
@@ -179,28 +181,26 @@ def _branches(
         if score > best + 0.01:
             taken, best = trial, score
     paths = _paths(tree.tree_, meanings)
-    inside = {leaf: features[leaves == leaf] for leaf in taken}
-    return tuple(_plainer(_joined(paths[leaf]), inside[leaf], meanings) for leaf in taken if paths[leaf])
+    return tuple(_plainer(_joined(paths[leaf]), rows) for leaf in taken if paths[leaf])
 
 
-def _plainer(
-    way: tuple[Condition, ...], rows: np.typing.NDArray[np.float32], meanings: list[_Meaning]
-) -> tuple[Condition, ...]:
-    """Without "or missing" where nobody of the branch lacks the value, since its other conditions rule that out."""
-    lacking = {
-        meaning.column
-        for at, meaning in enumerate(meanings)
-        if len(rows)
-        and (
-            (meaning.level is None and len(meaning.values) and bool((rows[:, at] < 0).any()))
-            or (meaning.level is None and not len(meaning.values) and bool((rows[:, at] > 0).any()))
-        )
-    }
-    asked = {m.column for m in meanings if m.level is None}
-    return tuple(
-        replace(c, or_missing=False) if c.or_missing and c.column in asked and c.column not in lacking else c
-        for c in way
-    )
+def _plainer(way: tuple[Condition, ...], rows: Table) -> tuple[Condition, ...]:
+    """Without what the other conditions rule out already: a whole condition, or its "or missing"."""
+    kept = list(way)
+    for condition in sorted(way, key=lambda c: c.op not in ("is known", "is missing")):
+        at = kept.index(condition)
+        others = _all([c for i, c in enumerate(kept) if i != at], rows)
+        now = others & condition.holds(rows)
+        strict = replace(condition, or_missing=False)
+        if len(kept) > 1 and np.array_equal(others, now):
+            kept.pop(at)
+        elif condition.or_missing and np.array_equal(others & strict.holds(rows), now):
+            kept[at] = strict
+    return tuple(kept)
+
+
+def _all(conditions: Iterable[Condition], rows: Table) -> Bools:
+    return reduce(np.logical_and, [c.holds(rows) for c in conditions], np.ones(rows.size, dtype=bool))
 
 
 def _paths(tree: Any, meanings: list[_Meaning]) -> dict[int, list[Condition]]:
@@ -284,5 +284,5 @@ def _without_idle(joined: dict[tuple[str, Operator], Condition]) -> list[Conditi
 def _any(branches: tuple[tuple[Condition, ...], ...], table: Table) -> Bools:
     named = np.zeros(table.size, dtype=bool)
     for branch in branches:
-        named |= reduce(np.logical_and, [c.holds(table) for c in branch])
+        named |= _all(branch, table)
     return named
