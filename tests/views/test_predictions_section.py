@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
+from shop import END, make_shop
 from test_model_charts import CALIBRATION, CDNOW, DECILES, PERIODS, WEEKS
 
 from shoal.clock import DAY
@@ -17,6 +20,7 @@ from shoal.views.report import Brief, Facts, Figure, predictions
 from shoal.views.report.compose import compose
 from shoal.views.report.facts import Foretold, Predictions
 from shoal.workspace import open_workspace
+from shoal.workspace.reports import foretold
 
 AT = 20_000 * DAY
 
@@ -171,3 +175,67 @@ def test_value_that_nobody_has_is_no_chart(shop: Any) -> None:
         assert holdings(ws.store, "nothing_of_this_name", now) is None
         assert holdings(ws.store, "city", now) is None
         assert holdings(ws.store, "value", 0) is None
+
+
+# ------------------------------------------------------------ through a workspace
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shop whose customers were scored."""
+    root = make_shop(tmp_path_factory.mktemp("scored") / "shop", customers=150, days=400)
+    with open_workspace(root) as ws:
+        ws.models.predict(["value", "churn"])
+    return root
+
+
+def test_what_models_wrote_stands_in_the_report(scored: Path) -> None:
+    """Breaks when the report shows another version, another trial or other values than the store holds."""
+    with open_workspace(scored) as ws:
+        facts, churn = ws.reports.facts(), ws.models.version("churn")
+        best = max(float(row[0]) for row in ws.store.rows(f"SELECT value / 1e6 FROM {_table(ws)}"))
+        names = ws.reports.names()
+    assert facts.predictions is not None
+    held = {one.name: one for one in facts.predictions.models}
+    assert set(held) == {"value", "churn"}
+    assert (held["churn"].evidence, held["churn"].version) == (churn.evidence, churn.number)
+    assert held["churn"].frames == churn.frames
+    assert facts.predictions.value is not None
+    assert facts.predictions.value.trait == "value_predicted_365d"
+    assert facts.predictions.value.curve[0]["value"] >= best
+    assert {"churn-calibration", "churn-lift", "churn-gain", "churn-baselines", "value-spread", "value-held"} <= set(
+        names
+    )
+
+
+def _table(ws: Any) -> str:
+    return str(Registry.load(ws.store).traits["customer", "value_predicted_365d"].table)
+
+
+def test_a_report_of_a_day_before_the_fit_does_not_know_the_model(scored: Path) -> None:
+    """Breaks when a report of a past day shows a model that was fitted later."""
+    with open_workspace(scored) as ws:
+        assert ws.reports.facts(as_of=END - timedelta(days=5)).predictions is None
+
+
+def test_the_page_shows_every_model_and_stays_small(scored: Path, tmp_path: Path) -> None:
+    """Breaks when a card can't be rendered, or the file grows too large to mail."""
+    with open_workspace(scored) as ws:
+        written = ws.reports.write(tmp_path / "report.html")
+    text = written.read_text(encoding="utf-8")
+    assert '<section id="predictions">' in text
+    assert text.count('class="brief"') == 2
+    assert written.stat().st_size < 3_000_000
+
+
+def test_two_fits_become_periods(scored: Path) -> None:
+    """Breaks when the trials of several fits are lost, or one fit passes for a history."""
+    with open_workspace(scored) as ws:
+        (version,) = ws.models.versions("churn")
+    older = replace(version, number=1, fitted=version.fitted - 30 * DAY, in_force=False)
+    alone, both = foretold(version, [version]), foretold(version, [version, older])
+    assert "periods" not in alone.frames
+    cuts = [row["cut"] for row in both.frames["periods"] if (row["who"], row["what"]) == ("model", "brier")]
+    assert len(cuts) == 2
+    assert cuts == sorted(cuts)
+    assert "churn-periods" in [figure.id for figure in predictions.figures(both).values()]
