@@ -6,6 +6,7 @@ The models of value and of churn rest on it. Orders are days with an order; a cu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ from shoal.insight.models.btyd import (
     summarise,
     track,
 )
+
+EPOCH = date(1970, 1, 1).toordinal()
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -303,7 +306,19 @@ def recent(frequency: float, since: float, usual: float) -> str:
     >>> recent(4, 120, 25), recent(0, 3, float("nan"))
     ('last order 120 days ago, where 25 days lie between orders usually', 'one order only, 3 days ago')
     """
-    when = "today" if since < 0.5 else f"{told_days(since)} ago"
+    return _order_of(frequency, "today" if since < 0.5 else f"{told_days(since)} ago", usual)
+
+
+def last_order(frequency: float, day: int, usual: float) -> str:
+    """The same by the date of the last order, in days since 1970.
+
+    >>> last_order(4, 17225, 25), last_order(0, 17225, float("nan"))
+    ('last order on 2017-02-28, where 25 days lie between orders usually', 'one order only, on 2017-02-28')
+    """
+    return _order_of(frequency, f"on {date.fromordinal(EPOCH + day)}", usual)
+
+
+def _order_of(frequency: float, when: str, usual: float) -> str:
     if frequency == 0:
         return f"one order only, {when}"
     lie = "lies" if round(usual) <= 1 else "lie"

@@ -88,7 +88,7 @@ class Category(Model):
         """Learn at earlier cuts; see the base class."""
         categories = _chosen(known, settings)
         cuts = shared.cuts(known, settings.horizon, most=MOST_CUTS)
-        plan = Plan.of(known, since=cuts[0])
+        plan = Plan.of(known, shared.without(settings), since=cuts[0])
         parts = [_cases(known, plan, categories, settings.horizon, cut, len(cuts)) for cut in cuts]
         learnt: dict[str, Learnt] = {}
         measures: dict[str, tuple[Measure, ...]] = {}
@@ -105,6 +105,7 @@ class Category(Model):
             notes += [] if notes else taught.notes[:1]
         if not learnt:
             raise Refused(f"No category can be learnt. {' '.join(notes)}", fix="Take a longer horizon.")
+        notes += shared.undated(known, cuts[0], plan)
         owners = np.unique(np.concatenate([part[categories[0]].owners for part in parts])).size
         evidence = _evidence(known, settings, cuts[0], learnt, int(owners), tuple(_means(measures)), notes)
         return cls(settings, evidence, plan, learnt)

@@ -84,7 +84,7 @@ class Churn(Model):
         why = "When the last order was, against the time that usually lies between two of the same customer."
         return (
             Score(name, Kind.NUMBER, says, owners, self.chance(seen), event_driven=True),
-            Score(f"{name}_reason", Kind.TEXT, why, owners, told(seen), event_driven=True),
+            Score(f"{name}_reason", Kind.TEXT, why, owners, told(seen, known.today), event_driven=True),
         )
 
     def reasons(self, known: AsOf, customer: int) -> tuple[str, ...]:
@@ -143,12 +143,17 @@ class Churn(Model):
         return cls(settings, evidence, buying.process_of(state["process"]), state["usual"])
 
 
-def told(seen: Purchases) -> list[str]:
-    """Of each customer in words when they ordered last, against their own habit; equal histories are worded once."""
+def told(seen: Purchases, today: int) -> list[str]:
+    """Of each customer in words when they ordered last, by date, against their own habit.
+
+    A date stays as it is until they order again, so that the words of nobody change by the passing of a day. Equal
+    histories are worded once.
+    """
     rows = seen.collapsed
     one = Purchases(rows.frequency, rows.recency, rows.age, seen.unit)
-    columns = (rows.frequency.tolist(), buying.silence(one).tolist(), buying.gap(one).tolist())
-    words = np.array([buying.recent(*row) for row in zip(*columns, strict=True)], dtype=object)
+    last = today - np.rint(buying.silence(one)).astype(np.int64)
+    columns = (rows.frequency.tolist(), last.tolist(), buying.gap(one).tolist())
+    words = np.array([buying.last_order(*row) for row in zip(*columns, strict=True)], dtype=object)
     found: list[str] = words[rows.inverse].tolist()
     return found
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from shoal.clock import DAY, from_instant
 from shoal.errors import Refused
-from shoal.insight.models.features import features
+from shoal.insight.models.features import features, unchanged
 from shoal.insight.models.learning import calibration as calibrations
 from shoal.insight.models.learning import classifier as classifiers
 from shoal.insight.models.learning.calibration import LEAST_FOR_CURVE, AsItIs, Isotonic
@@ -364,6 +364,23 @@ def tells_all(ranked: Mapping[str, float]) -> list[str]:
     return [
         f"{', '.join(found)} nearly tells the outcome alone. If it is written after the outcome, the model only reads "
         "the answer: leave it out with `without`."
+    ]
+
+
+def without(settings: Settings) -> frozenset[str]:
+    """The traits and events that the settings leave out."""
+    return frozenset(settings.options.get("without") or ())
+
+
+def undated(known: AsOf, since: int, plan: Plan) -> list[str]:
+    """A warning of traits that nobody got or changed since the first cut: they may know what came later."""
+    with known.before(since) as first:
+        still = unchanged(known, first, plan)
+    if not still:
+        return []
+    return [
+        f"Nobody's value of {', '.join(still)} has changed since {day_of(since)}. If a file without dates says it, it may "
+        "know what came later; leave it out with `without` then."
     ]
 
 

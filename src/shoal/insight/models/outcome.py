@@ -15,7 +15,7 @@ import numpy as np
 from shoal.clock import DAY
 from shoal.errors import DefinitionError, Refused
 from shoal.insight.models import learnt as shared
-from shoal.insight.models.features import Plan, Reader, features, frequency, recency, unchanged
+from shoal.insight.models.features import Plan, Reader, features, frequency, recency
 from shoal.insight.models.learnt import Cases, Learnt, Taught
 from shoal.insight.models.model import Backtest, Evidence, Judged, Model, Period, Score
 from shoal.lang.check import check
@@ -77,7 +77,7 @@ class Asked:
             key: _read(settings.name, key, str(options[key]), schema) for key in (PREDICT, FOR) if options.get(key)
         }
         traits, events = named(conditions[PREDICT].where, schema)
-        without = frozenset(options.get("without") or ())
+        without = shared.without(settings)
         now, keep = options.get("at") == NOW, options.get("already") == KEEP
         return cls(conditions, traits, events, without, now, keep, settings.horizon)
 
@@ -162,8 +162,7 @@ class Outcome(Model):
         ranked = shared.alone(cases)
         baselines = _baselines(plan, ranked)
         taught = shared.teach(cases, settings, baselines, horizon)
-        with known.before(cuts[0]) as first:
-            notes = [*taught.notes, *shared.tells_all(ranked), *_doubts(known, first, plan, asked)]
+        notes = [*taught.notes, *shared.tells_all(ranked), *_doubts(known, cuts[0], plan, asked)]
         evidence = Evidence(
             asked.words(known.schema),
             cuts[0],
@@ -320,7 +319,7 @@ def cases_of(known: AsOf, asked: Asked, plan: Plan, cut: int, cuts: int) -> Case
         return Cases.of(features(before, plan, rows[kept]), outcome[kept], cut, keys[kept])
 
 
-def _doubts(known: AsOf, first: AsOf, plan: Plan, asked: Asked) -> list[str]:
+def _doubts(known: AsOf, since: int, plan: Plan, asked: Asked) -> list[str]:
     """What the reader should know of where the columns come from."""
     notes = []
     if asked.traits:
@@ -331,10 +330,4 @@ def _doubts(known: AsOf, first: AsOf, plan: Plan, asked: Asked) -> list[str]:
             "about. It says who looks like them, and not when."
         )
         return notes
-    still = unchanged(known, first, plan)
-    if still:
-        notes.append(
-            f"Nobody's value of {', '.join(still)} has changed since {shared.day_of(first.at)}. If a file without dates "
-            "says it, it may know what came later; leave it out with `without` then."
-        )
-    return notes
+    return [*notes, *shared.undated(known, since, plan)]

@@ -163,7 +163,7 @@ class Response(Model):
         messages = Messages.of(known, settings)
         types = _types(known, messages)
         cuts = _cuts(known, messages, settings.horizon)
-        plan = Plan.of(known, since=cuts[0][0])
+        plan = Plan.of(known, shared.without(settings), since=cuts[0][0])
         parts = [_cases(known, plan, messages, types, settings.horizon, cut, until) for cut, until in cuts]
         cases = Cases.joined(parts)
         baselines = {"past response": SHARE, "recency": recency(plan), "type": TYPE_COLUMN}
@@ -176,6 +176,7 @@ class Response(Model):
         )
         notes = (
             *taught.notes,
+            *shared.undated(known, cuts[0][0], plan),
             "It learnt from customers who were sent messages; how others would answer, it draws from those who are like "
             "them. It says who answers, and not whom a message makes buy.",
         )

@@ -190,6 +190,11 @@ class CustomerValue(Model):
 
     # ------------------------------------------------------------ judging
 
+    @classmethod
+    def horizon_of(cls, settings: Settings) -> int:
+        """It is judged over a quarter at most: few histories have a whole year to spare."""
+        return min(SHORT, settings.horizon)
+
     def judged(self, before: AsOf, after: AsOf) -> Judged:
         """Orders and money that came, against the model and against what needs none.
 
@@ -316,6 +321,8 @@ def _evidence(known: AsOf, settings: Settings, seen: Purchases, found: Buying, s
     unpaid = "No order has an amount above 0, so orders are foretold and value isn't." if spending is None else ""
     fallback = " ".join(text for text in (found.fallback, unpaid or (spending.fallback if spending else "")) if text)
     notes = list(found.notes) + (list(spending.notes) if spending else [])
+    if settings.horizon > SHORT:
+        notes.append(f"How well it does is judged over {SHORT} days, not over {settings.horizon}.")
     if spending is not None and spending.share < 0.995:
         notes.append(
             f"Of an order's amount {spending.share:.1%} remain after refunds and free orders; that is taken in."
