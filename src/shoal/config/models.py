@@ -130,8 +130,8 @@ def _whole(section: Section, key: str) -> int | None:
 OPTIONS: Mapping[str, Mapping[str, Callable[[Section, str], Any]]] = {
     "value": {"of": _basis, "discount": _share, "process": _process},
     "churn": {"process": _process},
-    "category": {"categories": _texts, "most": _whole, "learner": _learner},
-    "response": {"sent": _text, "answered": _text, "type": _text, "learner": _learner},
+    "category": {"categories": _texts, "most": _whole, "without": _texts, "learner": _learner},
+    "response": {"sent": _text, "answered": _text, "type": _text, "without": _texts, "learner": _learner},
     "reach": {"events": _texts},
     "price": {},
     "replenish": {"of": _goods},

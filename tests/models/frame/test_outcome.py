@@ -211,6 +211,7 @@ def test_who_is_scored_and_how_it_is_called(lapse: Outcome, shop: DuckStore) -> 
     """Breaks if those of whom it is so already, or whom the model isn't for, get a chance."""
     found = scores_of(lapse, shop, END)
     assert set(found) == {"lapse_60d", "lapse_60d_reason"}
+    assert any(note.startswith("Nobody's value of plan has changed since ") for note in lapse.evidence.notes)
     recent = f"SELECT count(DISTINCT customer) FROM event_1 WHERE ts > {END - 60 * DAY} AND ts <= {END}"
     ((there,),) = shop.rows("SELECT id FROM event_types WHERE name = 'Order Completed'")
     assert len(found["lapse_60d"]) == shop.rows(recent.replace("event_1", f"event_{there}"))[0][0]
