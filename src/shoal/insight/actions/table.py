@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from shoal.clock import iso
-from shoal.insight.actions.kinds import ACTIONS, LEAST, TELLING, Stake, Suggested
+from shoal.insight.actions.kinds import ACTIONS, LEAST, LOOKALIKES, TELLING, Stake, Suggested
 from shoal.insight.reach import reachable
 from shoal.stats.intervals import share_difference
 
@@ -282,6 +282,8 @@ def _reach(
 def lines(action: Action, currency: str) -> Iterator[str]:
     """What stands below a row, for people."""
     yield from action.rests
+    if action.stake is None and action.effect is None and action.action != "ask":
+        yield f"Fewer than {LOOKALIKES} customers stood so before, so nothing is said of what is at stake."
     if action.effect is None and action.stake is not None:
         yield action.stake.says
     elif action.effect is not None:

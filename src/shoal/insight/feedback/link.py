@@ -268,6 +268,8 @@ def _group(name: str, mask: npt.NDArray[np.bool_], watched: _Watched) -> Group:
     if n < _PAIR:
         return Group(name, n, {}, {})
     after = {outcome: mean_interval(_moments(watched.after[outcome][mask])) for outcome in OUTCOMES}
+    # Fewer than no orders there can't be; spend there can, by refunds.
+    after["orders"] = after["orders"]._replace(low=max(0.0, after["orders"].low))
     before = {outcome: float(watched.before[outcome][mask].mean()) for outcome in OUTCOMES}
     return Group(name, n, after, before)
 
