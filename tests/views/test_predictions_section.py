@@ -28,7 +28,7 @@ AT = 20_000 * DAY
 def model(*measures: Measure, by: str = "auc", higher: bool = True, **more: Any) -> Foretold:
     """A churn model with these measures of itself and of its baselines."""
     evidence = Evidence("Who buys nothing in 90 days", AT - 200 * DAY, AT, "f", 500, measures, ("A note.",))
-    return replace(Foretold("churn", "who will buy nothing more", 2, AT, 90, by, higher, evidence, {}), **more)
+    return replace(Foretold("churn", "who will buy nothing more", 2, AT, 365, 90, by, higher, evidence, {}), **more)
 
 
 def auc(who: str, value: float, spread: float | None = 0.02) -> Measure:
@@ -42,6 +42,7 @@ def auc(who: str, value: float, spread: float | None = 0.02) -> Measure:
         ((auc("model", 0.80), auc("recency", 0.70), auc("frequency", 0.75)), "Worth more than the best simple rule."),
         ((auc("model", 0.80), auc("recency", 0.79)), "Ahead of recency alone, but within the noise."),
         ((auc("model", 0.75), auc("recency", 0.79)), "No better than recency alone: rely on that for this."),
+        ((auc("model", 0.80, None), auc("recency", 0.70)), "Ahead of recency alone; how surely isn't known."),
         ((auc("model", 0.80, None), auc("recency", 0.80)), "No better than recency alone."),
         ((auc("model", 0.80),), "There is nothing to compare it with."),
         ((), "It couldn't be tried on earlier data: nothing says yet how well it does."),
@@ -89,7 +90,7 @@ def test_a_fallback_and_notes_are_never_left_out() -> None:
     said = [sentence for sentence, _ in brief.said]
     assert "A simpler way stands in: too few repeat orders, so the rate of each stands in" in said
     assert said[-1] == "2\xa0more notes: shoal models show churn"
-    assert brief.kicker == "Version 2, looks 90\xa0days ahead"
+    assert brief.kicker == "Version 2, looks 365\xa0days ahead"
     assert ("Customers", "500") in brief.figures
 
 

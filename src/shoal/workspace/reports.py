@@ -234,11 +234,13 @@ class _Gathering:
         """The models that scored at the instant; None where none did."""
         from shoal.insight.holdings import holdings
         from shoal.insight.models import versions
+        from shoal.insight.models.kinds import KINDS
         from shoal.views.report.facts import Predictions
 
         scoring = versions.in_force(self._ws.store, self.at)
         if not scoring:
             return None
+        scoring = sorted(scoring, key=lambda v: (list(KINDS).index(v.settings.kind), v.name))
         trait, says = _expected_value(self._ws.store, {v.name for v in scoring if v.settings.kind == "value"})
         value = holdings(self._ws.store, trait, self.at) if trait else None
         every = [v for v in versions.versions(self._ws.store) if v.fitted <= self.at]
@@ -356,12 +358,19 @@ def foretold(version: Version, every: Sequence[Version] = ()) -> Foretold:
     from shoal.views.report.facts import Foretold
 
     made, settings = kind(version.settings.kind), version.settings
-    horizon = made.horizon_of(settings)
-    trials = _trials([v for v in every if v.settings == settings], horizon)
-    frames = version.frames | ({"periods": trials} if len({row["cut"] for row in trials}) > 1 else {})
-    title = KINDS[settings.kind].title
+    trial = made.horizon_of(settings)
+    periods = _trials([v for v in every if v.settings == settings], trial)
     return Foretold(
-        version.name, title, version.number, version.fitted, horizon, made.by, made.higher, version.evidence, frames
+        version.name,
+        KINDS[settings.kind].title,
+        version.number,
+        version.fitted,
+        settings.horizon,
+        trial,
+        made.by,
+        made.higher,
+        version.evidence,
+        version.frames | ({"periods": periods} if len({row["cut"] for row in periods}) > 1 else {}),
     )
 
 

@@ -237,11 +237,11 @@ def _over_periods(rows: list[dict[str, Any]], width: int) -> alt.Chart:
     shown = [row | {"period": names[cuts.index(row["cut"])], "first": row["who"] == who[0]} for row in rows]
     low, high = _reach(rows)
     scale = alt.Scale(domain=[low, high], nice=False, zero=False)
-    axis = alt.Axis(title=None, tickCount=4, format=",.3~f")
+    axis = alt.Axis(title=None, tickCount=4, format=",.3~r")
     x = alt.X("period:O", sort=names, scale=alt.Scale(domain=names, padding=0.35),
               axis=alt.Axis(title=None, labelAngle=0, labelOverlap=True, ticks=False))  # fmt: skip
     colour = alt.Color("who:N", scale=_colours(who), legend=None)
-    tips = ["who:N", "period:O", *_tips("value", "low", "high", form=",.3~f"), alt.Tooltip("n:Q", format=",")]
+    tips = ["who:N", "period:O", *_tips("value", "low", "high", form=",.3~r"), alt.Tooltip("n:Q", format=",")]
     base = alt.Chart(alt.Data(values=shown)).encode(x=x, color=colour, tooltip=tips)
     y = alt.Y("value:Q", scale=scale, axis=axis)
     others = base.transform_filter("!datum.first").mark_line(strokeWidth=1.4, strokeDash=[5, 3])
@@ -273,15 +273,15 @@ def _in_one_period(rows: list[dict[str, Any]], width: int) -> alt.Chart:
     who = list(dict.fromkeys(row["who"] for row in rows))
     low, high = _reach(rows)
     scale = alt.Scale(domain=[low, high], nice=False, zero=False)
-    axis = alt.Axis(title=None, tickCount=5, grid=True, format=",.3~f")
+    axis = alt.Axis(title=None, tickCount=5, grid=True, format=",.3~r")
     y = alt.Y("who:N", sort=who, axis=alt.Axis(title=None, labelLimit=200, domain=False, minExtent=theme.room(who, 11)))
-    tips = ["who:N", *_tips("value", "low", "high", form=",.3~f"), alt.Tooltip("n:Q", format=",")]
+    tips = ["who:N", *_tips("value", "low", "high", form=",.3~r"), alt.Tooltip("n:Q", format=",")]
     base = alt.Chart(alt.Data(values=rows)).encode(
         y=y, color=alt.Color("who:N", scale=_colours(who), legend=None), tooltip=tips
     )
     spans = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", scale=scale, axis=axis), x2="high:Q")
     dots = base.mark_point(filled=True, opacity=1, size=_DOT).encode(x=alt.X("value:Q", scale=scale, axis=axis))
-    text = base.mark_text(dy=-11, fontSize=11).encode(x=alt.X("value:Q"), text=alt.Text("value:Q", format=",.3~f"))
+    text = base.mark_text(dy=-11, fontSize=11).encode(x=alt.X("value:Q"), text=alt.Text("value:Q", format=",.3~r"))
     return (spans + dots + text).properties(height=max(230, 30 * len(who)))
 
 

@@ -30,7 +30,8 @@ class Foretold:
         title: what its kind foretells.
         version: the number of the fit.
         fitted: when, an instant; its trial ended then.
-        horizon: the days of its trial.
+        horizon: days that it looks ahead.
+        trial: days that it was tried on.
         by: the measure that decides between it and its baselines.
         higher: whether more of that measure is better.
         evidence: what it rests on.
@@ -43,6 +44,7 @@ class Foretold:
     version: int
     fitted: int
     horizon: int
+    trial: int
     by: str
     higher: bool
     evidence: Evidence

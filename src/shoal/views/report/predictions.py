@@ -46,8 +46,8 @@ def _lead(facts: Facts) -> str:
     won = sum(verdict(model)[0] == _WORTH for model in tried)
     return (
         f"{w.many(len(models), 'model')} {'scores' if len(models) == 1 else 'score'} customers. {_count(won, len(tried))}"
-        "Each was fitted on what was known a horizon earlier and judged by what came after it; a score is what is "
-        "usual for customers like this one, not what one of them will do."
+        "Each was tried: fitted on what was known earlier, and judged by what came after. A score is what is usual for "
+        "customers like this one, not what one of them will do."
     )
 
 
@@ -85,7 +85,9 @@ def verdict(model: Foretold) -> tuple[str, str]:
     if mine.value == best.value or (mine.value > best.value) != model.higher:
         near = abs(mine.value - best.value) < w.STEADY * abs(best.value)
         return f"No better than {best.who} alone{'' if near else ': rely on that for this'}.", behind
-    if mine.low is not None and mine.high is not None and mine.low <= best.value <= mine.high:
+    if mine.low is None or mine.high is None:
+        return f"Ahead of {best.who} alone; how surely isn't known.", behind
+    if mine.low <= best.value <= mine.high:
         return f"Ahead of {best.who} alone, but within the noise.", behind
     return _WORTH, behind
 
@@ -170,11 +172,11 @@ def _figure(model: Foretold, what: str, rows: Rows, draw: Callable[..., alt.Char
 
 def _trial(model: Foretold, zone: str) -> str:
     """When the model was tried, and on how many."""
-    cut = w.day(model.fitted - model.horizon * DAY, zone)
+    cut = w.day(model.fitted - model.trial * DAY, zone)
     found = _deciding(model)
     n = found[0].n if found else 0
     many = f"{w.many(n, 'customer')}; " if n else ""
-    return f"{many}fitted on what was known on {cut}, judged by the {w.many(model.horizon, 'day')} after it"
+    return f"{many}fitted on what was known on {cut}, judged by the {w.many(model.trial, 'day')} after it"
 
 
 def _baselines(model: Foretold, zone: str) -> Any:
@@ -190,7 +192,7 @@ def _baselines(model: Foretold, zone: str) -> Any:
     return (
         rows,
         _drawer(drawn.backtest_periods, title=title, subtitle=subtitle),
-        f"{_trial(model, zone)}; lines are 95 % intervals",
+        f"{_trial(model, zone)}{'; lines are 95 % intervals' if any(row['low'] is not None for row in rows) else ''}",
     )
 
 
@@ -245,7 +247,7 @@ def _weeks(model: Foretold, zone: str) -> Any:
 
 def _cut(model: Foretold, rows: Rows) -> float | None:
     """The week up to which the trial's fit knew what came."""
-    week = float(rows[-1]["week"]) - model.horizon / 7
+    week = float(rows[-1]["week"]) - model.trial / 7
     return week if week > rows[0]["week"] else None
 
 
