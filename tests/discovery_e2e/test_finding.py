@@ -154,6 +154,20 @@ def _all(root: Path) -> list[shops.Row]:
     return [(a, b, c, d, e, f) for a, b, c, d, e, f in rows]
 
 
+def test_the_order_in_which_rows_were_loaded_changes_nothing(discovered: Found, tmp_path: Path) -> None:
+    """Breaks when keys of the store, which follow the order of the file, decide who is drawn into the sample."""
+    rows, truth = shops.planted()
+    people = [(who, ("Bonn", "Kiel", "Jena")[number % 3]) for number, who in enumerate(truth)]
+    shuffled = [rows[i] for i in np.random.default_rng(7).permutation(len(rows))]
+    found = []
+    for root in (discovered[0], shops.make(tmp_path / "other", shuffled, people[::-1])):
+        with open_workspace(root) as shop:
+            found.append(shop.discovery.discover(groups=(3, 5), as_of="2024-06-30").found.segments)
+    assert [(s.name, s.size, s.rule.where, s.jaccard) for s in found[0]] == [
+        (s.name, s.size, s.rule.where, s.jaccard) for s in found[1]
+    ]
+
+
 def test_a_version_holds_nothing_of_a_single_customer(shop: Workspace) -> None:
     """Breaks when a version in the store names customers: erasure would leave them there."""
     (text,) = (text for (text,) in shop.store.rows("SELECT document FROM definitions WHERE kind = 'discovery'"))

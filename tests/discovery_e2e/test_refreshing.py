@@ -57,7 +57,11 @@ def test_ids_persist_where_one_in_twenty_customers_changed(root: Path, discovere
 def test_a_segment_that_ends_leaves_its_id_to_nobody(root: Path) -> None:
     """Breaks when an id is given twice: a history would join two groups that have nothing to do with each other."""
     with open_workspace(root) as shop:
+        shop.discovery.write_segments()
         coarse = shop.discovery.discover(groups=(2, 2)).found
+        left = shop.discovery.write_segments().kept
+        assert set(left) == {f"micro-m0{i}" for i in range(1, 5)} - {f"micro-{s.id}" for s in coarse.segments}
+        assert all("has ended" in why for why in left.values())
         fine = shop.discovery.discover(groups=(4, 4)).found
         assert len({s.id for s in fine.segments}) == 4
         born = {e.after[0] for e in fine.events if e.kind == "born"}

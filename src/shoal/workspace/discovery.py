@@ -419,7 +419,19 @@ class Discoveries:
                 written.append(slug)
             else:
                 kept[slug] = why
-        return WrittenSegments(tuple(written), kept)
+        return WrittenSegments(tuple(written), kept | (self._ended(held) if ids is None else {}))
+
+    def _ended(self, found: Found) -> dict[str, str]:
+        """The files of micro-segments that are no more: somebody may go by them, so they stay."""
+        from shoal.insight.discovery import keeping
+
+        now = {SLUG.format(id=s.id) for s in found.segments}
+        old = [d.slug for d in self._ws.segments if d.slug not in now]
+        return {
+            slug: "Its micro-segment has ended; remove it if nobody needs it: shoal segment remove " + slug
+            for slug in old
+            if keeping.written(self._ws.store, slug) is not None
+        }
 
     def _by_hand(self, slug: str) -> str | None:
         """Why a segment's file isn't ours to write; None where it is."""
