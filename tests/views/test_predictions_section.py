@@ -115,6 +115,16 @@ def test_each_frame_becomes_its_chart_and_no_frame_none() -> None:
     assert list(several) == ["periods"]
 
 
+def test_the_process_of_orders_is_shown_once() -> None:
+    """Breaks when value and churn, which rest on one process, fill the report with the same charts twice."""
+    frames = {"calibration": CALIBRATION, "frequency": CDNOW, "weeks": WEEKS}
+    both = [model(frames=frames, name="value"), model(frames=frames)]
+    ids = [block.id for block in _section(Predictions(both)).blocks if isinstance(block, Figure)]
+    assert ids == [
+        "value-calibration", "value-frequency", "value-weeks-summed", "value-weeks", "churn-calibration",
+    ]  # fmt: skip
+
+
 def test_tenths_in_which_nothing_came_have_no_lift() -> None:
     """Breaks when a division by a mean of zero is drawn."""
     nothing = [row | {"came": 0.0, "lift": float("nan"), "gain": float("nan")} for row in DECILES]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _NOTES = 3
 _DIGITS = 3
+_OF_ORDERS = {"frequency", "weeks", "weeks-summed"}
 
 
 def predictions(facts: Facts) -> Section | None:
@@ -35,8 +36,9 @@ def predictions(facts: Facts) -> Section | None:
     blocks: list[Any] = [tuple(_brief(facts, model) for model in found.models)]
     if found.value is not None:
         blocks += [Head("Expected value"), *_of_value(facts, found.value, found.value_says)]
+    shown: set[str] = set()
     for model in found.models:
-        blocks += list(_blocks(facts, model))
+        blocks += list(_blocks(facts, model, shown))
     return Section("predictions", "Predictions", _lead(facts), tuple(blocks))
 
 
@@ -129,13 +131,16 @@ def _sentence(text: str) -> str:
     return said if not said or said[-1] in ".!?" else f"{said}."
 
 
-def _blocks(facts: Facts, model: Foretold) -> Iterator[Any]:
-    """A model's charts, below its name; nothing where it has none."""
-    found = figures(model, facts.zone)
-    if not found:
-        return
-    yield Head(_title(model))
-    yield from found.values()
+def _blocks(facts: Facts, model: Foretold, shown: set[str]) -> Iterator[Any]:
+    """A model's charts, below its name; nothing where it has none.
+
+    Value and churn rest on one process of orders, whose own charts are shown once.
+    """
+    found = {what: figure for what, figure in figures(model, facts.zone).items() if what not in shown}
+    shown |= set(found) & _OF_ORDERS
+    if found:
+        yield Head(_title(model))
+        yield from found.values()
 
 
 # ------------------------------------------------------------ charts
@@ -295,7 +300,7 @@ def _held(found: Holdings) -> Figure:
     subtitle = f"Cumulative share of {found.trait}, best customers first; dashed: all alike"
     return Figure(
         "value-held",
-        lambda width: charts.concentration_curve(curve, title=title, subtitle=subtitle, of="expected value", width=width),
+        lambda width: charts.concentration_curve(curve, title=title, subtitle=subtitle, of="value", width=width),
         list(found.curve), f"{title}. {subtitle}", f"{w.many(found.customers, 'customer')}", half=True,
     )  # fmt: skip
 
