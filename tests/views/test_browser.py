@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from shoal.views.report import Brief, Page, Section, render
+from shoal.views.report.page import Head
+
 pytestmark = pytest.mark.browser
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -61,6 +64,36 @@ def test_the_page_never_scrolls_sideways(page: Any, width: int) -> None:
     """Breaks when a table or chart pushes the whole page wider than the phone."""
     page.set_viewport_size({"width": width, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [390, 320])
+def test_cards_of_models_and_personas_fit_a_phone_and_paper(browser: Any, tmp_path: Path, width: int) -> None:
+    """Breaks when a long name or rule pushes the page wider than the phone, or is cut off on paper."""
+    rule = 'count("Order Completed" where category = "' + "FROZEN" * 20 + '" in last 180 days) > 30'
+    brief = Brief(
+        "W" * 60,
+        "m01, constructive",
+        [("Responsive", "not known")] * 6,
+        [("A sentence. " * 9, "n = 399")],
+        rule,
+        ["Why."],
+    )
+    html = render(Page("t", "s", [], [Section("s", "Micro", "", [Head("Personas"), (brief, brief, brief)])], [], ""))
+    (tmp_path / "cards.html").write_text(html, encoding="utf-8")
+    context = browser.new_context(viewport={"width": width, "height": 800})
+    page = context.new_page()
+    page.goto((tmp_path / "cards.html").as_uri())
+    assert page.is_hidden(".brief pre >> nth=0")
+    page.click(".brief summary >> text=As a rule >> nth=0")
+    assert page.is_visible(".brief pre >> nth=0")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.set_viewport_size({"width": 733, "height": 1000})
+    page.emulate_media(media="print")
+    beyond = (
+        "[...document.querySelectorAll('.brief, .brief *')].filter(e => e.getBoundingClientRect().right > 733).length"
+    )
+    assert page.evaluate(beyond) == 0
+    context.close()
 
 
 def test_charts_are_drawn_for_the_phone_there(page: Any) -> None:
