@@ -8,13 +8,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from shop import END, make_shop
 from test_model_charts import CALIBRATION, CDNOW, DECILES, PERIODS, WEEKS
 
 from shoal.clock import DAY
 from shoal.insight.holdings import holdings
-from shoal.insight.models.model import Evidence, Measure
+from shoal.insight.models.model import Evidence, Measure, Score
+from shoal.insight.models.writing import write
+from shoal.lang.schema import Kind
 from shoal.sql.registry import Registry
 from shoal.views.report import Brief, Facts, Figure, predictions
 from shoal.views.report.compose import compose
@@ -221,6 +224,25 @@ def test_what_models_wrote_stands_in_the_report(scored: Path) -> None:
 
 def _table(ws: Any) -> str:
     return str(Registry.load(ws.store).traits["customer", "value_predicted_365d"].table)
+
+
+def test_charts_follow_a_run_of_models_at_once(tmp_path: Path) -> None:
+    """Breaks when a notebook goes on showing the charts, or the scores, from before a run."""
+    with open_workspace(make_shop(tmp_path / "shop", customers=80)) as ws:
+        before = ws.reports.names()
+        ws.models.predict(["value"])
+        after = ws.reports.names()
+        first = ws.reports.chart("value-spread").to_dict(validate=False)["data"]["values"]
+        who, most = ws.store.rows(f"SELECT owner, max(value) FROM {_table(ws)} GROUP BY owner ORDER BY 2 DESC LIMIT 1")[
+            0
+        ]
+        column = Score("value_predicted_365d", Kind.NUMBER, "s", np.array([who]), np.array([most / 1e6 * 50]))
+        with ws.store.transaction():
+            write(ws.store, "model value", [column], ws.now(), ws.now(), {"model": "value"}, whole=False)
+        later = ws.reports.chart("value-spread").to_dict(validate=False)["data"]["values"]
+    assert "value-spread" not in before
+    assert "value-spread" in after
+    assert sum(step["value"] for step in later) > 2 * sum(step["value"] for step in first)
 
 
 def test_a_report_of_a_day_before_the_fit_does_not_know_the_model(scored: Path) -> None:

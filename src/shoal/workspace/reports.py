@@ -118,11 +118,12 @@ class Reports:
         return found
 
     def _state(self) -> tuple[object, ...]:
-        """What changes where the same chart would show something else: loads, definitions, lists, models."""
-        ((loads, changes, kept),) = self._ws.store.rows(
-            "SELECT (SELECT max(id) FROM loads), (SELECT count(*) FROM list_changes), (SELECT count(*) FROM definitions)"
+        """What changes where the same chart would show something else: loads, lists, models, scores, definitions."""
+        ((loads, changes, kept, line),) = self._ws.store.rows(
+            "SELECT (SELECT max(id) FROM loads), (SELECT count(*) FROM list_changes), (SELECT count(*) FROM definitions), "
+            "(SELECT value FROM meta WHERE key = 'api_line')"
         )
-        return loads, changes, kept, tuple(self._ws.catalogue.hashes.items())
+        return loads, changes, kept, line, tuple(self._ws.catalogue.hashes.items())
 
     # ------------------------------------------------------------ gathering
 
