@@ -15,12 +15,16 @@ from shoal.insight.taste.lines import (
     PRODUCT,
     VIEWED,
     Taken,
+    batches,
     bought_after,
+    buyers,
     field_of,
     fingerprint,
     largest,
     lines,
+    one,
     parts,
+    sample,
     taken,
 )
 from shoal.lang.schema import Kind
@@ -135,7 +139,7 @@ class Needs(Model):
         way, fallback = main_way(known)
         source = _source(known, way)
         items, amounts, total, every = largest(known, source, HALF_LIFE, MOST_ITEMS)
-        held = taken(known, source, items, HALF_LIFE)
+        held = taken(known, source, items, HALF_LIFE, sample(known))
         matrix = _sample(held.matrix(len(items)))
         if matrix.shape[0] < MIN_ROWS:
             raise Refused(
@@ -151,7 +155,7 @@ class Needs(Model):
         found = factors(scaled, items, counts=range(2, max(most, 2) + 1), scale=False)
         needs = tuple(Need(f.name, f.items, f.lifts, f.share) for f in found.factors)
         needed = Needed(way, tuple(items), length, found.weights, _distinct(needs))
-        notes = _notes(known, way, len(items), every, sum(amounts) / total, len(held.customers), matrix.shape[0])
+        notes = _notes(known, way, len(items), every, sum(amounts) / total, buyers(known, source), matrix.shape[0])
         if found.verdict == "constructive":
             notes.append(
                 "No number of needs is stable and beats chance here: these are a way to cut what has no parts of its own."
@@ -163,7 +167,7 @@ class Needs(Model):
             since=known.first_order or known.at,
             until=known.at,
             fingerprint=mark,
-            customers=len(held.customers),
+            customers=buyers(known, source),
             notes=tuple(notes),
             fallback=fallback,
         )
@@ -173,12 +177,9 @@ class Needs(Model):
 
     def scores(self, known: AsOf) -> tuple[Score, ...]:
         """``need``, the main one by name, and ``need_share``, its part in what the customer takes."""
-        held = self._held(known)
-        found = self.needed.parts(held)
-        some = np.flatnonzero(found.sum(axis=1) > 0)
-        main = found[some].argmax(axis=1)
+        placed = [self._placed(self._held(known, who)) for who in batches(known)]
+        owners, main, part = (np.concatenate([batch[i] for batch in placed]) for i in range(3))
         names = [self.needed.needs[place].name for place in main.tolist()]
-        owners = held.customers[some]
         listed = "; ".join(need.name for need in self.needed.needs)
         return (
             Score("need", Kind.TEXT, f"The main need behind what the customer takes, one of: {listed}.", owners, names),
@@ -187,16 +188,22 @@ class Needs(Model):
                 Kind.NUMBER,
                 "The part of it in what the customer takes, 0 to 1.",
                 owners,
-                found[some].max(axis=1),
+                part,
             ),
         )
 
-    def _held(self, known: AsOf, customer: int | None = None) -> Taken:
-        return taken(known, _source(known, self.needed.way), self.needed.items, HALF_LIFE, customer=customer)
+    def _placed(self, held: Taken) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], Floats]:
+        """Who took something of a need, its place, and its part."""
+        found = self.needed.parts(held)
+        some = found.sum(axis=1) > 0
+        return held.customers[some], found[some].argmax(axis=1), found[some].max(axis=1)
+
+    def _held(self, known: AsOf, who: str) -> Taken:
+        return taken(known, _source(known, self.needed.way), self.needed.items, HALF_LIFE, who)
 
     def reasons(self, known: AsOf, customer: int) -> tuple[str, ...]:
         """The main need with the customer's own items of it, and the second one."""
-        held = self._held(known, customer)
+        held = self._held(known, one(customer))
         found = self.needed.parts(held)
         if not found.sum():
             return ("The customer took nothing of any need.",)
@@ -228,7 +235,9 @@ class Needs(Model):
         Raises:
             Refused: nobody of whom a need was known bought of any need afterwards.
         """
-        held, came = self._held(before), self._after(after, before.today)
+        who = sample(before)
+        held = self._held(before, who)
+        came = bought_after(after, _source(after, self.needed.way), self.needed.items, before.today, who)
         mine, truth = self.needed.parts(held), self.needed.parts(came)
         place = np.minimum(np.searchsorted(held.customers, came.customers), len(held.customers) - 1)
         known = (held.customers[place] == came.customers) & (truth.sum(axis=1) > 0) & (mine[place].sum(axis=1) > 0)
@@ -239,13 +248,10 @@ class Needs(Model):
         last = self.needed.parts(_last_day(held)).argmax(axis=1)[place[known]]
         picks = {"needs": foretold, "most common": np.full(len(real), common), "last order": last}
         measures = [
-            Measure(who, "same need", *wilson(int((guess == real).sum()), len(real)), n=len(real))
-            for who, guess in picks.items()
+            Measure(name, "same need", *wilson(int((guess == real).sum()), len(real)), n=len(real))
+            for name, guess in picks.items()
         ]
         return Judged(len(real), (*measures, *self._new_items(held, came, place, known, mine)))
-
-    def _after(self, after: AsOf, day: int) -> Taken:
-        return bought_after(after, _source(after, self.needed.way), self.needed.items, day)
 
     def _new_items(
         self, held: Taken, came: Taken, place: npt.NDArray[Any], known: npt.NDArray[np.bool_], mine: Floats

@@ -36,6 +36,7 @@ LEAST_ORDERS = 3
 HALF, QUARTER = 0.5, 0.25
 _RISK = 0.05
 _BINS = 10
+_LEAST_SEEN = 20
 WAITS, MIXED, FULL, UNKNOWN = "waits for discounts", "mixed", "pays full price", "unknown"
 
 
@@ -159,7 +160,9 @@ class Price(Model):
         }
         measures = [m for who, guess in rivals.items() for m in _errors(who, guess, came)]
         words = np.asarray(self.words(n, sums), dtype=object)[place]
-        measures += [_came_of(word, came[words == word]) for word in (WAITS, MIXED, FULL) if (words == word).sum() > 1]
+        measures += [
+            _came_of(word, came[words == word]) for word in (WAITS, MIXED, FULL) if (words == word).sum() >= _LEAST_SEEN
+        ]
         return Judged(len(came), tuple(measures), {"calibration": _calibration(foretold, came)})
 
     def state(self) -> dict[str, Any]:
@@ -232,8 +235,12 @@ def _errors(who: str, guess: Floats, came: Floats) -> tuple[Measure, Measure]:
 
 
 def _came_of(word: str, came: Floats) -> Measure:
-    interval = mean_interval(Moments.of_sums(len(came), float(came.sum()), float((came * came).sum())))
-    return Measure("price", f"share that came of {word}", *interval, n=len(came))
+    return Measure("price", f"share that came of {word}", *_mean_share(came), n=len(came))
+
+
+def _mean_share(came: Floats) -> tuple[float, float, float]:
+    value, low, high = mean_interval(Moments.of_sums(len(came), float(came.sum()), float((came * came).sum())))
+    return value, max(0.0, low), min(1.0, high)
 
 
 def _calibration(foretold: Floats, came: Floats) -> Sequence[Mapping[str, Any]]:
@@ -243,9 +250,8 @@ def _calibration(foretold: Floats, came: Floats) -> Sequence[Mapping[str, Any]]:
     rows = []
     for place in np.unique(at):
         mine, truth = foretold[at == place], came[at == place]
-        interval = mean_interval(Moments.of_sums(len(truth), float(truth.sum()), float((truth * truth).sum())))
-        low, high = max(0.0, interval.low), min(1.0, interval.high)
-        rows.append({"foretold": float(mine.mean()), "came": interval.value, "low": low, "high": high, "n": len(mine)})
+        value, low, high = _mean_share(truth)
+        rows.append({"foretold": float(mine.mean()), "came": value, "low": low, "high": high, "n": len(mine)})
     return rows
 
 

@@ -80,14 +80,14 @@ class Replenish(Model):
             if source is None:
                 tried.append(f"No order names a {way}.")
                 continue
-            names, history = _history(known, source)
+            names, history, share = _history(known, source)
             customers = len(np.unique(history.customer))
             if customers < MIN_CUSTOMERS:
                 tried.append(
                     f"{customers} customers bought the same {way} on {LEAST_PURCHASES} days or more; {MIN_CUSTOMERS} are needed."
                 )
                 continue
-            kept = regular(history, _visits(known), len(names))
+            kept = regular(history, _visits(known, share), len(names))
             if kept.any():
                 cycles = learn(history, names, kept)
                 return cls(settings, _evidence(known, way, cycles, history, len(names), tried), way, cycles)
@@ -231,8 +231,11 @@ def _many(way: str) -> str:
     return "categories" if way == CATEGORY else f"{way}s"
 
 
-def _history(known: AsOf, source: str) -> tuple[tuple[str, ...], History]:
-    """The items that most customers bought on three days or more, and the days of those pairs."""
+def _history(known: AsOf, source: str) -> tuple[tuple[str, ...], History, int]:
+    """The items that most customers bought on three days or more, the days of those pairs, and of how many customers one.
+
+    Where there are many rows a share of the customers stands for all: memory stays bounded, whatever the base.
+    """
     days = f"SELECT DISTINCT customer, item, day FROM ({source})"
     pairs = f"SELECT customer, item, count(*) AS n FROM ({days}) GROUP BY customer, item HAVING n >= {LEAST_PURCHASES}"
     chosen = known.arrow(
@@ -241,22 +244,25 @@ def _history(known: AsOf, source: str) -> tuple[tuple[str, ...], History]:
     )
     names = tuple(chosen["item"].to_pylist())
     parts = -(-sum(chosen["n"].to_pylist()) // MOST_ROWS)
-    # A share of the customers stands for all where there are many: memory stays bounded, whatever the base.
-    few = f"WHERE hash(customer) % {parts} = 0" if parts > 1 else ""
     table = known.arrow(
-        f"SELECT customer, place, day FROM (SELECT * FROM ({days}) d JOIN ({places(names)}) p USING (item) {few}) "
+        f"SELECT customer, place, day FROM (SELECT * FROM ({days}) d JOIN ({places(names)}) p USING (item) "
+        f"WHERE {_one_of(parts)}) "
         f"QUALIFY count(*) OVER (PARTITION BY customer, place) >= {LEAST_PURCHASES} ORDER BY customer, place, day"
     )
     customer, place, day = (np.asarray(table[c].to_numpy(), dtype=np.int64) for c in ("customer", "place", "day"))
     starts = np.r_[True, (customer[1:] != customer[:-1]) | (place[1:] != place[:-1])] if len(day) else np.zeros(0, bool)
-    return names, History(np.cumsum(starts) - 1, day, customer[starts], place[starts])
+    return names, History(np.cumsum(starts) - 1, day, customer[starts], place[starts]), parts
 
 
-def _visits(known: AsOf) -> tuple[Ints, Ints]:
-    """Customers and local days with an order, by customer and day."""
+def _one_of(parts: int) -> str:
+    return f"hash(customer) % {parts} = 0" if parts > 1 else "true"
+
+
+def _visits(known: AsOf, parts: int = 1) -> tuple[Ints, Ints]:
+    """Customers and local days with an order, by customer and day; of one in so many customers."""
     table = known.arrow(
         f"SELECT DISTINCT customer, {local_day('ts', 'offset_s')} AS day FROM ({known.event(known.rule.orders)}) "
-        "ORDER BY customer, day"
+        f"WHERE {_one_of(parts)} ORDER BY customer, day"
     )
     customer, day = (np.asarray(table[c].to_numpy(), dtype=np.int64) for c in ("customer", "day"))
     return customer, day

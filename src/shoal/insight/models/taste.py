@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -16,11 +16,15 @@ from shoal.insight.taste.lines import (
     CATEGORY,
     PRODUCT,
     attributes,
+    batches,
     bought_after,
+    buyers,
     fingerprint,
     first_of,
     largest,
     lines,
+    one,
+    sample,
     slugs,
     taken,
 )
@@ -100,14 +104,14 @@ class Taste(Model):
                 f"A taste is a lean beyond the base, and all orders are of one {main} or of none that still counts.",
                 fix="Map what tells the goods apart, under purchases: in shoal.yaml.",
             )
-        held = taken(known, _source(known, main), bases[0].items, half_life)
-        if len(held.customers) < MIN_CUSTOMERS:
+        customers = buyers(known, _source(known, main))
+        if customers < MIN_CUSTOMERS:
             raise Refused(
-                f"A taste is a lean beyond the base, and {len(held.customers)} customers who bought aren't one; "
+                f"A taste is a lean beyond the base, and {customers} customers who bought aren't one; "
                 f"{MIN_CUSTOMERS} are needed.",
                 fix="Wait for more customers.",
             )
-        return cls(settings, _evidence(known, half_life, bases, held, fallback), half_life, bases)
+        return cls(settings, _evidence(known, half_life, bases, customers, fallback), half_life, bases)
 
     # ------------------------------------------------------------ scores
 
@@ -118,11 +122,14 @@ class Taste(Model):
             source = lines(known, base.way)
             if source is None:
                 continue
-            held = taken(known, source, base.items, self.half_life)
-            found.append(self._tastes(base, held))
-            if base is self.bases[0]:
-                found += self._affinities(base, held)
+            columns = [
+                self._columns(base, taken(known, source, base.items, self.half_life, who)) for who in batches(known)
+            ]
+            found += [_joined(parts) for parts in zip(*columns, strict=True)]
         return tuple(found)
+
+    def _columns(self, base: Base, held: Taken) -> list[Score]:
+        return [self._tastes(base, held), *(self._affinities(base, held) if base is self.bases[0] else ())]
 
     def _tastes(self, base: Base, held: Taken) -> Score:
         cells, _, _ = self._leans(base, held)
@@ -171,7 +178,7 @@ class Taste(Model):
             source = lines(known, base.way)
             if source is None:
                 continue
-            held = taken(known, source, base.items, self.half_life, customer=customer)
+            held = taken(known, source, base.items, self.half_life, one(customer))
             cells, lift, low = self._leans(base, held)
             for i in cells:
                 column = held.column[i]
@@ -194,17 +201,18 @@ class Taste(Model):
             Refused: nobody with a taste bought again.
         """
         base = self.bases[0]
-        held = taken(before, _source(before, base.way), base.items, self.half_life)
-        came = bought_after(after, _source(after, base.way), base.items, before.today)
+        who = sample(before)
+        held = taken(before, _source(before, base.way), base.items, self.half_life, who)
+        came = bought_after(after, _source(after, base.way), base.items, before.today, who)
         cells, _, _ = self._leans(base, held)
         most = np.bincount(held.row[cells], minlength=len(held.customers))
         most[~np.isin(held.customers, came.customers)] = 0
         if not most.any():
             raise Refused("Nobody with a taste bought again after the cut, so nothing shows whether tastes last.")
-        whole = taken(before, _source(before, base.way), base.items, _EVER)
+        whole = taken(before, _source(before, base.way), base.items, _EVER, who)
         picks = {"taste": (held.row[cells], held.column[cells])} | _baselines(held, whole, most)
         truth = _Came.of(held.customers, came, len(base.items))
-        measures = [one for who, (row, column) in picks.items() for one in truth.measures(who, row, column, most)]
+        measures = [m for name, (row, column) in picks.items() for m in truth.measures(name, row, column, most)]
         return Judged(int((most > 0).sum()), tuple(sorted(measures, key=lambda m: m.who != "taste")))
 
     def state(self) -> dict[str, Any]:
@@ -235,6 +243,16 @@ def main_way(known: AsOf) -> tuple[str, str]:
     )
 
 
+def _joined(parts: tuple[Score, ...]) -> Score:
+    """The columns of batches of customers as one."""
+    values: Any = (
+        np.concatenate([part.values for part in parts])
+        if isinstance(parts[0].values, np.ndarray)
+        else [value for part in parts for value in part.values]
+    )
+    return replace(parts[0], owners=np.concatenate([part.owners for part in parts]), values=values)
+
+
 def _source(known: AsOf, way: str) -> str:
     source = lines(known, way)
     if source is None:
@@ -247,7 +265,7 @@ def _base(known: AsOf, way: str, half_life: float) -> Base | None:
     return Base(way, tuple(items), tuple(a / total for a in amounts), every) if items else None
 
 
-def _evidence(known: AsOf, half_life: float, bases: tuple[Base, ...], held: Taken, fallback: str) -> Evidence:
+def _evidence(known: AsOf, half_life: float, bases: tuple[Base, ...], customers: int, fallback: str) -> Evidence:
     base = bases[0]
     notes = [
         f"There are {b.all_items:,} {_many(b.way)}; the {len(b.items)} that are taken most are told apart "
@@ -260,8 +278,8 @@ def _evidence(known: AsOf, half_life: float, bases: tuple[Base, ...], held: Take
         f"{half_life:g} days ago counting half.",
         since=known.first_order or known.at,
         until=known.at,
-        fingerprint=fingerprint(held.customers, held.row, held.column, held.amount, base.items),
-        customers=len(held.customers),
+        fingerprint=fingerprint(*(part for b in bases for part in (b.items, np.asarray(b.shares)))),
+        customers=customers,
         notes=tuple(notes),
         fallback=fallback,
     )

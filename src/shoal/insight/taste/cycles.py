@@ -76,11 +76,12 @@ def regular(history: History, visits: tuple[Ints, Ints], items: int, seed: int =
     deviations of the draws below their mean.
 
     Args:
-        history: of pairs with three purchases or more; the first 200 pairs of an item are drawn.
+        history: of pairs with three purchases or more; 200 pairs of an item at most are drawn.
         visits: customers and local days of all their orders, by customer and day.
         items: how many there are.
         seed: of the draws.
     """
+    history = _settled(history)
     rank = _rank_within(history.item)
     held = np.bincount(history.item, minlength=items)
     chosen = (rank < MOST_DRAWN) & (held[history.item] >= LEAST_PAIRS)
@@ -94,6 +95,19 @@ def regular(history: History, visits: tuple[Ints, Ints], items: int, seed: int =
     with np.errstate(invalid="ignore", divide="ignore"):
         below = (drawn.mean(axis=0) - seen) / drawn.std(axis=0, ddof=1)
     return np.asarray(np.nan_to_num(below, nan=0.0, posinf=0.0, neginf=0.0) > Z_LEAST)
+
+
+def _settled(history: History) -> History:
+    """The same pairs in an order that their items and days decide: no draw may hang on the key of a customer."""
+    pairs = len(history.customer)
+    n = np.bincount(history.pair, minlength=pairs)
+    days, squares = (np.bincount(history.pair, weights=history.day**power, minlength=pairs) for power in (1, 2))
+    order = np.lexsort((squares, days, n, history.item))
+    place = np.empty(pairs, dtype=np.int64)
+    place[order] = np.arange(pairs)
+    pair = place[history.pair]
+    by_day = np.lexsort((history.day, pair))
+    return History(pair[by_day], history.day[by_day], history.customer[order], history.item[order])
 
 
 def _rank_within(item: Ints) -> Ints:
@@ -222,8 +236,9 @@ def learn(history: History, names: tuple[str, ...], kept: npt.NDArray[np.bool_])
     own, n = medians(found.pair, found.log, pairs), np.bincount(found.pair, minlength=pairs)
     typical = medians(place, own, int(kept.sum()))
     spread = np.bincount(found.pair, weights=(found.log - own[found.pair]) ** 2, minlength=pairs)
-    within = float(spread.sum() / max((n - 1).sum(), 1)) * pi / 2
-    between = float(((own - typical[place]) ** 2).mean() - (within / n).mean())
+    # Sums in the order of what is added: the last digit of a weight could shift a window by a day.
+    within = float(np.sort(spread).sum() / max((n - 1).sum(), 1)) * pi / 2
+    between = float(np.sort((own - typical[place]) ** 2).mean() - np.sort(within / n).mean())
     weight = within / between if between > 0 else inf
     items = tuple(name for name, keep in zip(names, kept, strict=True) if keep)
     plain = Cycles(items, tuple(typical.tolist()), weight, (0.0,) * _POINTS)

@@ -33,6 +33,8 @@ MICRO = 1_000_000
 BOUGHT, VIEWED, RETURNED = MICRO, MICRO // 5, -MICRO
 """What a day with the item counts in millionths of a purchase: five days of looking are worth one of buying."""
 MOST_ATTRIBUTES = 3
+BATCH = 200_000
+EVERYBODY = "true"
 _MOST_VALUES = 100
 _OTHER = -1
 
@@ -159,7 +161,7 @@ class Taken:
         return held.astype(np.float64)
 
 
-def bought_after(known: AsOf, source: str, items: Sequence[str], day: int) -> Taken:
+def bought_after(known: AsOf, source: str, items: Sequence[str], day: int, who: str = EVERYBODY) -> Taken:
     """On how many days after a date each customer bought each of the named items, and others.
 
     Args:
@@ -167,26 +169,30 @@ def bought_after(known: AsOf, source: str, items: Sequence[str], day: int) -> Ta
         source: of ``lines``.
         items: names; cells bear their places.
         day: local date, days since 1970; later ones count.
+        who: the SQL that holds for the customers that are asked for.
     """
     return _taken(
         known.arrow(
             f"SELECT customer, coalesce(n.place, {_OTHER}) AS place, CAST(count(*) AS DOUBLE) AS amount, "
             f"CAST(max(day) AS BIGINT) AS latest FROM (SELECT DISTINCT customer, item, day FROM ({source}) "
-            f"WHERE counts = {BOUGHT} AND day > {day:d}) LEFT JOIN ({places(items)}) n USING (item) "
+            f"WHERE counts = {BOUGHT} AND day > {day:d} AND {who}) LEFT JOIN ({places(items)}) n USING (item) "
             "GROUP BY customer, place ORDER BY customer, place"
         )
     )
 
 
 def _taken(table: pa.Table) -> Taken:
-    who, row = np.unique(np.asarray(table["customer"].to_numpy(), dtype=np.int32), return_inverse=True)
+    customer = np.asarray(table["customer"].to_numpy(), dtype=np.int32)
+    starts = np.r_[True, customer[1:] != customer[:-1]] if len(customer) else np.zeros(0, dtype=bool)
     place, latest = (np.asarray(table[c].to_numpy(), dtype=np.int64) for c in ("place", "latest"))
-    return Taken(who, row.astype(np.int64), place, np.asarray(table["amount"].to_numpy(), dtype=np.float64), latest)
+    return Taken(
+        customer[starts], np.cumsum(starts) - 1, place, np.asarray(table["amount"].to_numpy(), dtype=np.float64), latest
+    )
 
 
-def days_of(source: str) -> str:
+def days_of(source: str, who: str = EVERYBODY) -> str:
     """The SQL of the lines with each customer, item and day once a part."""
-    return f"SELECT DISTINCT customer, item, day, counts FROM ({source})"
+    return f"SELECT DISTINCT customer, item, day, counts FROM ({source}) WHERE {who}"
 
 
 def decayed(known: AsOf, half_life: float) -> str:
@@ -211,7 +217,31 @@ def largest(known: AsOf, source: str, half_life: float, most: int) -> tuple[list
     return table["item"].to_pylist(), amounts, float(table["all_taken"][0].as_py()) / MICRO, table["items"][0].as_py()
 
 
-def taken(known: AsOf, source: str, items: Sequence[str], half_life: float, *, customer: int | None = None) -> Taken:
+def one(customer: int) -> str:
+    """The SQL that holds for one customer."""
+    return f"customer = {customer:d}"
+
+
+def batches(known: AsOf) -> Iterator[str]:
+    """The SQL that holds for ``BATCH`` customers, and for the next ones, to all of them: so memory is bounded."""
+    keys = known.customers
+    for start in range(0, len(keys), BATCH):
+        part = keys[start : start + BATCH]
+        yield f"customer BETWEEN {int(part[0])} AND {int(part[-1])}"
+
+
+def sample(known: AsOf) -> str:
+    """The SQL that holds for everybody, or for a share of the customers where there are more than ``BATCH``."""
+    parts_ = -(-len(known.customers) // BATCH)
+    return f"hash(customer) % {parts_} = 0" if parts_ > 1 else EVERYBODY
+
+
+def buyers(known: AsOf, source: str) -> int:
+    """How many customers took anything."""
+    return int(known.arrow(f"SELECT count(DISTINCT customer) AS n FROM ({source})")["n"][0].as_py())
+
+
+def taken(known: AsOf, source: str, items: Sequence[str], half_life: float, who: str = EVERYBODY) -> Taken:
     """What each customer took of the named items, and of all others together.
 
     Args:
@@ -219,14 +249,13 @@ def taken(known: AsOf, source: str, items: Sequence[str], half_life: float, *, c
         source: of ``lines``.
         items: names; cells bear their places.
         half_life: days after which a line counts half.
-        customer: only this one.
+        who: the SQL that holds for the customers that are asked for.
     """
-    one = "" if customer is None else f" WHERE customer = {customer:d}"
     return _taken(
         known.arrow(
             f"SELECT customer, coalesce(n.place, {_OTHER}) AS place, CAST(max(day) AS BIGINT) AS latest, "
             f"CAST(sum({decayed(known, half_life)}) AS DOUBLE) / {MICRO} AS amount "
-            f"FROM ({days_of(source)}) LEFT JOIN ({places(items)}) n USING (item){one} "
+            f"FROM ({days_of(source, who)}) LEFT JOIN ({places(items)}) n USING (item) "
             "GROUP BY customer, place HAVING amount > 0 ORDER BY customer, place"
         )
     )
