@@ -117,22 +117,42 @@ def test_detractors_are_left_out_of_thanks(tmp_path: Path) -> None:
     assert "28 customers are promoters." in thanks.rests
 
 
-def test_a_category_that_the_segment_likes_is_offered_to_those_who_lack_it(tmp_path: Path) -> None:
-    """Coffee is what most of the fans buy and few others do. Breaks when the commonest category of all is offered to all."""
-    orders = regulars("fan", 60, END) + regulars("plain", 140, END)
+def drinkers(fans: int, plain: int) -> list[tuple[str, int, float, str]]:
+    """Tea for all; coffee for most of the fans and few others, some of whom began within the last ninety days."""
+    orders = regulars("fan", fans, END) + regulars("plain", plain, END)
     lots = np.random.default_rng(3)
-    for name, n, share in (("fan", 60, 0.7), ("plain", 140, 0.15)):
+    for name, n, share in (("fan", fans, 0.7), ("plain", plain, 0.15)):
         for i in range(n):
             if lots.random() < share:
-                # Some of them began within the last ninety days.
                 begin = END - 80 if i % 5 == 0 else 40
-                orders += [(f"{name}{i}", k, 8.0, "Coffee") for k in range(begin, END, 30)]
+                days = range(begin, END, 30)
+                orders += [(f"{name}{i}", k, 8.0, "Coffee") for k in days if lots.random() < 0.7]
+    return orders
+
+
+def test_a_category_that_the_segment_likes_is_offered_to_those_who_lack_it(tmp_path: Path) -> None:
+    """Breaks when the commonest category of all is offered to all, or offered to those who buy it."""
+    orders = drinkers(60, 140)
     with shop(tmp_path, orders, {"fan": "Fans", "plain": "Plain"}) as ws:
         table = ws.actions.table()
     offer = row(table, "fans", "cross-sell")
     buyers = {who for who, _, _, kind in orders if kind == "Coffee" and who.startswith("fan")}
     assert (offer.what, offer.fits) == ("Coffee", 60 - len(buyers))
     assert not [a for a in table.actions if a.segment == "plain" and a.action == "cross-sell"]
+
+
+def test_a_models_chances_of_a_category_are_used(tmp_path: Path) -> None:
+    """Breaks when the trait isn't found by the category's name, or chances of buyers count."""
+    orders = drinkers(300, 500)
+    with shop(tmp_path, orders, {"fan": "Fans", "plain": "Plain"}) as ws:
+        ws.models.predict(["category"])
+        offer = row(ws.actions.table(), "fans", "cross-sell")
+        rows = ws.segments.members("Fans", traits=["p_buy_coffee_90d"], purpose="mail").to_pylist()
+    buyers = {who for who, _, _, kind in orders if kind == "Coffee"}
+    chance = sum(float(r["p_buy_coffee_90d"]) for r in rows if r["customer_id"] not in buyers)
+    assert offer.stake is not None
+    assert "(p_buy_coffee_90d)" in offer.stake.says
+    assert 0 < chance < offer.stake.low < offer.stake.high < chance * 8 * 3
 
 
 def buyers(n: int = 500, seed: int = 2) -> list[tuple[str, int, float, str]]:

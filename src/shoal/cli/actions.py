@@ -95,7 +95,8 @@ def _print_why(rows: list[Action], currency: str) -> None:
     click.secho(f"{rows[0].segment_name} ({count(rows[0].size)} customers)", bold=True)
     for action in rows:
         _, what, fits, of, elsewhere, reach, stake, gain = _row(action)
-        click.echo(f"  {what}: {fits} customers ({of}; elsewhere {elsewhere}); reachable: {reach}")
+        there = "" if action.elsewhere is None else f"; elsewhere {elsewhere}"
+        click.echo(f"  {what}: {fits} customers ({of}{there}); reachable: {reach}")
         if action.stake is not None:
             click.echo(f"    At stake: {stake} {currency}, which is no gain.")
         if action.gain is not None:

@@ -203,7 +203,7 @@ def cross_sell(world: World, inside: Mask) -> Suggested | None:
     began = shelves.began[c]
     rests = [
         f"{_percent(share)} of its active customers bought {name} in a year, and {_percent(base)} of all others.",
-        f"{_people(mine)} of them didn't.",
+        f"{int(mine.sum()):,} of its active customers didn't.",
         *_left_out(world, world.now.active & inside & ~shelves.bought[c]),
     ]
     chance = world.chance_of(name)

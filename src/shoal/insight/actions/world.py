@@ -15,6 +15,7 @@ from shoal.insight.actions.standing import YEAR, After, Standing, after, standin
 from shoal.insight.feedback.asked import CSAT, MICRO, NPS, question
 from shoal.insight.models.versions import in_force
 from shoal.lang.schema import Kind
+from shoal.lang.slug import slug_of
 from shoal.sql.encode import quoted
 from shoal.stats.intervals import Interval, Moments, mean_interval, wilson
 
@@ -126,10 +127,14 @@ class World:
         return read
 
     def chance_name(self, category: str) -> str:
-        """The trait that foretells who buys of a category; empty where there is none."""
-        plain = "_".join("".join(c if c.isalnum() else " " for c in category.lower()).split())
-        wanted = re.compile(rf"p_buy_{re.escape(plain)}_\d+d")
-        return next((t.name for t in self.known.registry.traits.values() if wanted.fullmatch(t.name)), "")
+        """The trait that foretells who buys of a category in the horizon; empty where there is none."""
+        slug = slug_of(category).replace("-", "_")
+        # A long name is cut in the trait's; two that were cut alike bear a number, and can't be told apart here.
+        wanted = re.compile(rf"p_buy_(\w+)_{self.days}d")
+        found = [
+            t.name for t in self.known.registry.traits.values() if (m := wanted.fullmatch(t.name)) and m[1] == slug
+        ]
+        return found[0] if found else ""
 
     def chance_of(self, category: str) -> Floats | None:
         """The chance of each to buy of a category, where a model foretells it."""
