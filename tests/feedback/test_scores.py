@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from feedback.answers import Held, answer, at, order
 from shoal.errors import Refused
 from shoal.insight.feedback.asked import asked, question
-from shoal.insight.feedback.scores import compared, fisher, scores
+from shoal.insight.feedback.scores import compared, feedback, fisher, scores
+from shoal.insight.feedback.texts import read_texts
 from shoal.insight.sales import open_sales
 from shoal.shapes import Event, FeedbackRule, RevenueRule, TraitChange
 from shoal.sql.duck import DuckStore
@@ -77,11 +78,21 @@ def test_the_newest_answer_up_to_the_instant_counts(store: DuckStore, write: Wri
 
 def test_what_is_off_the_scale_counts_for_nothing_and_is_said(store: DuckStore, write: Write) -> None:
     """Breaks when a 95 of a slider from 0 to 100 makes a promoter."""
-    write([answer("a", 1, nps=95), answer("b", 1, nps=9), answer("c", 1, nps=-1)])
+    write([answer("a", 1, nps=95), answer("c", 1, nps=-1)] + [answer(f"b{i}", 1, nps=9) for i in range(60)])
     found = told(store, {})
-    assert found.everyone.n == 1
+    assert found.everyone.n == 60
     assert found.response.off_scale == 2
     assert any("2 answers aren't on the scale" in note for note in found.response.notes())
+
+
+def test_stars_from_one_to_ten_are_another_scale(store: DuckStore, write: Write) -> None:
+    """Breaks when the 4 and 5 of ten are called satisfied, and the 9 is dropped."""
+    write([Event(f"a{i}", "Review Written", at(1), {"stars": 1 + i % 10, "text": "I love it."}) for i in range(50)])
+    with pytest.raises(Refused, match="another scale") as refusal:
+        told(store, {}, "csat")
+    assert "the highest is 10" in str(refusal.value)
+    assert feedback(store, Held(store, at(100), {})).num_rows == 0
+    assert set(read_texts(store, at(100), RULE).happy) == {None}
 
 
 # ------------------------------------------------------------ where it stands

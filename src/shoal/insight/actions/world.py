@@ -196,7 +196,7 @@ def _answers(store: Store, known: AsOf, feedback: FeedbackRule) -> tuple[Floats 
     nps: Floats | None = None
     for measure in (NPS, CSAT):
         asked = question(store, measure, feedback)
-        if asked is None:
+        if asked is None or not asked.fits(store, known.at):
             continue
         table = known.arrow(asked.newest(store, known.at))
         owners = np.asarray(table["customer"].to_numpy())

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from shoal.sql.store import Store
 
 NPS, CSAT = "nps", "csat"
+_SLIPS = 0.05
+"""A larger share of answers off the scale is another scale, as stars from 1 to 10."""
 MICRO = 1_000_000
 
 
@@ -106,10 +108,31 @@ class Question:
         )
 
     def beyond(self, store: Store, at: int) -> int:
-        """How many answers aren't on the scale, and count for nothing."""
+        """How many answers aren't on the scale, and count for nothing.
+
+        Raises:
+            Refused: they are so many that another scale was asked on.
+        """
         outside = f"value NOT BETWEEN {self.scale.low * MICRO} AND {self.scale.high * MICRO}"
         every = " UNION ALL ".join(place.query(at) for place in self.places)
-        return int(store.rows(f"SELECT count(*) FROM ({every}) WHERE {outside}")[0][0])
+        ((off, total, most),) = store.rows(
+            f"SELECT count(CASE WHEN {outside} THEN 1 END), count(*), max(value) FROM ({every})"
+        )
+        if off > _SLIPS * total:
+            raise Refused(
+                f"{off:,} of {total:,} answers of {self.words} aren't from {self.scale.low} to {self.scale.high} (the "
+                f"highest is {most / MICRO:g}): that is another scale than that of {self.measure.upper()}.",
+                fix="Bring them to the scale with derive: in shoal.yaml, or name other answers under feedback:",
+            )
+        return int(off)
+
+    def fits(self, store: Store, at: int) -> bool:
+        """Whether the answers are on the scale, but for a few slips."""
+        try:
+            self.beyond(store, at)
+        except Refused:
+            return False
+        return True
 
 
 def question(store: Store, measure: str, rule: FeedbackRule) -> Question | None:
@@ -144,13 +167,13 @@ def text_places(store: Store, rule: FeedbackRule) -> list[Found]:
     return [place for event in registry.events.values() for place in _texts(event)]
 
 
-def scores_beside(store: Store, place: Found, rule: FeedbackRule) -> dict[str, str]:
-    """By measure, the column of the same event that holds the answer given with a text."""
+def scores_beside(store: Store, place: Found, rule: FeedbackRule, at: int) -> dict[str, str]:
+    """By measure, the column of the same event that holds the answer given with a text; of answers on the scale."""
     questions = {measure: question(store, measure, rule) for measure in SCALES}
     return {
         measure: other.column
         for measure, found in questions.items()
-        for other in (found.places if found else ())
+        for other in (found.places if found and found.fits(store, at) else ())
         if other.of == place.of
     }
 

@@ -209,8 +209,9 @@ def link(store: Store, sales: Sales, asked: Question, days: int) -> Link:
         days: how long each is watched.
 
     Raises:
-        Refused: nobody's answer has so many days behind it, or there is no order.
+        Refused: nobody's answer has so many days behind it, there is no order, or the answers are of another scale.
     """
+    asked.beyond(store, sales.at)
     until = sales.at - days * DAY
     ((first, answers, old),) = store.rows(
         f"SELECT min(ts), count(DISTINCT customer), count(DISTINCT CASE WHEN ts <= {until:d} THEN customer END) "

@@ -200,12 +200,16 @@ def scores(store: Store, evaluation: Evaluation, sales: Sales, asked: Question) 
         evaluation: who is in which segment.
         sales: the orders up to the same instant.
         asked: the question.
+
+    Raises:
+        Refused: the answers are of another scale.
     """
+    off = asked.beyond(store, evaluation.at)
     found = standings(store, evaluation, asked)
     if not found:
         return None
     definition = DEFINITIONS[asked.measure]
-    answered = _response(store, evaluation, sales, asked)
+    answered = _response(store, evaluation, sales, asked, off)
     return Scores(asked.measure, evaluation.at, asked.words, definition, tuple(found), answered)
 
 
@@ -301,7 +305,7 @@ def _log_choose(n: int, k: Any) -> Any:
 # ------------------------------------------------------------ who answered
 
 
-def _response(store: Store, evaluation: Evaluation, sales: Sales, asked: Question) -> Response:
+def _response(store: Store, evaluation: Evaluation, sales: Sales, asked: Question, off: int) -> Response:
     at = evaluation.at
     newest = f"({asked.newest(store, at)})"
     active = f"SELECT DISTINCT customer FROM {sales.table} WHERE is_order AND ts > {at - ACTIVE_DAYS * DAY:d}"
@@ -322,7 +326,7 @@ def _response(store: Store, evaluation: Evaluation, sales: Sales, asked: Questio
         customers, answered, invited, answered / (max(invited, answered) if invited else customers),
         active_in / answered, (active_all - active_in) / others if others else 0.0, gap,
         int(oldest), int(latest), (at - middle) / DAY, None if wait is None else wait / DAY,
-        asked.beyond(store, at),
+        off,
     )  # fmt: skip
 
 
@@ -362,5 +366,5 @@ def feedback(store: Store, evaluation: Evaluation, rule: FeedbackRule | None = N
 def _all(store: Store, evaluation: Evaluation, rule: FeedbackRule) -> Iterable[tuple[str, Sequence[Standing]]]:
     for measure in SCALES:
         asked = question(store, measure, rule)
-        if asked is not None:
+        if asked is not None and asked.fits(store, evaluation.at):
             yield measure, standings(store, evaluation, asked)

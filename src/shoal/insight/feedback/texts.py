@@ -89,7 +89,7 @@ def texts_query(store: Store, at: int, rule: FeedbackRule, places: list[Found]) 
 
     parts = []
     for place in places:
-        beside = scores_beside(store, place, rule)
+        beside = scores_beside(store, place, rule, at)
         nps, csat = (beside.get(measure, "CAST(NULL AS BIGINT)") for measure in (NPS, CSAT))
         parts.append(
             f"SELECT customer, ts, {MESSAGE_ID} AS mid, {place.column} AS text, {nps} AS nps, {csat} AS csat "
