@@ -110,7 +110,15 @@ def _serving(found: dict[str, Any]) -> tuple[str, str]:
         f"{each['published_ms']['p99']:g} ms (p99), by the classes of the server's own histogram."
         for pattern, each in found["half"].items()
     ]
-    soon, wave = found["expiry"], found["wave"]
+    soon, wave, fitting = found["expiry"], found["wave"], found.get("fitting")
+    if fitting:
+        notes.append(
+            f"While a model of churn is fitted beside it and {fitting['scored'] or 0:,} scores are written "
+            f"({fitting['seconds']:g} s, in a process that gives way), at half of the load, one event a request "
+            f"({fitting['events_per_s']:,} a second): acknowledged within {fitting['p50_ms']} ms (p50) and "
+            f"{fitting['p99_ms']} ms (the worst p99 of three seconds); published within {fitting['published_ms']['p50']:g} ms "
+            f"(p50) and {fitting['published_ms']['p99']:g} ms (p99)."
+        )
     notes += [
         f"From the exact end of a window until a reader of the stream has the change: p50 {soon['left_p50_ms']} ms, "
         f"p99 {soon['left_p99_ms']} ms; from a call on: p50 {soon['entered_p50_ms']} ms, p99 {soon['entered_p99_ms']} ms. "

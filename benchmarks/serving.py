@@ -8,6 +8,7 @@ the stream of changes from outside.
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
 from datetime import UTC, datetime
@@ -79,6 +80,7 @@ def serving(
             half = under(port, pid, key, customers, *pattern, seconds, rate)
             seen.drained()
             found["half"][name] = {**half, "published_ms": _between(before, seen.delays())}
+        found["fitting"] = _while_fitting(folder, port, pid, key, customers, seen, found)
         found["expiry"] = seen.expiries(min(300, customers))
         found["wave"] = seen.wave(min(MOST_IN_WAVE, customers), customers)
     place = folder.parent / "empty_app.py"
@@ -97,6 +99,31 @@ def serving(
     with server([sys.executable, *empty], any_answer=True) as (port, pid):
         found["baseline"] = {name: under(port, pid, key, customers, *p, seconds) for name, p in PATTERNS.items()}
     return found
+
+
+def _while_fitting(
+    folder: Path, port: int, pid: int, key: str, customers: int, seen: _Seen, found: dict[str, Any]
+) -> dict[str, Any]:
+    """Delays at half of the load, one event a request, while a model is fitted beside it and its scores are written."""
+    pattern = "one event a request"
+    rate = found["served"][pattern]["applied_per_s"] / 2
+    before, begun = seen.delays(), time.perf_counter()
+    command = ["nice", "-n", "10", sys.executable, "-m", "shoal.cli", "-w", str(folder), "predict", "churn", "--json"]
+    parts = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as fitting:
+        while fitting.poll() is None:
+            parts.append(under(port, pid, key, customers, *PATTERNS[pattern], 3.0, rate))
+        took = time.perf_counter() - begun
+        told = json.loads(fitting.stdout.read()) if fitting.stdout and fitting.returncode == 0 else {}
+    seen.drained()
+    return {
+        "seconds": round(took, 1),
+        "scored": max(told["changed"].values()) if told else None,
+        "events_per_s": round(sum(p["events"] for p in parts) / sum(p["seconds"] for p in parts)),
+        "p50_ms": sorted(p["p50_ms"] for p in parts)[len(parts) // 2],
+        "p99_ms": max(p["p99_ms"] for p in parts),
+        "published_ms": _between(before, seen.delays()),
+    }
 
 
 def _between(before: dict[str, int], after: dict[str, int]) -> dict[str, float]:
