@@ -217,6 +217,32 @@ def test_without_orders_or_segments_it_is_refused(tmp_path: Path) -> None:
         ws.actions.table()
 
 
+def test_one_customer_gets_no_action(tmp_path: Path) -> None:
+    """Breaks when a table is made of one customer, or it fails on one."""
+    with shop(tmp_path, [("solo1", 10, 20.0, "Tea"), ("solo1", END, 20.0, "Tea")], {"solo": "Solo"}) as ws:
+        table = ws.actions.table()
+    assert table.actions == ()
+    assert table.without == ("Solo",)
+
+
+def test_money_that_goes_back_is_never_at_stake(tmp_path: Path) -> None:
+    """Half of the customers cost more than they brought. Breaks when a stake is negative, turned round or no number."""
+    lots = np.random.default_rng(4)
+    orders = [
+        (f"{name}{i}", int(day), float(round(lots.normal(mean, 30), 2)), str(lots.choice(["Tea", "Coffee"])))
+        for name, mean in (("loss", -20), ("win", 20))
+        for i in range(80)
+        for day in sorted(lots.choice(END, 9, replace=False))
+    ]
+    with shop(tmp_path, [*orders, ("win0", END, 5.0, "Tea")], {"loss": "Loss", "win": "Win"}) as ws:
+        table = ws.actions.table()
+    assert table.actions
+    for one in table.actions:
+        if one.stake is not None:
+            assert np.isfinite([one.stake.low, one.stake.high]).all()
+            assert 0 <= one.stake.low <= one.stake.high
+
+
 def test_a_short_history_says_nothing_of_stakes(tmp_path: Path) -> None:
     """Breaks when forty days of orders make a figure for ninety."""
     orders = [(f"steady{i}", d, 20.0, "Tea") for i in range(60) for d in (END - 40 + i % 9, END - 12, END)]

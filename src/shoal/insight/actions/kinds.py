@@ -176,7 +176,7 @@ def _due_stake(world: World, basket: Floats) -> Stake | None:
         f"{DUE_DAYS} days ({_percent(came.low)} to {_percent(came.high)}). If as many of these {n:,} do, the others' order "
         f"of {_money(each.value, world)} is missing or late."
     )
-    return Stake(n * (1 - came.high) * max(0.0, each.low), n * (1 - came.low) * each.high, says)
+    return Stake(n * (1 - came.high) * max(0.0, each.low), n * (1 - came.low) * max(0.0, each.high), says)
 
 
 def cross_sell(world: World, inside: Mask) -> Suggested | None:
@@ -221,7 +221,7 @@ def cross_sell(world: World, inside: Mask) -> Suggested | None:
         f"What such customers come to spend on it unaided in {world.days} days: {who}, and those who began spent "
         f"{_money(each.value, world)} ({_money(max(0.0, each.low), world)} to {_money(each.high, world)})."
     )
-    return Suggested(fits, name, tuple(rests), Stake(low * max(0.0, each.low), high * each.high, says), True)
+    return Suggested(fits, name, tuple(rests), Stake(low * max(0.0, each.low), high * max(0.0, each.high), says), True)
 
 
 def _liking(world: World, inside: Mask, c: int) -> float:
