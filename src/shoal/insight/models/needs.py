@@ -19,7 +19,7 @@ from shoal.insight.taste.lines import (
     bought_after,
     buyers,
     field_of,
-    fingerprint,
+    fingerprint_of_each,
     largest,
     lines,
     one,
@@ -160,7 +160,7 @@ class Needs(Model):
             notes.append(
                 "No number of needs is stable and beats chance here: these are a way to cut what has no parts of its own."
             )
-        mark = fingerprint(held.customers, held.row, held.column, held.amount, items)
+        mark = fingerprint_of_each(held.row, held.column, held.amount, words=items)
         evidence = Evidence(
             label=f"{len(needs)} needs behind the {'products' if way == PRODUCT else 'categories'} that customers take, and "
             "which is the main one of each.",

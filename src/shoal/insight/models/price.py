@@ -15,7 +15,7 @@ from shoal.errors import Refused
 from shoal.insight.models.model import Evidence, Judged, Measure, Model, Score
 from shoal.insight.purchases import discounted, item_list, named
 from shoal.insight.taste.credibility import strength
-from shoal.insight.taste.lines import fingerprint
+from shoal.insight.taste.lines import fingerprint_of_each
 from shoal.lang.schema import Kind
 from shoal.stats.intervals import Moments, mean_interval
 
@@ -265,7 +265,7 @@ def _evidence(
         label=f"The share of a customer's orders of the next {settings.horizon} days that bear a discount.",
         since=known.first_order or known.at,
         until=known.at,
-        fingerprint=fingerprint(customers, n, sums),
+        fingerprint=fingerprint_of_each(np.arange(len(n)), n, sums),
         customers=len(customers),
         notes=tuple(notes),
         fallback="Customers don't differ more than chance makes them differ: all get the base's share."

@@ -13,7 +13,7 @@ from shoal.insight.models.model import Evidence, Judged, Measure, Model, Score
 from shoal.insight.purchases import named
 from shoal.insight.sales import local_hour
 from shoal.insight.taste.credibility import strength_of_counts
-from shoal.insight.taste.lines import fingerprint
+from shoal.insight.taste.lines import fingerprint, fingerprint_of_each
 from shoal.lang.calendar import WEEKDAYS
 from shoal.lang.schema import Kind
 from shoal.sql.encode import local_day, quoted
@@ -120,7 +120,7 @@ class Reach(Model):
                 continue
             habit = Habit(way, names, tuple((counts.sum(axis=0) / counts.sum()).tolist()), strength_of_counts(counts))
             habits.append(habit)
-            marks.append(fingerprint(customers, counts))
+            marks.append(fingerprint_of_each(np.arange(len(counts)), *counts.T))
             if isinf(habit.strength):
                 notes.append(f"Customers don't differ by {way} more than chance makes them: all get the base's.")
         if not habits:

@@ -10,7 +10,17 @@ import numpy as np
 from shoal.errors import Refused
 from shoal.insight.models.model import Evidence, Judged, Measure, Model, Score
 from shoal.insight.taste.cycles import LEAST_PAIRS, Cycles, History, learn, regular
-from shoal.insight.taste.lines import BOUGHT, CATEGORY, PRODUCT, field_of, fingerprint, first_of, lines, parts, places
+from shoal.insight.taste.lines import (
+    BOUGHT,
+    CATEGORY,
+    PRODUCT,
+    field_of,
+    fingerprint_of_each,
+    first_of,
+    lines,
+    parts,
+    places,
+)
 from shoal.lang.schema import Kind
 from shoal.sql.encode import local_day
 from shoal.stats.intervals import Moments, mean_interval, wilson
@@ -324,7 +334,7 @@ def _evidence(known: AsOf, way: str, cycles: Cycles, history: History, items: in
         label=f"Which {way} a customer buys next of those that are bought at regular intervals, and on which day.",
         since=known.first_order or known.at,
         until=known.at,
-        fingerprint=fingerprint(history.pair, history.day, history.customer, history.item),
+        fingerprint=fingerprint_of_each(history.pair, history.day, history.item[history.pair]),
         customers=len(np.unique(history.customer)),
         notes=(
             f"{len(cycles.items)} of {items} {_many(way)} are bought more regularly than by dealing the purchases out to the "

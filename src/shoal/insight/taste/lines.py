@@ -304,3 +304,22 @@ def fingerprint(*columns: npt.NDArray[Any] | Sequence[str]) -> str:
     for column in columns:
         digest.update(column.tobytes() if isinstance(column, np.ndarray) else "\0".join(column).encode())
     return digest.hexdigest()[:16]
+
+
+def fingerprint_of_each(owner: npt.NDArray[Any], *columns: npt.NDArray[Any], words: Sequence[str] = ()) -> str:
+    """Of what each owner holds, whoever they are: the same in any order of rows, and whichever keys customers bear.
+
+    Args:
+        owner: of each row, the place of its owner.
+        columns: numbers, one a row.
+        words: what else to take in, in its order.
+    """
+    from shoal.insight.models.learning.table import mixed
+
+    rows = np.zeros(len(owner), dtype=np.uint64)
+    for column in columns:
+        wide = column.astype(np.float64 if column.dtype.kind == "f" else np.int64)
+        rows = mixed(rows ^ wide.view(np.uint64))
+    each = np.zeros(int(owner.max()) + 1 if len(owner) else 0, dtype=np.uint64)
+    np.add.at(each, owner, rows)
+    return fingerprint(np.sort(mixed(each)), words)
