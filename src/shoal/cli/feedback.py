@@ -45,7 +45,7 @@ def feedback(
         at = asked(ws, as_of)
         found, missing = _found(ws, parts, days, at)
         if not found:
-            raise Refused(" ".join(missing.values()))
+            raise Refused(" ".join(dict.fromkeys(missing.values())))
         if json_:
             documents = {name: one.document() for name, one in found.items()}
             print_json({"as_of": iso(at), "currency": ws.config.currency, **documents, "missing": missing})
