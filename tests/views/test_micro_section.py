@@ -17,6 +17,7 @@ from shoal.clock import Clock, from_instant, to_instant
 from shoal.insight.discovery.model import Model
 from shoal.insight.discovery.prepare import CategoryPlan, NumberPlan, Plan
 from shoal.insight.discovery.projection import gaps, project
+from shoal.insight.holdings import means
 from shoal.sql.layout import set_meta
 from shoal.views.report import Brief, Facts, Figure, Hint, Table, micro, render
 from shoal.views.report.compose import compose
@@ -86,7 +87,7 @@ def test_it_says_first_how_many_groups_the_data_support(once: Facts) -> None:
 
 def test_the_table_is_that_of_the_discovery(found: Path, once: Facts) -> None:
     """Breaks when the report and the command line give two sizes, values or standings for one segment."""
-    (table,) = (t for t in blocks(section_of(once), Table) if t.id == "micro-table")
+    table = _table_of(once)
     with open_workspace(found) as ws:
         said = ws.discovery.table().to_pylist()
     assert [(r["name"].split()[0], r["size"], r["revenue"], r["standing"], r["jaccard"]) for r in table.rows] == [
@@ -94,6 +95,30 @@ def test_the_table_is_that_of_the_discovery(found: Path, once: Facts) -> None:
     ]
     assert {"constructive", "reproducible", "natural", "distinct"} & {r["standing"] for r in table.rows}
     assert all(r["standing"].capitalize() in table.note for r in table.rows)
+
+
+def test_the_value_to_come_of_each_segment_is_that_of_its_members(found: Path, twice: Facts) -> None:
+    """Breaks when a segment is shown the value of others, or a column of dashes where no model says any."""
+    assert twice.micro is not None
+    assert "expected" not in [column.key for column in _table_of(twice).columns]
+    with open_workspace(found) as ws:
+        profiles = [ws.customers.profile(f"C{number:04d}", newest=1) for number in range(160)]
+        shown = means(ws.store, "value", "micro_segment", ws.now())
+        assert means(ws.store, "value", "no_such_trait", ws.now()) == means(ws.store, "city", "city", ws.now()) == {}
+    members: dict[str, list[float]] = {}
+    for known in ({trait.name: trait.value for trait in profile.traits} for profile in profiles):
+        if "micro_segment" in known and "value" in known:
+            members.setdefault(known["micro_segment"], []).append(float(known["value"]))
+    assert shown == pytest.approx({one: sum(values) / len(values) for one, values in members.items()})
+    table = _table_of(replace(twice, micro=replace(twice.micro, expected=shown, expected_as="value")))
+    assert [row["expected"] for row in table.rows] == [shown.get(s.id) for s in twice.micro.version.found.segments]
+    assert "expected" in [column.key for column in table.columns]
+
+
+def _table_of(facts: Facts) -> Table:
+    (table,) = (t for t in blocks(section_of(facts), Table) if t.id == "micro-table")
+    assert isinstance(table, Table)
+    return table
 
 
 def test_each_persona_shows_the_figure_behind_each_sentence(once: Facts) -> None:

@@ -86,6 +86,30 @@ def holdings(store: Store, trait: str, at: int, steps: int = STEPS) -> Holdings 
     )  # fmt: skip
 
 
+def means(store: Store, trait: str, by: str, at: int) -> dict[str, float]:
+    """The mean of a numeric trait over the customers who share a value of another trait, a text.
+
+    Args:
+        store: the workspace's store.
+        trait: the number.
+        by: the text.
+        at: the instant of both.
+
+    Returns:
+        By text the mean; nothing where one of the traits isn't there. Customers without one of them don't count.
+    """
+    registry = Registry.load(store)
+    number, text = registry.trait(trait), registry.trait(by)
+    if number is None or text is None or number.kind is not Kind.NUMBER or text.kind is not Kind.TEXT:
+        return {}
+    rows = store.rows(
+        f"SELECT t.value, CAST(sum(n.value) AS DOUBLE) / {_MICRO} / count(n.value) "
+        f"FROM ({current_values(store, text, at)}) t JOIN ({current_values(store, number, at)}) n ON n.owner = t.owner "
+        "WHERE t.value IS NOT NULL AND n.value IS NOT NULL GROUP BY t.value ORDER BY t.value"
+    )
+    return {str(value): float(mean) for value, mean in rows}
+
+
 def _steps(store: Store, values: str, low: float, high: float, steps: int) -> tuple[dict[str, Any], ...]:
     from math import exp, log
 

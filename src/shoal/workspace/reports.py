@@ -191,8 +191,8 @@ class _Gathering:
             known_since=known,
             segment_flows=migration.flows(ws.store, then, now),
             feedback=feedback(ws.store, now, ws.config.feedback),
-            predictions=self._predictions(),
-            micro=self._micro(sales),
+            predictions=(predictions := self._predictions()),
+            micro=self._micro(sales, "" if predictions is None or not predictions.value else predictions.value.trait),
             purposes={name: basis.value.replace("-", " ") for name, basis in ws.config.purposes.items()},
             **self._of_orders(sales),
         )
@@ -247,10 +247,16 @@ class _Gathering:
         every = [v for v in versions.versions(self._ws.store) if v.fitted <= self.at]
         return Predictions([foretold(v, [e for e in every if e.name == v.name]) for v in scoring], value, says)
 
-    def _micro(self, sales: Sales) -> Micro | None:
-        """The micro-segments in force at the instant, and who moved; None where none were discovered."""
+    def _micro(self, sales: Sales, worth: str) -> Micro | None:
+        """The micro-segments in force at the instant, and who moved; None where none were discovered.
+
+        Args:
+            sales: up to the instant.
+            worth: the trait of the value to come, or an empty text.
+        """
         from shoal.insight.discovery import keeping
         from shoal.insight.discovery.refresh import TRAIT
+        from shoal.insight.holdings import means
         from shoal.views.report.facts import Micro
 
         store = self._ws.store
@@ -263,7 +269,8 @@ class _Gathering:
         why = proposal.reasons if proposal is not None and proposal.at <= self.at else ()
         since = self._looked_before(TRAIT)
         moves = None if since is None else migration.of_trait(sales, TRAIT, since)
-        return Micro(version, names, since, moves, why)
+        expected = means(store, worth, TRAIT, self.at)
+        return Micro(version, names, since, moves, why, expected, worth)
 
     def _looked_before(self, trait: str) -> int | None:
         """The report's earlier instant, or the first at which the trait was written, if that is later than it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ class Micro:
         since: the earlier instant of the moves; None where customers were put into segments once only.
         moves: between that instant and the report's, as of ``insight.migration``.
         proposal: why a refit is proposed; empty where none is.
+        expected: by id, the mean value to come of those who are in it now; empty where no model says it.
+        expected_as: the trait that says it.
     """
 
     version: Discovered
@@ -83,6 +85,8 @@ class Micro:
     since: int | None = None
     moves: pa.Table | None = None
     proposal: Sequence[str] = ()
+    expected: Mapping[str, float] = field(default_factory=dict)
+    expected_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)

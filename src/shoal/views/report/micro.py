@@ -32,7 +32,7 @@ def micro_segments(facts: Facts) -> Section | None:
     if micro is None:
         return None
     found = micro.version.found
-    blocks: list[Any] = [_table(facts, found), *_evidence(found), _differences(micro.version), _map(micro.version)]
+    blocks: list[Any] = [_table(facts, micro), *_evidence(found), _differences(micro.version), _map(micro.version)]
     blocks += list(_to_mend(micro))
     blocks += [Head("Who moved"), *_moves(facts, micro)]
     blocks += [Head("Personas"), tuple(_brief(segment) for segment in found.segments)]
@@ -59,19 +59,24 @@ def _lead(facts: Facts, found: Found) -> str:
     )
 
 
-def _table(facts: Facts, found: Found) -> Table:
+def _table(facts: Facts, micro: Micro) -> Table:
+    found = micro.version.found
     when = w.day(found.at, facts.zone)
     columns = [
         Column("name", "Segment", note="standing"),
         Column("size", "Customers", "count", f"When they were found, {when}."),
-        Column("share", "Share", "share", "Of all customers that were looked at."),
     ]
+    if not micro.expected:
+        columns.append(Column("share", "Share", "share", "Of all customers that were looked at."))
     if any(segment.revenue is not None for segment in found.segments):
         said = f"Net, in the {found.window} days up to {when}."
         columns += [
             Column("revenue", f"Revenue, {facts.currency}", "money", said),
             Column("revenue_share", "Of revenue", "bar"),
         ]
+    if micro.expected:
+        said = f"Mean of {micro.expected_as} over those who are in it now."
+        columns.append(Column("expected", f"Expected each, {facts.currency}", "money", said))
     columns += [
         Column(
             "jaccard", "Comes back", "decimal", "Mean Jaccard with other samples' nearest group; stable from 0.75 on."
@@ -83,8 +88,8 @@ def _table(facts: Facts, found: Found) -> Table:
     ]
     rows = [
         {"name": f"{s.id}  {s.name}", "standing": s.standing, "size": s.size, "share": s.share, "revenue": s.revenue,
-         "revenue_share": s.revenue_share, "jaccard": s.jaccard, "distinct": _MARKS[s.distinct],
-         "fidelity": s.rule.fidelity}
+         "revenue_share": s.revenue_share, "expected": micro.expected.get(s.id), "jaccard": s.jaccard,
+         "distinct": _MARKS[s.distinct], "fidelity": s.rule.fidelity}
         for s in found.segments
     ]  # fmt: skip
     return Table("micro-table", tuple(columns), rows, note=_standings(found))
