@@ -125,6 +125,8 @@ def test_segments_that_did_the_same_afterwards_are_proposed_for_merging(discover
     found = discovered[1].found
     assert (found.held_out, found.window) == (90, 180)
     assert found.outcomes == ("bought", "orders", "spend")
+    assert set(found.explained) == {"bought", "orders", "spend"}
+    assert all(0 < share < 1 for share in found.explained.values())
     # Frequent tea, rare furniture and weekly toys differ in orders and money; who had lapsed had not, by then.
     assert len(found.distinct) >= 2
     assert all(s.distinct is not True for s in found.segments if any(s.id in ids for ids, _ in found.merges))

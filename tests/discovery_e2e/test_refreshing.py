@@ -99,6 +99,22 @@ def test_a_second_look_at_the_same_data_moves_nobody(shop: Workspace) -> None:
     assert shops.segments_of(shop) == before
 
 
+def test_time_alone_is_no_drift(root: Path) -> None:
+    """Breaks when a refit is proposed because everybody has become a month older."""
+    from shoal.insight.discovery import drifting
+    from shoal.insight.discovery.keeping import version
+    from shoal.insight.discovery.reading import read
+
+    with open_workspace(root) as shop:
+        held = version(shop.store)
+        month = shop.now() - 30 * 86_400_000_000
+        with shop.models.as_of() as now, now.before(month) as before:
+            past = read(before, held.features)
+            shifts = drifting.shifts(held.references, past.table, held.model.places(past.table))
+    first = next(s for s in shifts if s.column == "days since first order")
+    assert first.verdict == "stable"
+
+
 def test_drift_proposes_and_only_accepting_it_changes_the_groups(root: Path) -> None:
     """Breaks when customers who have all changed are cut by groups of the past without a word, or cut anew unasked."""
     with open_workspace(root) as shop:

@@ -63,7 +63,7 @@ def test_a_trial_of_the_workspace_stands_on_the_cards(tmp_path: Path) -> None:
     settings = (
         "  sent:\n    from: sent.csv\n    events:\n"
         "      - {event: Campaign Sent, customer: customer, at: at, properties: {arm: arm}}\n"
-        "trials:\n  spring: {arm: arm, control: nothing, action: win-back, days: 10 days}\n"
+        "trials:\n  spring: {arm: arm, control: nothing, action: win-back, within: 10 days}\n"
     )
     with open_workspace(shops.make(root, rows + bought, settings=settings)) as shop:
         found = shop.discovery.discover(groups=(4, 4), write=False).found

@@ -116,7 +116,12 @@ def _tested(found: Found) -> str:
         f"after ({names})"
     )
     said += f": {', '.join(found.distinct)}." if found.distinct else "."
-    return f"{said} Constructive: {', '.join(made)}." if made else said
+    if made:
+        said += f" Constructive: {', '.join(made)}."
+    told = ", ".join(
+        f"{100 * found.explained[name]:.0f} % in {name}" for name in found.outcomes if name in found.explained
+    )
+    return f"{said}\nOf the differences between customers in that time they tell {told}." if told else said
 
 
 def _segments(found: Found, currency: str) -> None:

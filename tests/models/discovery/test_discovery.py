@@ -234,6 +234,14 @@ def test_missing_rare_and_equal_columns_are_stated() -> None:
     assert np.isfinite(plan.apply(Table(np.arange(n), numbers, {"id": Categories.of(range(n))}))).all()
 
 
+def test_a_column_in_which_hardly_anybody_differs_makes_no_group() -> None:
+    """Breaks when the few who differ lie so far out, by the measure of a narrow column, that they are a group."""
+    few = np.where(np.arange(400) < 12, 100.0, 365.0)
+    plan = make_plan(Table(np.arange(400), {"few": few, "age": np.arange(400.0)}))
+    assert [(d.column, d.action) for d in plan.decisions if d.column == "few"] == [("few", "dropped")]
+    assert [p.column for p in plan.numbers] == ["age"]
+
+
 def test_a_million_levels_and_nothing_else_are_refused() -> None:
     n = 1_000_000
     column = Categories(np.arange(n, dtype=np.int32), tuple(map(str, range(n))))

@@ -108,6 +108,7 @@ class Later:
         days: its length.
         distinctness: of the segments on its outcomes.
         means: by outcome, the mean of each segment.
+        explained: by outcome, the share of its variance that lies between segments (eta squared).
         stayed: for each segment, the share of those who would have been in it before, and are in it now; NaN for none.
         bought: for each segment the share that bought; NaN where the data has no orders.
     """
@@ -115,6 +116,7 @@ class Later:
     days: int
     distinctness: Distinctness
     means: dict[str, Floats]
+    explained: dict[str, float]
     stayed: Floats
     bought: Floats
 

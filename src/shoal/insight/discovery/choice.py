@@ -154,10 +154,10 @@ def _choose(rows: Matrix, blocks: tuple[tuple[str, str, int], ...], settings: Se
     for at, k in enumerate(ks.tolist()):
         found[k] = cluster(rows, k, settings.seed, _STARTS)
         figures[at] = _figures(rows, between, found[k], single.smooth)
-    nulls, null_rands = _nulls(single, ks.tolist(), settings)
+    nulls, null_rands, null_jaccards = _nulls(single, ks.tolist(), settings)
     against = _Against(figures, nulls)
     evidence = tuple(
-        _evidence(rows, found[k], single.smooth, against, at, null_rands[at], settings)
+        _evidence(rows, found[k], single.smooth, against, at, (null_rands[at], null_jaccards[at]), settings)
         for at, k in enumerate(ks.tolist())
     )
     natural = [e.k for e in evidence if e.verdict == "natural"]
@@ -174,17 +174,19 @@ def _figures(rows: Matrix, between: Floats, partition: Partition, smooth: Bools)
     return quality, tight, float(valleys(rows, partition, smooth).min())
 
 
-def _nulls(single: Cloud, ks: list[int], settings: Settings) -> tuple[Floats, Floats]:
-    """For each draw and k the figures, and for each k the mean stability of the draws."""
-    figures, rands = np.empty((settings.draws, len(ks), 3)), np.empty((settings.draws, len(ks)))
+def _nulls(single: Cloud, ks: list[int], settings: Settings) -> tuple[Floats, Floats, Floats]:
+    """For each draw and k the figures; for each k the draws' mean stability, and the best Jaccard of any of their groups."""
+    figures = np.empty((settings.draws, len(ks), 3))
+    rands, best = np.empty((settings.draws, len(ks))), np.empty((settings.draws, len(ks)))
     for draw in range(settings.draws):
         rows = single.draw(settings.seed, draw)
         between = distances(rows[: settings.silhouette_rows])
         for at, k in enumerate(ks):
             partition = cluster(rows, k, settings.seed, _STARTS)
             figures[draw, at] = _figures(rows, between, partition, single.smooth)
-            rands[draw, at] = bootstrap(rows, partition, settings.seed + draw, _NULL_BOOTSTRAPS, 1).rand
-    return figures, np.asarray(rands.mean(axis=0))
+            stable = bootstrap(rows, partition, settings.seed + draw, _NULL_BOOTSTRAPS, 1)
+            rands[draw, at], best[draw, at] = stable.rand, stable.jaccard.max()
+    return figures, np.asarray(rands.mean(axis=0)), np.asarray(best.max(axis=0))
 
 
 class _Against:
@@ -208,9 +210,10 @@ def _evidence(
     smooth: Bools,
     against: _Against,
     at: int,
-    null_rand: float,
+    without_groups: tuple[float, float],
     settings: Settings,
 ) -> Evidence:
+    null_rand, null_jaccard = without_groups
     stable = bootstrap(rows, partition, settings.seed, settings.bootstraps, _STARTS)
     deep = valleys(rows, partition, smooth)
     beats, reasons = _beats(against, at, settings.alpha)
@@ -229,7 +232,12 @@ def _evidence(
         if joined
         else f"a gap on each side of every group (p {p_valley:.2f})"
     )
-    kinds = tuple(_word(beats, s, a) for s, a in zip(steady, apart, strict=True))
+    verdict = _word(beats, all(steady), all(apart))
+    # In a partition that isn't stable as a whole, one group of it is more only if no group of any draw came back so well.
+    own = steady
+    if verdict == "constructive":
+        own = [s and bool(j > null_jaccard) for j, s in zip(stable.jaccard, steady, strict=True)]
+    kinds = tuple(_word(beats, s, a) for s, a in zip(own, apart, strict=True))
     return Evidence(
         partition.k,
         float(against.data[at, 0]),
@@ -246,7 +254,7 @@ def _evidence(
         float(against.p[at, 1]),
         p_valley,
         float(against.joint[at]),
-        _word(beats, all(steady), all(apart)),
+        verdict,
         tuple(reasons),
         kinds,
     )

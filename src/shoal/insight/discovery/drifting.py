@@ -10,7 +10,7 @@ import numpy as np
 from shoal.stats.drift import ALPHA, Drift, NumberBins, Verdict, compare
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from shoal.insight.discovery.table import Categories, Ints, Table
 
@@ -43,10 +43,19 @@ class Shift:
         return cls(column, drift.psi, drift.by_chance, drift.verdict.value)
 
 
-def references(table: Table, places: Ints, k: int) -> dict[str, Any]:
-    """The distributions at the fit, as counts in bins; JSON-ready."""
+def references(table: Table, places: Ints, k: int, without: Collection[str] = ()) -> dict[str, Any]:
+    """The distributions at the fit, as counts in bins; JSON-ready.
+
+    Args:
+        table: the customers.
+        places: the segment of each.
+        k: how many segments.
+        without: columns that move by the passing of time alone, of which nothing follows.
+    """
     numbers = {}
     for name, values in table.numbers.items():
+        if name in without:
+            continue
         bins = NumberBins.of(_finite(values))
         numbers[name] = {"edges": list(bins.edges), "counts": list(bins.counts)}
     words = {}

@@ -61,6 +61,8 @@ class Feature:
         softer_high: what is true beside the others alone.
         low_to: the median up to which ``low`` is true in itself; above it ``softer_low`` is said.
         softer_low: what is true beside the others alone.
+        cap: what lies above counts as this much. Time alone makes everyone older, and data that begin at some date say
+            nothing of what was before; a bound of a rule lies below the cap, so that it means the same without one.
     """
 
     name: str
@@ -75,12 +77,18 @@ class Feature:
     softer_high: str = ""
     low_to: float | None = None
     softer_low: str = ""
+    cap: float | None = None
 
     def word(self, median: float, *, high: bool) -> str:
         """What a segment with such a median is called in a name, beside others with less of it (``high``) or more."""
         if high:
             return self.high if self.high_from is None or median >= self.high_from else self.softer_high
         return self.low if self.low_to is None or median <= self.low_to else self.softer_low
+
+    @property
+    def ages(self) -> bool:
+        """Whether it moves by the passing of time alone, whatever customers do."""
+        return self.unit == "days" and self.theme == "demographics"
 
     @property
     def is_category(self) -> bool:
@@ -189,7 +197,7 @@ def _of_orders(known: AsOf, span: Span) -> Iterator[Feature]:
     )  # fmt: skip
     yield Feature(
         "days since first order", "lifecycle", f"days since first {order}", "days", "Days since the first order",
-        "long-standing", "new", low_to=float(days), softer_low="newer",
+        "long-standing", "new", low_to=days / 2, softer_low="newer", cap=float(days),
     )  # fmt: skip
     yield _share(
         "recent share", "lifecycle", order, f"in last {days // 3} days", days,
@@ -284,8 +292,12 @@ def _of_tastes(known: AsOf, event: EventType, days: int) -> Iterator[Feature]:
             yield _share(
                 f"{what}: {level}", "taste", quoted(event.name),
                 f"where {asks} in last {days} days".replace("{}", quoted(level)), days,
-                f"Share of orders with {level}", (f"of {level.lower()}", ""), "tail",
+                f"Share of orders with {level}", (_of(what, level), ""), "tail",
             )  # fmt: skip
+
+
+def _of(what: str, level: str) -> str:
+    return f"of {level.lower()}" if what == "category" else f"of the {what} {level}"
 
 
 def _asks(known: AsOf, event: EventType, names: tuple[str, ...]) -> str | None:

@@ -152,9 +152,14 @@ def _difference(trait: Trait, feature: Feature, currency: str) -> Sentence:
     )
     if trait.level is not None:
         return Sentence(_of_level(trait, feature, figure), figure)
-    mine, other = (shown(v or 0.0, feature.unit, currency) for v in (trait.segment, trait.others))
+    mine, other = (_capped(v or 0.0, feature, currency) for v in (trait.segment, trait.others))
     spread = f"{figure.value:+.1f} standard deviations, {figure.low:+.1f} to {figure.high:+.1f}"
     return Sentence(f"{feature.says}: {mine}, the others {other} ({spread}).", figure)
+
+
+def _capped(value: float, feature: Feature, currency: str) -> str:
+    more = " or more" if feature.cap is not None and value >= feature.cap else ""
+    return f"{shown(value, feature.unit, currency)}{more}"
 
 
 def _of_level(trait: Trait, feature: Feature, figure: Figure) -> str:

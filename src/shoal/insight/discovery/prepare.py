@@ -21,6 +21,7 @@ Bend: TypeAlias = Literal["none", "log1p", "asinh", "reflected"]
 SKEWED = 1.0  # moment skewness from which a column is bent
 CLIP = 6.0  # robust standard units; what lies beyond is an outlier and counts as if it lay here
 KNOWN_AT_LEAST = 0.05
+VARIES_AT_LEAST = 0.05  # customers whose value isn't the commonest one
 FLAG_MISSING_FROM = 0.05
 CATEGORY = 0.5  # of a number's weight, or a yes and no that says nothing would cut every real group (Huang 1998)
 MOST_LEVELS = 12
@@ -216,7 +217,12 @@ def _useless(known: Floats, lost: float) -> str | None:
         return "All values are missing."
     if 1 - lost < KNOWN_AT_LEAST:
         return f"Only {1 - lost:.1%} are known."
-    return "All values are equal." if float(known.min()) == float(known.max()) else None
+    if float(known.min()) == float(known.max()):
+        return "All values are equal."
+    # Whoever is left would lie far out by the measure of so narrow a column, and be a group for that alone.
+    _, counts = np.unique(known, return_counts=True)
+    same = float(counts.max()) / len(known)
+    return f"{same:.1%} have the same value." if 1 - same < VARIES_AT_LEAST else None
 
 
 def _skewness(values: Floats) -> float:

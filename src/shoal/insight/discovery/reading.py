@@ -61,7 +61,8 @@ def read(known: AsOf, features: Sequence[Feature], who: str | None = None) -> Re
         if feature.is_category:
             categories[feature.name] = _categories(column)
         else:
-            numbers[feature.name] = np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+            values = np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+            numbers[feature.name] = values if feature.cap is None else np.minimum(values, feature.cap)
     owners = known.customers[rows].astype(np.int64)
     return Read(Table(names_of(known, owners), numbers, categories), owners)
 

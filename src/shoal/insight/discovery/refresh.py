@@ -21,6 +21,8 @@ from shoal.insight.discovery.reading import drawn, names_of, outcomes, read
 from shoal.insight.discovery.wording import where
 from shoal.lang.nodes import Definition
 from shoal.lang.parse import parse
+from shoal.stats.effects import eta_squared
+from shoal.stats.intervals import Moments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -119,7 +121,7 @@ def fitted(known: AsOf, asked: Asked, setting: Setting, before: Members | None, 
     segments = _segments(known, setting, looked, afterwards, rules)
     found = _found(known, asked, span, result, segments, afterwards, (*result.notes, *left_out))
     outliers = tuple(str(c) for c in mine.table.ids[result.outliers.rows])
-    references = drifting.references(mine.table, result.places, result.k)
+    references = drifting.references(mine.table, result.places, result.k, {f.name for f in features if f.ages})
     number = result.members.next_number
     return Fit(found, features, result.model, references, number, mine.owners, result.places, outliers)
 
@@ -166,6 +168,7 @@ def _later(known: AsOf, looked: _Looked) -> cards.Later | None:
         span.horizon,
         compare(places, result.model.segments, came),
         means,
+        {name: _explained(values, places, k) for name, values in came.items()},
         _stayed(past.owners, places, mine.owners, result.places, k),
         means.get("bought", np.full(k, np.nan)),
     )
@@ -175,6 +178,13 @@ def _means(values: Floats, places: Ints, k: int) -> Floats:
     counts = np.bincount(places, minlength=k)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.bincount(places, values, minlength=k) / counts)
+
+
+def _explained(values: Floats, places: Ints, k: int) -> float:
+    counts = np.bincount(places, minlength=k)
+    sums, squares = (np.bincount(places, v, minlength=k) for v in (values, values**2))
+    groups = [Moments.of_sums(*one) for one in zip(counts.tolist(), sums.tolist(), squares.tolist(), strict=True)]
+    return eta_squared(groups)
 
 
 def _stayed(then: Ints, before: Ints, now: Ints, after: Ints, k: int) -> Floats:
@@ -330,6 +340,7 @@ def _found(
         ),
         tuple((d.column, d.action, d.reason) for d in result.decisions),
         int(result.outliers.rows.sum()),
+        {} if afterwards is None else afterwards.explained,
     )
 
 
