@@ -9,6 +9,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from shoal.customers.bulk import admit, insert_events
 from shoal.customers.physical import column_of
 from shoal.sql.encode import offset_case
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from shoal.sql.registry import EventType
     from shoal.sql.store import Store
 
+PIECE = 2_048
+"""So many values are converted, or objects freed, at a time."""
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 """The properties of an event that bears none."""
 
@@ -65,6 +69,12 @@ class EventRows:
         """Add the events of others."""
         self.customers += more.customers
         self.bearers += more.bearers
+
+    def let_go(self) -> None:
+        """Forget all of them, in pieces: freeing tens of thousands of objects at once holds Python's lock for 10 ms."""
+        while self.bearers:
+            del self.bearers[-PIECE:]
+            del self.customers[-PIECE:]
 
     def __len__(self) -> int:
         return len(self.customers)
@@ -105,7 +115,7 @@ def _keys(store: Store, rows: Mapping[str, EventRows]) -> pa.Array:
 
     groups = rows.values()
     every = {
-        "place": pa.array(range(sum(map(len, groups))), pa.int64()),
+        "place": pa.array(np.arange(sum(map(len, groups)))),
         "customer_id": _joined((group.customers for group in groups), pa.string()),
         "ts": _joined((group.ts for group in groups), pa.int64()),
         "received": _joined((group.received for group in groups), pa.int64()),
@@ -120,7 +130,14 @@ def _keys(store: Store, rows: Mapping[str, EventRows]) -> pa.Array:
 def _joined(lists: Iterable[Sequence[Any]], kind: pa.DataType) -> pa.ChunkedArray:
     import pyarrow as pa
 
-    return pa.chunked_array([pa.array(each, kind) for each in lists], kind)
+    return pa.chunked_array([piece for each in lists for piece in _pieces(each, kind).chunks], kind)
+
+
+def _pieces(values: Sequence[Any], kind: pa.DataType) -> pa.ChunkedArray:
+    """Values as an Arrow array in pieces: making one holds Python's lock, and calls wait for as long as it takes."""
+    import pyarrow as pa
+
+    return pa.chunked_array([pa.array(values[i : i + PIECE], kind) for i in range(0, len(values), PIECE)], kind)
 
 
 def _insert(
@@ -131,16 +148,17 @@ def _insert(
     ts, properties = group.ts, group.properties
     columns = {
         "key_": keys,
-        "ts": pa.array(ts, pa.int64()),
-        "message_id": pa.array(group.messages, pa.string()),
-        "origin": pa.array(range(line, line + len(group)), pa.int64()),
-        "received": pa.array(group.received, pa.int64()),
+        "ts": _pieces(ts, pa.int64()),
+        "message_id": _pieces(group.messages, pa.string()),
+        "origin": pa.array(np.arange(line, line + len(group))),
+        "received": _pieces(group.received, pa.int64()),
     }
     values = {}
     for name, column in event.properties.items():
-        found, mistyped = column_of(column, [bearer.get(name) for bearer in properties])
-        registry.count_mistyped(event, name, mistyped)
-        columns[column.col] = found
+        given = [bearer.get(name) for bearer in properties]
+        found = [column_of(column, given[i : i + PIECE]) for i in range(0, len(given), PIECE)]
+        registry.count_mistyped(event, name, sum(mistyped for _, mistyped in found))
+        columns[column.col] = pa.chunked_array([piece for piece, _ in found])
         values[column.col] = column.col
     with registered(store, "incoming_rows", pa.table(columns)) as relation:
         insert_events(

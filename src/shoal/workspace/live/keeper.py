@@ -123,6 +123,7 @@ class Keeper:
                         self.stored = batch[-1].position
                         self._records -= size
                         self._state.notify_all()
+                    _let_go(batch)
                 elif closing:
                     return
         except BaseException as error:
@@ -184,6 +185,14 @@ class Keeper:
                     "FROM quarantine",
                     [applied.position, refused.code, refused.reason, refused.content, refused.received],
                 )
+
+
+def _let_go(batch: list[Applied]) -> None:
+    """Free what was written, an entry at a time."""
+    while batch:
+        applied = batch.pop()
+        for rows in applied.events.values():
+            rows.let_go()
 
 
 def _table_of(applied: Applied, begin: int, end: int) -> pa.Table:

@@ -289,8 +289,9 @@ class Live:
         self._applied = position
         if position > self.keeper.stored:
             self.stream.put(applied.numbers, applied.changes)
-        self.keeper.take(applied)
+        # Before the writer has it: it frees what it has written.
         self.rescoring.note(applied)
+        self.keeper.take(applied)
         self._seal(position)
         return applied
 
