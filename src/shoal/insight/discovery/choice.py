@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 Verdict: TypeAlias = Literal["natural", "reproducible", "constructive"]
 
-# A difference this small says nothing, however sure it is: the cloud is only near to what the data could be.
+# A difference this small says nothing, however sure it is: the cloud is only near to what the data could be. Of 20 tables
+# without groups (k = 2 … 5) the most was .021, .039 and .16; of four groups whose centres lie 4 standard deviations apart
+# (5 tables) the least was .081, .137 and .50: the bounds lie between. Groups 3 apart (.037, .050, .11) are on the border.
 LEAST_SILHOUETTE = 0.02
 LEAST_GAP = 0.05
 LEAST_VALLEY = 0.3

@@ -23,7 +23,9 @@ CLIP = 6.0  # robust standard units; what lies beyond is an outlier and counts a
 KNOWN_AT_LEAST = 0.05
 VARIES_AT_LEAST = 0.05  # customers whose value isn't the commonest one
 FLAG_MISSING_FROM = 0.05
-CATEGORY = 0.5  # of a number's weight, or a yes and no that says nothing would cut every real group (Huang 1998)
+# Of a number's weight (Huang 1998): at the full one, a yes and no that says nothing cut four real groups, 3 standard
+# deviations apart, out of sight in all of 5 tables (adjusted Rand .29), at the half one in 1 of 5 (.60).
+CATEGORY = 0.5
 MOST_LEVELS = 12
 LEVEL_AT_LEAST = 0.01
 COVER_AT_LEAST = 0.5
