@@ -33,6 +33,7 @@ def main() -> None:
     (DEMO / ".gitignore").write_text(".shoal/\n", encoding="utf-8")
 
     shoal("load")
+    shoal("predict", "value", "churn")
     shoal("overlap")
     shoal("why", "1", "Lapsing regulars")
     shoal("members", "Lapsing regulars", "-o", "demo/lapsing-regulars.csv")
@@ -44,7 +45,7 @@ def main() -> None:
 CLOSING = """
 Done in {seconds:.0f} s. What to look at:
 
-  demo/report.html                open it in a browser: data quality, KPIs, segments, RFM, retention, migration
+  demo/report.html                open it in a browser: data quality, KPIs, segments, predictions, RFM, retention
   demo/lapsing-regulars.csv       the members of one segment that may be mailed
   demo/segments/*.yaml            the definitions, in text
 
@@ -54,6 +55,9 @@ and what to try (from this folder):
   .venv/bin/shoal -w demo segment add "Wine lovers" 'count("Order Completed" where any products (product_category contains "WINE") in last 90 days) >= 3'
   .venv/bin/shoal -w demo why 1 "Wine lovers"
   .venv/bin/shoal -w demo customer 1
+  .venv/bin/shoal -w demo models show churn         what it rests on, beside the plain ways to foretell the same
+  .venv/bin/shoal -w demo predict                   the other models too: taste, next category, best hour … (3 minutes)
+  .venv/bin/shoal -w demo discover                  micro-segments, and how many of them the data really support
 
 The clock of this workspace stands at the end of the data (clock: data-end), since the orders are from 2017."""
 
