@@ -54,9 +54,15 @@ def _lead(facts: Facts, found: Found) -> str:
         else " The history is too short to hold out what came after, so nothing says whether they act differently."
     )
     return (
-        f"{supported}. The {found.k} below are {kinds}; as a whole the partition is {found.verdict}.{tested} "
+        f"{supported}. The {found.k} below are {kinds}; as a whole the partition is {found.verdict}.{tested}{_explained(found)} "
         f"Found on {w.day(found.at, facts.zone)} from {found.window} days of behaviour."
     )
+
+
+def _explained(found: Found) -> str:
+    """How much of what customers did afterwards lies between the segments; empty where nothing was held out."""
+    told = [f"{w.share(share)} of the differences in {name}" for name, share in found.explained.items()]
+    return f" Between the segments lie {w.listed(told)}." if told else ""
 
 
 def _table(facts: Facts, micro: Micro) -> Table:
