@@ -281,6 +281,8 @@ class AsOf:
             from shoal.insight.models.btyd import summarise
 
             who, day, amount = self.days_with_orders(margin=margin)
+            if not who.size:
+                raise Refused("There is no order yet.", fix="Load orders.")
             # A day whose refunds exceed its orders is a purchase without spend, not a refund.
             paid = np.maximum(amount, 0.0)
             self._histories[margin] = summarise(who, day, paid, end=self.today, unit="weeks")

@@ -368,8 +368,11 @@ def frequencies(process: RepeatModel, outcome: Outcome) -> Rows:
 
 
 def deciles(foretold: Floats, came: Floats) -> Rows:
-    """The frame ``deciles``, from the highest of ``foretold`` down; equal ones across an edge are shared out."""
-    if len(foretold) < TENTHS:
+    """The frame ``deciles``, from the highest of ``foretold`` down; equal ones across an edge are shared out.
+
+    It is empty for fewer than ten customers, and where nothing came: there is no lift over nothing.
+    """
+    if len(foretold) < TENTHS or not came.sum():
         return []
     order = np.argsort(-foretold, kind="stable")
     last = np.append(np.flatnonzero(np.diff(foretold[order])), len(order) - 1)
@@ -378,10 +381,7 @@ def deciles(foretold: Floats, came: Floats) -> Rows:
     size = np.diff(edges)
     sums = [np.interp(edges, steps, np.append(0.0, np.cumsum(column[order])[last])) for column in (foretold, came)]
     said, held = (np.diff(total) / size for total in sums)
-    mean, whole = float(came.mean()), sums[1][-1]
-    lift = held / mean if mean else np.full(TENTHS, np.nan)
-    gain = sums[1][1:] / whole if whole else np.full(TENTHS, np.nan)
-    columns = np.column_stack([size, said, held, lift, gain]).tolist()
+    columns = np.column_stack([size, said, held, held / came.mean(), sums[1][1:] / sums[1][-1]]).tolist()
     names = ("n", "foretold", "came", "lift", "gain")
     return [{"decile": i + 1, **dict(zip(names, row, strict=True)), "n": int(row[0])} for i, row in enumerate(columns)]
 

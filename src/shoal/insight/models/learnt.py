@@ -308,6 +308,11 @@ def teach(cases: Cases, settings: Settings, baselines: Mapping[str, str], horizo
         Refused: there are no rows, or one outcome only.
     """
     y = cases.outcome
+    if not y.size:
+        raise Refused(
+            "At no earlier instant was a customer there of whom it could have come true, so there is nothing to learn.",
+            fix="Take another outcome, or wait for a longer history.",
+        )
     if not 0 < y.sum() < y.size:
         which = "nobody" if not y.sum() else "everybody"
         raise Refused(
