@@ -84,7 +84,10 @@ def regular(history: History, visits: tuple[Ints, Ints], items: int, seed: int =
     history = _settled(history)
     rank = _rank_within(history.item)
     held = np.bincount(history.item, minlength=items)
-    chosen = (rank < MOST_DRAWN) & (held[history.item] >= LEAST_PAIRS)
+    of = held[history.item]
+    # Evenly over the pairs, from those of few purchases to those of many: the first ones alone would show the least.
+    even = (of <= MOST_DRAWN) | ((rank + 1) * MOST_DRAWN // of > rank * MOST_DRAWN // of)
+    chosen = even & (of >= LEAST_PAIRS)
     if not chosen.any():
         return np.zeros(items, dtype=bool)
     part = _of(history, chosen)
