@@ -169,3 +169,11 @@ def test_laws() -> None:
     hold_laws(
         "taste", baskets(100), [order("c001", 361, items=[item("anvil")] * 3), order("c002", 365, items=[item("red")])]
     )
+
+
+def test_scores_in_batches_of_customers_are_the_same(shop: DuckStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Breaks if a customer at the edge of a batch is lost or counted twice."""
+    model = fitted(shop, "taste", half_life=365)
+    whole = scored(shop, model)
+    monkeypatch.setattr("shoal.insight.taste.lines.BATCH", 37)
+    assert scored(shop, model) == whole
