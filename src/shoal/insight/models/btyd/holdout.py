@@ -138,9 +138,18 @@ def split(
     place = np.minimum(np.searchsorted(before.customers, who), len(before) - 1)
     kept = (when > cut) & (when <= end) & (paid >= 0) & (before.customers[place] == who)
     span = end - cut + 1
-    visits = np.unique(place[kept].astype(np.int64) * span + (when[kept].astype(np.int64) - cut))
+    visits = distinct(place[kept].astype(np.int64) * span + (when[kept].astype(np.int64) - cut))
     orders = np.bincount(visits // span, minlength=len(before)).astype(np.float64)
     return Split(before, orders, (end - cut) / DAYS[unit])
+
+
+def distinct(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The different values, ascending.
+
+    ``np.unique`` of whole numbers hashes them; a log in order of customers and days is all but sorted.
+    """
+    ordered = np.sort(values, kind="stable")
+    return np.asarray(ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0])
 
 
 def choose(held: Split, models: Sequence[type[RepeatModel]] = MODELS, needs: Needs = USUAL) -> Choice:
@@ -241,7 +250,7 @@ def track(
     days = when[kept].astype(np.int64)
     start = int(days.min())
     span = end - start + 1
-    visits = np.unique(place.astype(np.int64) * span + (days - start))
+    visits = distinct(place.astype(np.int64) * span + (days - start))
     opening = np.diff(visits // span, prepend=-1) != 0
     births, many = np.unique((visits % span)[opening], return_counts=True)
     repeats = (visits % span)[~opening]

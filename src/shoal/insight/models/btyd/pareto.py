@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -249,12 +250,18 @@ def _gone(theta: NDArray[np.float64], rows: Collapsed, *, slopes: bool = False) 
     for limit, number in GRADES:
         chosen = np.flatnonzero((drop > below) & (drop <= limit))
         below = limit
-        nodes, weights = np.polynomial.legendre.leggauss(number)
-        rule = ((nodes + 1) / 2, weights / 2)
+        rule = _rule(number)
         for place in range(0, len(chosen), CHUNK):
             part = chosen[place : place + CHUNK]
             found[:, part] = _integrals(theta, power[part], start[part], end[part], rule, slopes)
     return found
+
+
+@cache
+def _rule(number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Nodes and weights on 0 … 1; kept, as a search for the maximum asks for the same few hundreds of times."""
+    nodes, weights = np.polynomial.legendre.leggauss(number)
+    return (nodes + 1) / 2, weights / 2
 
 
 def _integrals(
