@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,8 @@ import yaml
 
 import shoal
 from shoal.clock import DAY, to_instant
-from shoal.insight.models.model import Settings
+from shoal.insight.models.model import Score, Settings
+from shoal.lang.schema import Kind
 from shoal.workspace import Workspace
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
@@ -159,13 +161,13 @@ def opened(root: Path, shop: Shop, seed: int | None = None, **more: Any) -> Work
     return workspace
 
 
-def drawn(seed: int = 1) -> Shop:
+def drawn(customers: int = CUSTOMERS, seed: int = 1) -> Shop:
     """Customers with a habit, a taste, a price and an eagerness of their own; twelve have a twin who did the same.
 
     ``seen`` only looked once, ``named`` has traits and nothing else.
     """
     shop = Shop()
-    for number in range(CUSTOMERS):
+    for number in range(customers):
         _live(shop, f"zz-{number:03}", np.random.default_rng([seed, number]))
         if number < TWINS:
             _live(shop, f"twin-{number:03}", np.random.default_rng([seed, number]))
@@ -252,3 +254,19 @@ def settings(workspace: Workspace, kind: str) -> Settings:
 def before(days: int) -> int:
     """The instant so many days before ``AT``."""
     return AT - days * DAY
+
+
+def holds_its_values(column: Score) -> None:
+    """Whether a column's values are finite or missing, chances and shares from 0 to 1, dates whole, and words words."""
+    if column.kind in (Kind.NUMBER, Kind.DATE):
+        values = np.asarray(column.values, dtype=np.float64)
+        values = values[~np.isnan(values)]
+        assert np.isfinite(values).all()
+        if re.match("(the )?(chance|share) ", column.says, re.IGNORECASE):
+            assert ((values >= 0) & (values <= 1)).all()
+        if column.kind is Kind.DATE:
+            assert (values == np.rint(values)).all()
+        return
+    for value in column.values:
+        words = value if isinstance(value, list | tuple) else [value]
+        assert value is None or all(isinstance(one, str) and one.strip() for one in words)

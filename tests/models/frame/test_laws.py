@@ -24,7 +24,7 @@ from shoal.lang.schema import Kind
 from shoal.workspace import Workspace
 
 from .buyers import by_id, keys
-from .every_kind import AT, SECRET, SETTINGS, TWINS, Shop, drawn, later, opened
+from .every_kind import AT, SECRET, SETTINGS, TWINS, Shop, drawn, holds_its_values, later, opened
 
 Values = dict[str, dict[str, Any]]
 every_kind = pytest.mark.parametrize("name", list(KINDS))
@@ -260,21 +260,6 @@ def holds_its_name(column: Score) -> None:
     # What is said in words or is a date isn't an amount over a time; its sentence says which days were looked at.
     if ahead and column.kind is Kind.NUMBER:
         assert re.search(rf"_{ahead[1]}d(_|$)", column.name), column.says
-
-
-def holds_its_values(column: Score) -> None:
-    if column.kind in (Kind.NUMBER, Kind.DATE):
-        values = np.asarray(column.values, dtype=np.float64)
-        values = values[~np.isnan(values)]
-        assert np.isfinite(values).all()
-        if re.match("(the )?(chance|share) ", column.says, re.IGNORECASE):
-            assert ((values >= 0) & (values <= 1)).all()
-        if column.kind is Kind.DATE:
-            assert (values == np.rint(values)).all()
-        return
-    for value in column.values:
-        words = value if isinstance(value, list | tuple) else [value]
-        assert value is None or all(isinstance(one, str) and one.strip() for one in words)
 
 
 @every_kind
