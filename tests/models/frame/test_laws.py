@@ -290,6 +290,18 @@ def test_reasons_are_sentences_for_anybody(name: str, plain: Fits) -> None:
             assert not re.search(r"\b(nan|inf|None)\b", sentence)
 
 
+def test_a_clock_that_ran_on_foretells_nobody(plain: Fits) -> None:
+    """Breaks if who has been silent for five years is said to buy soon, at a date that has passed, or by habit."""
+    with plain.workspace.models.as_of(AT + 5 * 365 * DAY) as known:
+        today = known.today
+        columns = [c for name in ("value", "churn", "replenish") for c in plain.model(name).scores(known)]
+    found = {c.name: np.asarray(c.values, dtype=np.float64) for c in columns if c.kind is not Kind.TEXT}
+    assert found["churn_45d"].min() > 0.95
+    assert 0 <= found["orders_expected_60d"].max() < 0.1
+    assert np.isnan(found["next_order_on"]).all()
+    assert not (found["replenish_on"] < today).any()
+
+
 # ---------------------------------------------------------------- judging
 
 
