@@ -184,7 +184,11 @@ def _distinct_limit(sample: Matrix, settings: Settings) -> tuple[Settings, list[
 
 def _partition(rows: Matrix, plan: Plan, choice: Choice) -> tuple[Model, Ints, Ints]:
     """All rows from the sample's centres on, the largest group first; and each group's place in the evidence."""
-    partition = lloyd(rows, choice.partition.centres, iterations=30)
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    # Sums of groups are a product of long sides and a small result: a second thread would only wait for the first.
+    with threadpool_limits(1):
+        partition = lloyd(rows, choice.partition.centres, iterations=30)
     sizes = np.bincount(partition.labels, minlength=choice.k)
     rank = np.lexsort((*partition.centres.T[::-1], -sizes))
     back = np.argsort(rank)
