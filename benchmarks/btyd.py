@@ -1,15 +1,20 @@
-"""Fit and score the purchase models on drawn customers, beside the plain way: every customer a row, slopes by differences.
+"""Fit and score the purchase models on drawn customers, beside ``lifetimes`` and the plain way.
 
     python -m benchmarks.btyd --customers 1000000
 
-The plain way is what ``lifetimes`` and a first attempt with scipy do: the likelihood of all rows, a search that takes its
-slopes by differences, the published expectation with its Gauss function for every row.
+The plain way is a first attempt with scipy: the likelihood of all rows, a search that takes its slopes by differences, the
+published expectation with its Gauss function for every row. ``lifetimes`` isn't maintained any more and wants libraries of
+its time, so that it runs in an interpreter of its own, which the environment variable ``LIFETIMES_PYTHON`` names.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
 
 # A year ahead, in weeks.
 HORIZON = 52.0
+INTERPRETER = "LIFETIMES_PYTHON"
 TRUE = {
     "BG/NBD": BetaGeometric(0.2426, 4.4136, 0.7929, 2.4259),
     "MBG/NBD": ModifiedBetaGeometric(0.5248, 6.1831, 0.8914, 1.6140),
@@ -89,6 +95,41 @@ def plain(customers: int, seed: int) -> dict[str, Any]:
         "parameters": [round(float(number), 4) for number in np.exp(found["logs"])],
         "log_likelihood": round(-float(found["loss"]) * customers, 3),
     }
+
+
+def lifetimes(interpreter: str, customers: int, seed: int) -> dict[str, Any]:
+    """The same customers with ``lifetimes``: BG/NBD and Gamma-Gamma, P(alive), expected orders and spend of each.
+
+    Args:
+        interpreter: a Python that can import it.
+        customers: how many.
+        seed: of the draw.
+
+    Raises:
+        RuntimeError: it failed; its own words stand on standard error.
+    """
+    purchases = drawn("BG/NBD", customers, seed)
+    assert purchases.spend is not None
+    with tempfile.TemporaryDirectory(prefix="shoal-bench-") as folder:
+        path = Path(folder) / "purchases.npz"
+        np.savez(path, x=purchases.frequency, last=purchases.recency, age=purchases.age, spend=purchases.spend)
+        script = Path(__file__).parent / "lifetimes_alone.py"
+        done = subprocess.run(
+            [interpreter, str(script), str(path), str(HORIZON)], stdout=subprocess.PIPE, text=True, check=False
+        )
+    if done.returncode:
+        raise RuntimeError(f"lifetimes failed in {INTERPRETER}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def measured(customers: int, seed: int) -> dict[str, Any]:
+    """BG/NBD, the plain way, and ``lifetimes`` where an interpreter for it is named; each in a process of its own."""
+    found = {"ours": apart(ours, "BG/NBD", customers, seed), "plain": apart(plain, customers, seed)}
+    interpreter = os.environ.get(INTERPRETER)
+    if interpreter:
+        found["lifetimes"] = lifetimes(interpreter, customers, seed)
+    return {"customers": customers, **found}
 
 
 def _plain_loss(logs: NDArray[np.float64], purchases: Purchases) -> float:

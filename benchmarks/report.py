@@ -157,7 +157,72 @@ def _served(found: dict[str, Any]) -> str:
     return f"\n\n`shoal serve` until it is ready:\n\n{_table(('', 'CPU s', 'ratio', 's', 'peak MB'), rows)}\n\n{note}"
 
 
-_TABLES = {"load": _load, "segments": _segments, "live": _live, "serving": _serving, "start": _start}
+def _predict(found: dict[str, Any]) -> tuple[str, str]:
+    drawn, store = found["drawn"], found["store"]
+    ours, base = _both(drawn["ours"]), _both(drawn.get("lifetimes", drawn["plain"]))
+    named = "`lifetimes`" if "lifetimes" in drawn else "scipy, the plain way"
+    rows = [_costs(f"BG/NBD, spend and scores: {named} (baseline)", base, base)]
+    if "lifetimes" in drawn:
+        rows.append(_costs("BG/NBD and expected orders alone: scipy, the plain way", _both(drawn["plain"]), base))
+    rows.append(_costs("BG/NBD, spend and scores: `insight.models.btyd`", ours, base))
+    rows += [
+        _costs(f"of these, to {step}", {**drawn["ours"], **drawn["ours"][step]}, base) for step in ("fit", "score")
+    ]
+    whole = [
+        (f"`ws.models.predict`, {name}", f"{each['cpu_s']:.2f}", f"{each['wall_s']:.1f}", f"{store['peak_mb']:,}")
+        for name, each in (
+            ("fitted, tried on earlier data, scored, written", store["fitted"]),
+            ("again", store["again"]),
+        )
+    ]
+    steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in found["steps"]["steps_cpu_s"].items())
+    note = (
+        f"{store['buyers']:,} customers of the store have an order; {store['changed']:,} values were written. Steps, "
+        f"CPU s: {steps}."
+    )
+    head = _table(("", "CPU s", "ratio", "s", "peak MB"), rows)
+    parts = (
+        head,
+        f"Value and churn of the store of {store['customers']:,} customers:",
+        _table(("", "CPU s", "s", "peak MB"), whole),
+        note,
+    )
+    return f"Predicting: {drawn['customers']:,} drawn customers, and a store", "\n\n".join(parts)
+
+
+def _both(way: dict[str, Any]) -> dict[str, Any]:
+    """Fit and score together."""
+    return {**way, **{key: round(way["fit"][key] + way["score"][key], 3) for key in ("cpu_s", "wall_s")}}
+
+
+def _discover(found: dict[str, Any]) -> tuple[str, str]:
+    ours, base, store = found["ours"], found["plain"], found["store"]
+    rows = [
+        _costs("scikit-learn: scaled, k-means for each k, silhouette of a sample, ten refits (baseline)", base, base),
+        _costs("`discover`: with a test against a cloud without groups, rules and outliers", ours, base),
+    ]
+    steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in base["steps_cpu_s"].items())
+    notes = [
+        f"Fourteen groups were planted. The script found {base['k']}, adjusted Rand index {base['rand']} with them, and its "
+        f"refits agree by {base['stability']}; `discover` {ours['k']} ({ours['verdict']}), {ours['rand']}.",
+        f"Steps of the script, CPU s: {steps}.",
+        f"`ws.discovery.discover` on the store of {store['customers']:,} customers, {store['columns']} columns read from "
+        f"events and traits: {store['cpu_s']:.1f} CPU s, {store['wall_s']:.1f} s, peak {store['peak_mb']:,} MB; "
+        f"{store['k']} groups, {store['verdict']}.",
+    ]
+    title = f"Discovery: {ours['customers']:,} drawn customers, {ours['columns']} columns"
+    return title, _table(("", "CPU s", "ratio", "s", "peak MB"), rows) + "\n\n" + "\n".join(notes)
+
+
+_TABLES = {
+    "load": _load,
+    "segments": _segments,
+    "live": _live,
+    "serving": _serving,
+    "start": _start,
+    "predict": _predict,
+    "discover": _discover,
+}
 
 
 def _costs(name: str, cost: dict[str, Any], base: dict[str, Any]) -> tuple[str, ...]:

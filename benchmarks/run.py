@@ -1,4 +1,4 @@
-"""Runs the benchmarks: ``python -m benchmarks.run [--quick] [--only load,segments,live,serving,start]``.
+"""Runs the benchmarks: ``python -m benchmarks.run [--quick] [--only load,segments,live,serving,start,predict,discover]``.
 
 Writes one JSON file a benchmark and a table of all into ``benchmarks/results``. The made data lies in the folder that the
 environment variable ``BENCH_DATA`` names, which is kept, or else in a temporary one.
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import evaluating, loading, report
+from benchmarks import btyd, discovering, evaluating, loading, predicting, report
 from benchmarks.generate import FULL, QUICK, TINY, Size, generate
 from benchmarks.live import SEGMENTS, live
 from benchmarks.measure import apart, surroundings
@@ -77,8 +77,28 @@ def start(data: Path, work: Path, size: Size, counts: Sequence[int]) -> dict[str
         return {"processes": starting(), "served": started(scratch / "workspace", size.customers, SEGMENTS)}
 
 
+def predict(data: Path, work: Path, size: Size, counts: Sequence[int]) -> dict[str, Any]:
+    """The purchase models on drawn customers, and value and churn of a whole store; on copies, since scores are written."""
+    found: dict[str, Any] = {"drawn": btyd.measured(size.customers, predicting.SEED)}
+    for name, action in (("store", predicting.whole), ("steps", predicting.by_step)):
+        with _emptied(work / "predicted") as scratch:
+            shutil.copytree(_loaded(data, work), scratch / "workspace")
+            found[name] = apart(action, scratch / "workspace")
+    return found
+
+
+def discover(data: Path, work: Path, size: Size, counts: Sequence[int]) -> dict[str, Any]:
+    """Discovery on drawn customers against a plain script, and on a whole store; it works on a copy."""
+    found = {"ours": apart(discovering.ours, size.customers), "plain": apart(discovering.plain, size.customers)}
+    with _emptied(work / "discovered") as scratch:
+        shutil.copytree(_loaded(data, work), scratch / "workspace")
+        found["store"] = apart(discovering.store, scratch / "workspace")
+    return found
+
+
 BENCHMARKS: dict[str, Benchmark] = {
     "load": load, "segments": segments, "live": live, "serving": served, "start": start,
+    "predict": predict, "discover": discover,
 }  # fmt: skip
 
 
