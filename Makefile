@@ -43,7 +43,8 @@ dist: $(STAMPS)/test ## Build the wheel, install it into an empty environment an
 bench: $(STAMPS)/test ## Measure against named baselines on millions of events; writes benchmarks/results
 	$(BIN)/python -m benchmarks.run
 
-soak: $(STAMPS)/test ## Long property runs and many kills
+soak: $(STAMPS)/test ## Long property runs, many kills, and the figures of the docs on real data
+	SHOAL_LONG=1 $(BIN)/python -m pytest -q tests/models/frame/test_habits_real.py
 	$(BIN)/python -m benchmarks.soak
 
 test-engines: $(STAMPS)/engines ## Pass what depends on the engine with the oldest DuckDB that Shoal works with

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 from postgres_server import postgres_address
+
+# Each core has a worker of its own here; threads of numpy and scikit-learn beside them only wait for one another.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
 
 # A busy machine is no fault of what is tested; in CI the examples stay the same in each run.
 settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])

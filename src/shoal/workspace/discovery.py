@@ -273,15 +273,14 @@ class Discoveries:
 
     @contextmanager
     def _written(self) -> Iterator[list[int]]:
-        """One transaction for all that is written; who enters and leaves segments by it is published, and counted."""
+        """One transaction for all that is written, or beside a server entries of its log; who enters and leaves is counted."""
         ws = self._ws
         moved: list[int] = []
-        with ws.changing(), ws.store.transaction():
+        with ws.models.writing():
             yield moved
             ws.refresh()
-            published = ws.segments.publish(because="scored").changes.values()
+            moved += ws.models.publish()
         ws.refresh()
-        moved += [sum(entered for entered, _ in published), sum(left for _, left in published)]
 
     def _write(
         self, at: int, version: int, ids: tuple[str, ...], owners: Ints, places: Ints, rivals: Ints, looked: int
@@ -293,7 +292,6 @@ class Discoveries:
         """
         from shoal.insight.discovery.refresh import CANDIDATE, TRAIT
         from shoal.insight.models.model import Score
-        from shoal.insight.models.writing import write
         from shoal.lang.schema import Kind
 
         named = np.array([*ids, None], dtype=object)
@@ -304,7 +302,7 @@ class Discoveries:
             Score(CANDIDATE, Kind.TEXT, beside, owners, named[rivals]),
         ]
         note = {"version": version, "looked": looked}
-        changed, skipped = write(self._ws.store, BY, scores, at, at, note)
+        changed, skipped = self._ws.models.put(BY, scores, at, note)
         if skipped:
             name, why = next(iter(skipped.items()))
             raise Refused(f"The trait {name} can't be written. {why}", fix="Name the other trait otherwise.")

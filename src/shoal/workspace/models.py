@@ -155,7 +155,7 @@ class Models:
         scoring: dict[str, Version] = {}
         changed: dict[str, int] = {}
         skipped: dict[str, str] = {}
-        with self._writing():
+        with self.writing():
             for run in runs:
                 name = run.model.settings.name
                 for fit, in_force in run.fits:
@@ -166,14 +166,14 @@ class Models:
                 written, left_out = self.put(f"model {name}", run.columns, at, noted(scoring[name]))
                 changed |= written
                 skipped |= left_out
-            entered, left = self._publish()
+            entered, left = self.publish()
         ws.refresh()
         fitted = tuple(run.model.settings.name for run in runs if run.fits)
         drift = {run.model.settings.name: run.drift for run in runs if run.drift}
         return Predicted(at, scoring, fitted, changed, skipped, dict(refused), drift, entered, left)
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def writing(self) -> Iterator[None]:
         """One transaction for all that a run writes."""
         with self._ws.changing(), self._ws.store.transaction():
             yield
@@ -195,7 +195,7 @@ class Models:
         self._ws.refresh()
         return done
 
-    def _publish(self) -> tuple[int, int]:
+    def publish(self) -> tuple[int, int]:
         """Publish who enters and leaves by the scores; how many of each."""
         moved = self._ws.segments.publish(because=SCORED).changes.values()
         return sum(entered for entered, _ in moved), sum(left for _, left in moved)

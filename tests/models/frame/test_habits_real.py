@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +32,7 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
         yield workspace
 
 
-@pytest.mark.slow
+@pytest.mark.skipif("SHOAL_LONG" not in os.environ, reason="two CPU minutes on a year of a grocer: make soak runs it")
 @pytest.mark.parametrize(
     ("name", "what", "figures"),
     [

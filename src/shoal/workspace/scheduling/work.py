@@ -40,6 +40,13 @@ def predict(workspace: Workspace, job: Job, at: int) -> str:
     return "; ".join(said) + "."
 
 
+def assign(workspace: Workspace, job: Job, at: int) -> str:
+    """Look by the frozen groups who is in another micro-segment now; what has drifted becomes a proposal."""
+    done = workspace.discovery.assign()
+    said = f"{done.customers:,} looked at: {done.new:,} new, {done.moved:,} moved, {done.gone:,} gone."
+    return said if done.proposal is None else f"{said} A new fit is proposed: shoal discover proposal."
+
+
 def publish(workspace: Workspace, job: Job, at: int) -> str:
     """Evaluate all segments now, and publish who has entered or left."""
     changes = workspace.segments.publish(because="scheduled").changes.values()
@@ -79,6 +86,7 @@ WORK: Mapping[str, Work] = {
     "load": load,
     "recalibrate": recalibrate,
     "predict": predict,
+    "assign": assign,
     "report": report,
     "publish": publish,
     "expire": expire,

@@ -30,7 +30,7 @@ class ServedModels(Models):
         self._since = 0
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def writing(self) -> Iterator[None]:
         """Nothing is paused and nothing is one transaction: each customer gets all that a model says of them at once."""
         self._ws.now()
         self._since = self._newest()
@@ -58,7 +58,7 @@ class ServedModels(Models):
         self._ws.refresh()
         return many, skipped
 
-    def _publish(self) -> tuple[int, int]:
+    def publish(self) -> tuple[int, int]:
         """The server has published what each entry changed. Ranks are the exception: they are worked out of everybody."""
         if ranked(self._ws.definitions.values()):
             self._ws.segments.publish(because=SCORED)
