@@ -178,9 +178,7 @@ def test_reasons_tell_the_habit_the_chance_and_what_an_order_today_would_make(gr
         once = model.reasons(known, keys(grown)["you"])
         never = model.reasons(known, keys(grown)["visitor"])
     # By date: the words of nobody change because a day has passed.
-    assert (
-        words["me"] == f"last order on {on(400 - 60)}, where 20 days lie between orders usually"
-    )
+    assert words["me"] == f"last order on {on(400 - 60)}, where 20 days lie between orders usually"
     assert words["you"] == f"one order only, on {on(400 - 20)}"
     assert said[0] == "Last order 60 days ago, where 20 days lie between orders usually."
     assert f"within 90 days is {chance['me']:.0%}; over all customers it was" in said[2]

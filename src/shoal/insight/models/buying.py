@@ -51,6 +51,8 @@ ALL: tuple[type[RepeatModel], ...] = (*LEAVING, NegativeBinomial)
 PROCESSES: dict[str, type[RepeatModel]] = {kind.name: kind for kind in ALL}
 FEWEST = Needs(20, 5)
 """Below this nothing is foretold; below ``btyd.refusals.USUAL`` there is only the rate of each drawn to that of all."""
+HALF_YEAR = 180
+"""Days without any order after which a shop may still be one that closes for a season."""
 TRIED_ON = 20_000
 """Processes are compared on so many customers at most; all of them are fitted on."""
 LEAST_HOLDOUT = 28
@@ -82,8 +84,9 @@ class Buying:
             wanted: the name of a process that is to be fitted whatever a holdout would say.
 
         Raises:
-            Refused: there are too few customers, or too few who bought again.
+            Refused: there are too few customers, or too few who bought again; or nobody at all has ordered for long.
         """
+        _check_silence(seen, horizon)
         repeaters = int((seen.frequency > 0).sum())
         few = _too_few(seen)
         if few:
@@ -97,6 +100,20 @@ class Buying:
         if process.name == NegativeBinomial.name:
             notes.append("Under the NBD nobody is taken to have left, however long ago the last order is.")
         return cls(process, tuple(notes))
+
+
+def _check_silence(seen: Purchases, horizon: int) -> None:
+    """Refuse histories that ended long ago: whether the customers left or only the data end, nothing says.
+
+    Raises:
+        Refused: the newest order of all is older than the horizon, and than half a year.
+    """
+    since = float(silence(seen).min(initial=np.inf))
+    if np.isfinite(since) and since > max(horizon, HALF_YEAR):
+        raise Refused(
+            f"Nobody at all has ordered for {told_days(since)}: whether customers left or the data end, nothing says.",
+            fix="Load newer orders; or for data of the past write clock: data-end in shoal.yaml.",
+        )
 
 
 @dataclass(frozen=True)
