@@ -16,6 +16,7 @@ from tests.models.frame.drawn import drawn_shop
 import shoal
 from shoal.insight.models.model import Score
 from shoal.lang.schema import Kind
+from shoal.workspace.live import scoring
 
 from .served import Served, shop
 from .served import shoal as cli
@@ -146,6 +147,54 @@ def test_an_erased_person_leaves_the_scores_in_the_log(served_shop: Served) -> N
     assert left == []
     with shoal.open(served.folder) as workspace:
         assert workspace.store.rows("SELECT id FROM customers") == [("bob",)]
+
+
+def test_a_call_cant_say_what_a_model_says(served_shop: Served) -> None:
+    """Breaks if anybody with the public write key sets their own score, or clears it by a value of another type."""
+    served = served_shop
+    served.track("ann", "Order Completed", revenue=10)
+    put(served.folder, {"ann": 0.9}, {"ann": 250})
+    for said in (0, "none", None):
+        assert served.send("identify", userId="ann", traits={CHURN: said, "plan": "pro"}).status_code == 200
+    profile = served.get("/v1/profiles/ann")
+    assert profile["scores"][CHURN]["value"] == 0.9
+    assert profile["traits"]["plan"] == "pro"
+    with shoal.open(served.folder) as workspace:
+        assert "is a score" in workspace.data.quarantine()[0]["reason"]
+
+
+def test_a_trait_that_data_bring_first_stays_theirs(served_shop: Served) -> None:
+    """Breaks if scores and a call that name a new trait in the same moment stop the writer, or one takes the other's."""
+    served = served_shop
+    served.track("ann", "Order Completed", revenue=10)
+    served.send("identify", userId="ann", traits={CHURN: "high"})
+    served.wait_for("buyers", {"ann"})
+    with shoal.open(served.folder) as workspace:
+        at = workspace.now()
+        made = columns(workspace, {"ann": 0.9}, {"ann": 250})
+        changed, skipped = workspace.models.put("model test", made, at, {})
+        assert list(changed) == [VALUE]
+        assert "comes from your data" in skipped[CHURN]
+    profile = served.get("/v1/profiles/ann")
+    assert profile["traits"][CHURN] == "high"
+    assert profile["scores"][VALUE]["value"] == 250
+
+
+def test_who_was_erased_meanwhile_doesnt_come_back_into_the_log(served_shop: Served) -> None:
+    """Breaks if scores that were worked out before an erasure bring the person's id into the log after it."""
+    served = served_shop
+    for who in ("unmistakable-ann", "bob"):
+        served.track(who, "Order Completed", revenue=10)
+    with shoal.open(served.folder) as workspace:
+        at = workspace.now()
+        made = columns(workspace, {"unmistakable-ann": 0.9, "bob": 0.8}, {"unmistakable-ann": 1.0, "bob": 2.0})
+        found, _ = scoring.changed(workspace.store, "model test", made, at, {})
+        workspace.privacy.forget("unmistakable-ann")
+        for piece in scoring.pieces(found):
+            workspace.models._link.ask("score", body=piece.body())
+    assert served.get("/v1/profiles/bob")["scores"][CHURN]["value"] == 0.8
+    left = [p for p in (served.folder / ".shoal").rglob("*") if p.is_file() and b"unmistakable-ann" in p.read_bytes()]
+    assert [p for p in left if "log" in str(p)] == []
 
 
 def test_an_order_changes_what_a_model_says_of_the_customer(tmp_path: Path) -> None:

@@ -119,15 +119,19 @@ def rows_with_traits(
     )
 
 
-def current_values(store: Store, trait: Trait, at: int, known_at: int | None = None) -> str:
+def current_values(
+    store: Store, trait: Trait, at: int, known_at: int | None = None, *, among: str | None = None
+) -> str:
     """A query that gives ``owner, value``: the value of a trait at an instant, merged customers as one.
 
-    Read it before anything is merged anew: it names a temporary table of those who stand for others.
+    Read it before anything is merged anew: it names a temporary table of those who stand for others. ``among`` is a
+    relation with the column ``owner``: only those are looked at.
     """
     rows = f"SELECT owner, value, {_order(store, trait)} AS nth FROM {trait.table} WHERE {in_force(known_at)} AND ts <= {at:d}"
     if trait.scope == CUSTOMER:
         rows = merged(store, rows, "owner")
-    return f"SELECT owner, arg_max_null(value, nth) AS value FROM ({rows}) GROUP BY owner"
+    within = "" if among is None else f" WHERE owner IN (SELECT owner FROM {among})"
+    return f"SELECT owner, arg_max_null(value, nth) AS value FROM ({rows}){within} GROUP BY owner"
 
 
 def current_consents(store: Store, purpose: str, at: int, *, refusals_ahead: bool = False) -> str:

@@ -32,6 +32,12 @@ BY, TRAITS = "by", "traits"
 """In the note of a trait: who computes it, and who does where nothing stands there."""
 
 
+def has_computed(store: Store, by: str = TRAITS) -> bool:
+    """Whether a writer has written a trait yet."""
+    notes = store.rows("SELECT note FROM traits WHERE score")
+    return any(json.loads(note or "{}").get(BY, TRAITS) == by for (note,) in notes)
+
+
 class Scores:
     """Writes computed traits at one instant, inside a transaction of the caller; call ``finish`` at its end.
 
@@ -89,12 +95,19 @@ class Scores:
         """Write rows that are known to be changes; arguments as of ``write``. A value that is NULL clears the trait."""
         return self._insert(self._noted(name, kind, says, note), values)
 
-    def changes(self, name: str, values: str, *, whole: bool) -> pa.Table:
-        """What ``write`` would write: owner and value, a row a change. Nothing is written."""
+    def changes(self, name: str, values: str, *, whole: bool, among: str | None = None) -> pa.Table:
+        """What ``write`` would write: owner and value, a row a change. Nothing is written.
+
+        Args:
+            name: the trait's name.
+            values: as for ``write``.
+            whole: as for ``write``.
+            among: a relation with the column ``owner``: only their values are looked at.
+        """
         trait = self._registry.trait(name)
         if trait is None:
             return self._store.arrow(f"SELECT owner, value FROM ({values}) WHERE value IS NOT NULL")
-        return self._store.arrow(self._changes(trait, values, whole))
+        return self._store.arrow(self._changes(trait, values, whole, among))
 
     def _noted(self, name: str, kind: Kind, says: str, note: Mapping[str, Any]) -> Trait:
         """The trait, with how it is computed; one that is new is made."""
@@ -116,13 +129,14 @@ class Scores:
         self._written.append(trait)
         return int(written)
 
-    def _changes(self, trait: Trait, values: str, whole: bool) -> str:
+    def _changes(self, trait: Trait, values: str, whole: bool, among: str | None = None) -> str:
         earlier = f"SELECT 1 FROM {trait.table} WHERE retired IS NULL AND ts <= {self._at:d} LIMIT 1"
         if not self._store.rows(earlier):
             return f"SELECT owner, value FROM ({values}) WHERE value IS NOT NULL"
+        current = current_values(self._store, trait, self._at, among=among)
         return (
             f"SELECT coalesce(n.owner, c.owner) AS owner, n.value FROM ({values}) n "
-            f"{'FULL' if whole else 'LEFT'} JOIN ({current_values(self._store, trait, self._at)}) c ON c.owner = n.owner "
+            f"{'FULL' if whole else 'LEFT'} JOIN ({current}) c ON c.owner = n.owner "
             "WHERE n.value IS DISTINCT FROM c.value"
         )
 

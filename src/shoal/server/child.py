@@ -52,9 +52,11 @@ def in_child(stop: Flag) -> Work:
         if process.returncode == 1 and told:
             raise decode_error(told)
         if stop.is_set():
-            raise StoreError("The server was stopped meanwhile; nothing is half done.", fix="Run it again.")
+            raise StoreError(
+                "The server was stopped meanwhile. What was written is whole for each customer.", fix="Run it again."
+            )
         raise StoreError(
-            f"The job's process ended with code {process.returncode}; nothing is half done.",
+            f"The job's process ended with code {process.returncode}. What was written is whole for each customer.",
             fix="Look at the server's log; a process that is short of memory is ended by the system.",
         )
 

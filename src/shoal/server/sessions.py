@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from shoal.errors import ShoalError, StoreError
 from shoal.sql.backup import backup
+from shoal.workspace.live.scoring import Scored
 from shoal.workspace.served.wire import decode, encode, encode_error, table_bytes, table_of
 
 if TYPE_CHECKING:
@@ -220,7 +221,9 @@ class Session:
 
     def _score(self, body: dict[str, Any]) -> None:
         with self._undisturbed():
-            self._live.command("score", **body)
+            position = self._live.score(Scored.of(body))
+        if position is not None:
+            self._live.wait_for(position)
 
     def _forget(self, identifier: str) -> dict[str, Any]:
         done = self._live.forget(identifier)

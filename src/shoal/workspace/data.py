@@ -256,10 +256,11 @@ class Data:
 
         The first time, they are worked out for some earlier days too, with the same cut points.
         """
+        from shoal.customers.scores import has_computed
         from shoal.sql.layout import set_meta
 
         ws = self._ws
-        fresh = not ws.store.rows("SELECT 1 FROM traits WHERE score LIMIT 1")
+        fresh = not has_computed(ws.store)
         at = ws.now()
         with ws.changing(), ws.store.transaction():
             done = compute_traits(ws.store, ws.config.revenue, at, at, recalibrate=recalibrate)

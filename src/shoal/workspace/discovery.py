@@ -12,6 +12,7 @@ import numpy as np
 
 from shoal import clock
 from shoal.errors import Refused, UnknownName
+from shoal.sql.layout import meta, set_meta
 from shoal.workspace.frames import Form, as_form
 from shoal.workspace.moments import local_stamp
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     Step = Callable[[str, int, int], None]
 
 BY = "discovery"
+LOOKED = "micro_segments_looked"
+"""In ``meta``: when customers were last looked at by the frozen groups."""
 SLUG = "micro-{id}"
 TAG = "micro-segment"
 
@@ -184,11 +187,27 @@ class Discoveries:
         from shoal.insight.discovery import keeping
 
         at = fit.found.at
+        self._check_trait(at)
         with self._written() as moved:
             version = keeping.keep(self._ws.store, fit, at)
             nobody = np.full(len(fit.owners), -1, dtype=np.int64)
             changed = self._write(at, version.number, fit.model.segments, fit.owners, fit.places, nobody, at)
         return Discovered(fit.found, version.number, changed, fit.outliers, *moved)
+
+    def _check_trait(self, at: int) -> None:
+        """Refuse before anything is kept where the trait can't be written.
+
+        Raises:
+            Refused: a trait of this name is there, and isn't ours.
+        """
+        from shoal.customers.scores import Scores
+        from shoal.insight.discovery.refresh import CANDIDATE, TRAIT
+        from shoal.lang.schema import Kind
+
+        for name in (TRAIT, CANDIDATE):
+            why = Scores(self._ws.store, at, at, by=BY).refusal(name, Kind.TEXT)
+            if why is not None:
+                raise Refused(f"The trait {name} can't be written. {why}", fix="Name the other trait otherwise.")
 
     def _asked(self, groups: tuple[int, int] | None, among: str | None) -> Asked:
         from shoal.insight.discovery.record import Asked
@@ -264,11 +283,7 @@ class Discoveries:
         return int((~np.isin(owners, mine.owners)).sum())
 
     def _last_look(self) -> int | None:
-        from shoal.insight.discovery.refresh import TRAIT
-
-        rows = self._ws.store.rows("SELECT note FROM traits WHERE name = ? AND scope = 'customer' AND score", [TRAIT])
-        note = json.loads(rows[0][0]) if rows and rows[0][0] else {}
-        looked = note.get("looked")
+        looked = meta(self._ws.store).get(LOOKED)
         return None if looked is None else int(looked)
 
     @contextmanager
@@ -301,11 +316,12 @@ class Discoveries:
             Score(TRAIT, Kind.TEXT, says, owners, named[places]),
             Score(CANDIDATE, Kind.TEXT, beside, owners, named[rivals]),
         ]
-        note = {"version": version, "looked": looked}
-        changed, skipped = self._ws.models.put(BY, scores, at, note)
+        changed, skipped = self._ws.models.put(BY, scores, at, {"version": version})
         if skipped:
             name, why = next(iter(skipped.items()))
             raise Refused(f"The trait {name} can't be written. {why}", fix="Name the other trait otherwise.")
+        # Beside the traits and not with them: a look that changes nobody counts as a look too.
+        set_meta(self._ws.store, LOOKED, str(looked))
         return changed[TRAIT]
 
     # ------------------------------------------------------------ looking

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from shoal import clock
 from shoal.customers.identity import key_of
-from shoal.errors import Refused, UnknownName
+from shoal.errors import Refused, ShoalError, UnknownName
+from shoal.lang.schema import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     Step = Callable[[str, int, int], None]
 
 
+_OBJECTS = (Kind.TEXT, Kind.TEXTS, Kind.YESNO)
 SCORED = "scored"
 """The cause of a change of a membership that follows from scores."""
 
@@ -262,18 +264,23 @@ class Models:
         Returns:
             What the reader should know, as that a score couldn't be worked out and stays as it was.
         """
+        from shoal.insight.models import versions
+
         notes: list[str] = []
         at = self._ws.now()
         with self.as_of(at) as known:
-            for version in self.in_force():
+            for name, number in versions.chosen(self._ws.store).items():
+                if name not in self._ws.config.models:
+                    continue
                 try:
+                    version = versions.version(self._ws.store, name, number)
                     if not is_event_driven(version):
                         continue
                     columns = own_scores(version, known)
-                except Refused as refusal:
-                    notes.append(f"Scores of {version.name} stay as they were: {refusal}")
+                except ShoalError as error:
+                    notes.append(f"Scores of {name} stay as they were: {error}")
                     continue
-                self.put(f"model {version.name}", columns, at, noted(version), complete=False)
+                self.put(f"model {name}", columns, at, noted(version), complete=False)
         return tuple(notes)
 
     # ------------------------------------------------------------ looking
@@ -384,6 +391,20 @@ def is_event_driven(version: Version) -> bool:
 def own_scores(version: Version, known: AsOf) -> list[Score]:
     """The scores of a version that follow the customers' own events."""
     return [score for score in restored(version).scores(known) if score.event_driven]
+
+
+def for_everybody(score: Score, known: AsOf) -> Score:
+    """The same column with a missing value for each of ``known.customers`` who has none, which clears what they had."""
+    import numpy as np
+
+    rest = np.setdiff1d(known.customers, np.asarray(score.owners))
+    if not len(rest):
+        return score
+    nothing = [None] * len(rest) if score.kind in _OBJECTS else np.full(len(rest), np.nan)
+    values = (
+        [*score.values, *nothing] if score.kind in _OBJECTS else np.concatenate([np.asarray(score.values), nothing])
+    )
+    return replace(score, owners=np.concatenate([np.asarray(score.owners), rest]), values=values)
 
 
 def noted(version: Version) -> dict[str, Any]:

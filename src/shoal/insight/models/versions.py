@@ -108,28 +108,28 @@ def put_in_force(store: Store, name: str, number: int, at: int) -> None:
 
 def versions(store: Store, name: str | None = None) -> list[Version]:
     """All versions of a model, or of all of them: by name, the newest first."""
-    chosen = _chosen(store)
+    scoring = chosen(store)
     rows = store.rows(
         "SELECT slug, version, document, received FROM definitions WHERE kind = ? AND (? IS NULL OR slug = ?) "
         "ORDER BY slug, version DESC",
         [KIND, name, name],
     )
-    return [_version(name, number, text, at, chosen.get(name)) for name, number, text, at in rows]
+    return [_version(name, number, text, at, scoring.get(name)) for name, number, text, at in rows]
 
 
 def in_force(store: Store, at: int | None = None) -> list[Version]:
     """The versions that score, by name; with an instant, those that did then."""
     found = []
-    for name, number in sorted(_chosen(store, at).items()):
-        ((text, at),) = store.rows(
+    for name, number in sorted(chosen(store, at).items()):
+        ((text, fitted),) = store.rows(
             "SELECT document, received FROM definitions WHERE kind = ? AND slug = ? AND version = ?",
             [KIND, name, number],
         )
-        found.append(_version(name, number, text, at, number))
+        found.append(_version(name, number, text, fitted, number))
     return found
 
 
-def _chosen(store: Store, at: int | None = None) -> dict[str, int]:
+def chosen(store: Store, at: int | None = None) -> dict[str, int]:
     """By model, the number of the version that scores, or did at an instant."""
     rows = store.rows(
         "SELECT slug, document FROM definitions d WHERE kind = ? AND version = (SELECT max(version) FROM definitions "

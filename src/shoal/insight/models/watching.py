@@ -45,7 +45,7 @@ class Drifted:
 
 
 def references(columns: Iterable[Score]) -> dict[str, Any]:
-    """The distributions of the columns, JSON-ready; those of dates are left out, since they move with time."""
+    """The distributions of the columns, JSON-ready; those of dates and of reasons are left out: they move with time."""
     found: dict[str, Any] = {}
     for column in columns:
         bins = _bins(column)
@@ -55,7 +55,7 @@ def references(columns: Iterable[Score]) -> dict[str, Any]:
 
 
 def _bins(column: Score) -> NumberBins | WordBins | None:
-    if not len(column.owners):
+    if not len(column.owners) or column.name.endswith("_reason"):
         return None
     if column.kind is Kind.NUMBER:
         return NumberBins.of(np.asarray(column.values, dtype=np.float64))

@@ -19,7 +19,7 @@ from shoal.insight.feeding import feed, together
 from shoal.lang.files import definition_from_document
 from shoal.lang.schema import Kind
 from shoal.live.changes import NONE, Changes
-from shoal.shapes import ConsentChange, Event, ListChange
+from shoal.shapes import ConsentChange, Event, ListChange, TraitChange
 from shoal.workspace.live.causes import because_of
 from shoal.workspace.live.entries import CALLS, COMMAND, TICK, Command, decode_command, decode_tick
 from shoal.workspace.live.issues import Issue, issues_of
@@ -272,7 +272,7 @@ class Core:
         for record in tracking.records(call, resolution.customer, self.schema):
             if self._is_known(record):
                 continue
-            reason = reason_against(record) or self._no_room(record)
+            reason = reason_against(record) or self._no_room(record) or self._of_a_model(record)
             if reason is None:
                 records.append(record)
             else:
@@ -308,6 +308,12 @@ class Core:
         if len(known) >= MOST_PROPERTIES and any(name not in known for name in record.properties):
             return f"the event has {MOST_PROPERTIES} properties already"
         return None
+
+    def _of_a_model(self, record: Any) -> str | None:
+        """Why a call can't say it: write keys are public, and a score is what a model says."""
+        if not isinstance(record, TraitChange) or record.scope != "customer" or record.name not in self.schema.scores:
+            return None
+        return f"{record.name} is a score, which models and computations write"
 
     def _refuse(self, call: Call, code: str, reason: str, applied: Applied) -> None:
         applied.refused.append(Refused(code, reason, tracking.readable(call), call.received))
@@ -380,7 +386,7 @@ class Core:
 
     def _score(self, command: Command, applied: Applied) -> Changes:
         """A model says of some customers what isn't what it said before."""
-        scored = Scored.of(command.body).fitting(self.types)
+        scored = Scored.of(command.body).fitting(self.types, self.schema.scores)
         fresh = {one.name: Kind(one.kind) for one in scored.columns if one.name not in self.types.traits}
         names = frozenset(one.name for one in scored.columns)
         if fresh or not names <= self.schema.scores:

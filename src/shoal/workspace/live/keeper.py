@@ -20,6 +20,7 @@ from shoal.live.changes import WHATS
 from shoal.sql.layout import set_meta
 from shoal.sql.store import registered
 from shoal.workspace.live.issues import Issues
+from shoal.workspace.live.scoring import prepare as prepare_scores
 from shoal.workspace.live.scoring import write as write_scores
 
 if TYPE_CHECKING:
@@ -144,9 +145,11 @@ class Keeper:
         with store.transaction():
             write_identity(store, identity)
             write_rows(store, events, {name: dict(self.types[name]) for name in events}, zone=self._zone)
+            scores = [scored for applied in batch for scored in applied.scores]
+            prepare_scores(store, scores)
             if records:
                 write_records(store, records, zone=self._zone, received=last.at)
-            write_scores(store, [scored for applied in batch for scored in applied.scores], last.at)
+            write_scores(store, scores, last.at)
             self._write_changes(batch)
             self._write_refused(batch)
             self._issues.write(issue for applied in batch for issue in applied.issues)

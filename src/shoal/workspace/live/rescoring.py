@@ -16,7 +16,7 @@ from shoal.errors import ShoalError
 from shoal.insight.models import versions
 from shoal.insight.models.asof import AsOf
 from shoal.workspace.live.scoring import changed, pieces
-from shoal.workspace.models import is_event_driven, noted, own_scores
+from shoal.workspace.models import for_everybody, is_event_driven, noted, own_scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -42,7 +42,9 @@ class Rescoring:
         clock: the workspace's.
         core: gives the state of now.
         flush: brings to the store what has taken effect.
-        order: puts scores into the log.
+        models: the names of the workspace's models; others are left alone.
+        order: puts scores into the log, unless the flag is set meanwhile.
+        stored: the position of the last entry that the store has.
     """
 
     def __init__(
@@ -52,12 +54,16 @@ class Rescoring:
         clock: Clock,
         core: Callable[[], Core],
         flush: Callable[[], bool],
-        order: Callable[[Scored], object],
+        models: Collection[str],
+        order: Callable[[Scored, Flag], None],
+        stored: Callable[[], int],
     ) -> None:
-        self._store, self._rule, self._clock = store, rule, clock
-        self._core, self._flush, self._order = core, flush, order
+        self._store, self._rule, self._clock, self._models = store, rule, clock, models
+        self._core, self._flush, self._order, self._stored = core, flush, order, stored
         self._names: Collection[str] = {rule.orders, *rule.events, *rule.cost}
-        self._waiting: set[str] = set()
+        self._waiting: dict[str, int] = {}
+        self._position = 0
+        self._known: dict[tuple[str, int], Version | None] = {}
         self._turn, self._stop = Lock(), Flag()
         self._thread = Thread(target=self._run, name="rescoring", daemon=True)
 
@@ -73,39 +79,84 @@ class Rescoring:
         self._store.close()
 
     def note(self, applied: Applied) -> None:
-        """Remember who bought something, gave it back, or became one with another."""
-        found = [c for name, rows in applied.events.items() if name in self._names for c in rows.customers]
+        """Remember who bought something, gave it back, or became one with another; and from when on that can be read."""
+        found = [
+            pair
+            for name, rows in applied.events.items()
+            if name in self._names
+            for pair in zip(rows.customers, rows.ts, strict=True)
+        ]
         for change in applied.identity:
             if isinstance(change, Merged):
-                found.append(change.kept)
+                found.append((change.kept, 0))
             elif isinstance(change, Separated):
-                found += (change.kept, change.gone)
+                found += ((change.kept, 0), (change.gone, 0))
         if found:
-            with self._turn:
-                self._waiting.update(found)
+            self._wait_for(found, applied.position)
+
+    def _wait_for(self, found: Collection[tuple[str, int]], position: int) -> None:
+        with self._turn:
+            for customer, ts in found:
+                self._waiting[customer] = max(ts, self._waiting.get(customer, 0))
+            self._position = max(self._position, position)
 
     def _run(self) -> None:
         while not self._stop.wait(PAUSE):
-            with self._turn:
-                waiting, self._waiting = self._waiting, set()
-            if not waiting:
-                continue
             try:
-                held = [v for v in versions.in_force(self._store) if is_event_driven(v)]
-                if held:
-                    self._score(held, waiting)
-            except ShoalError:
-                # The next order, or the next run, brings these scores up to date.
-                _logger.exception("scores of %d customers weren't worked out", len(waiting))
+                self._look()
+            except Exception:
+                # Whatever it was, the thread goes on: the next order, or the next run, brings scores up to date.
+                _logger.exception("scores weren't worked out")
+
+    def _look(self) -> None:
+        """Score who ordered, as far as the store has it and the order's time has come by our clock."""
+        now = self._clock.now()
+        with self._turn:
+            ready = {customer for customer, ts in self._waiting.items() if ts <= now}
+            position = self._position
+        if not ready:
+            return
+        held = self._held()
+        if held and not (self._flush() and self._stored() >= position):
+            return
+        with self._turn:
+            for customer in ready:
+                if self._waiting.get(customer, now + 1) <= now:
+                    del self._waiting[customer]
+        if held:
+            self._score(held, ready)
+
+    def _held(self) -> list[Version]:
+        """The versions in force whose scores follow events; each is read once."""
+        found = []
+        for name, number in versions.chosen(self._store).items():
+            if name not in self._models:
+                continue
+            if (name, number) not in self._known:
+                self._known[name, number] = self._read(name, number)
+            version = self._known[name, number]
+            if version is not None:
+                found.append(version)
+        return found
+
+    def _read(self, name: str, number: int) -> Version | None:
+        try:
+            version = versions.version(self._store, name, number)
+            return version if is_event_driven(version) else None
+        except ShoalError as error:
+            _logger.warning("the scores of the model %s don't follow orders: %s", name, error)
+            return None
 
     def _score(self, held: list[Version], customers: set[str]) -> None:
-        if not self._flush():
-            return
         at = self._clock.now()
         with AsOf(self._store, self._rule, self._core().schema, at) as whole, whole.only(customers) as known:
             for version in held:
-                columns = own_scores(version, known)
+                try:
+                    columns = [for_everybody(score, known) for score in own_scores(version, known)]
+                except ShoalError as error:
+                    _logger.warning("%s says nothing of %d customers: %s", version.name, len(customers), error)
+                    continue
                 by, note = f"model {version.name}", noted(version)
                 found, _ = changed(self._store, by, columns, at, note, whole=False, complete=False)
                 for piece in pieces(found):
-                    self._order(piece)
+                    self._order(piece, self._stop)

@@ -12,10 +12,11 @@ from shoal.customers.scores import NOBODY, Scores
 from shoal.insight.feeding import OF_KIND
 from shoal.insight.models.writing import stored
 from shoal.lang.schema import Kind
+from shoal.sql.registry import Registry
 from shoal.sql.store import registered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -73,12 +74,22 @@ class Scored(NamedTuple):
             "rows": self.rows,
         }
 
-    def fitting(self, types: Types) -> Scored:
-        """Without the traits that have become of another type since they were worked out."""
-        other = {i for i, one in enumerate(self.columns) if types.traits.get(one.name, one.kind) != one.kind}
-        if not other:
+    def fitting(self, types: Types, scores: Container[str]) -> Scored:
+        """Without the traits that are of another type by now, or that data have brought since they were worked out."""
+        kept = [i for i, one in enumerate(self.columns) if _is_ours(one, types, scores)]
+        if len(kept) == len(self.columns):
             return self
-        return self._replace(rows=[{i: value for i, value in row.items() if i not in other} for row in self.rows])
+        place = {old: new for new, old in enumerate(kept)}
+        rows = [{place[i]: value for i, value in row.items() if i in place} for row in self.rows]
+        return self._replace(columns=[self.columns[i] for i in kept], rows=rows)
+
+    def among(self, engine: Engine) -> Scored:
+        """Without customers who aren't there: who was erased since they were scored must not come into the log again."""
+        known = engine.state.people.known
+        there = [i for i, customer in enumerate(self.customers) if known(customer) is not None]
+        if len(there) == len(self.customers):
+            return self
+        return self._replace(customers=[self.customers[i] for i in there], rows=[self.rows[i] for i in there])
 
     def table(self, place: int) -> pa.Table:
         """Ids and values of a trait, in the stored form."""
@@ -89,6 +100,11 @@ class Scored(NamedTuple):
         ]
         values = pa.array([value for _, value in found], _ARROW[Kind(self.columns[place].kind)]())
         return pa.table({"id": pa.array([customer for customer, _ in found], pa.string()), "value": values})
+
+
+def _is_ours(column: Column, types: Types, scores: Container[str]) -> bool:
+    known = types.traits.get(column.name)
+    return known is None or (known == column.kind and column.name in scores)
 
 
 def _arrow(name: str) -> Any:
@@ -128,6 +144,16 @@ def take(scored: Scored, engine: Engine) -> None:
                 engine.add_trait(customer, name, None if value is None else form(value), scored.at, "")
 
 
+def prepare(store: Store, batch: Sequence[Scored]) -> None:
+    """Make the traits of scores that are new, before what else came in the batch is written and learns their names."""
+    names = {column.name: Kind(column.kind) for scored in batch for column in scored.columns}
+    if names:
+        registry = Registry.load(store)
+        for name, kind in names.items():
+            if registry.trait(name) is None:
+                registry.ensure_trait(name, kind, score=True)
+
+
 def write(store: Store, batch: Sequence[Scored], received: int) -> None:
     """Write scores that took effect, inside a transaction of the caller: an insert a trait and instant."""
     groups: dict[tuple[str, int, str], list[pa.Table]] = {}
@@ -142,7 +168,10 @@ def write(store: Store, batch: Sequence[Scored], received: int) -> None:
     for (by, at), keys in _by_writer(groups).items():
         writer = Scores(store, at, received, by=by)
         for key in keys:
-            _append(store, writer, groups[key], *notes[key])
+            column, note = notes[key]
+            # What data have brought of this name meanwhile stays theirs.
+            if writer.refusal(column.name, Kind(column.kind)) is None:
+                _append(store, writer, groups[key], column, note)
         writer.finish(clear=False)
 
 
@@ -200,12 +229,14 @@ def changed(
     by_owner: dict[int, dict[int, Any]] = {}
     for place, score in enumerate(kept):
         with registered(store, "scores_to_compare", stored(score)) as name:
-            found = writer.changes(score.name, f"SELECT owner, value FROM {name}", whole=whole)
+            found = writer.changes(
+                score.name, f"SELECT owner, value FROM {name}", whole=whole, among=None if whole else name
+            )
         _put(by_owner, place, found)
     for trait in writer.left_over({s.name for s in kept}) if complete else ():
         columns.append(Column(trait.name, trait.kind.value, "It isn't worked out any more."))
         _put(by_owner, len(columns) - 1, writer.changes(trait.name, NOBODY, whole=True))
-    ids = dict(zip(*_ids(store), strict=True)) if by_owner else {}
+    ids = _ids(store, by_owner)
     owners = [owner for owner in sorted(by_owner) if owner in ids]
     scored = Scored(by, at, dict(note), columns, [ids[o] for o in owners], [by_owner[o] for o in owners])
     return scored, skipped
@@ -216,6 +247,9 @@ def _put(by_owner: dict[int, dict[int, Any]], place: int, found: pa.Table) -> No
         by_owner.setdefault(owner, {})[place] = value
 
 
-def _ids(store: Store) -> tuple[list[int], list[str]]:
-    found = store.arrow("SELECT key, id FROM customers")
-    return found["key"].to_pylist(), found["id"].to_pylist()
+def _ids(store: Store, owners: Iterable[int]) -> dict[int, str]:
+    import pyarrow as pa
+
+    with registered(store, "scored_owners", pa.table({"key": pa.array(list(owners), pa.int32())})) as name:
+        found = store.arrow(f"SELECT key, id FROM customers SEMI JOIN {name} USING (key)")
+    return dict(zip(found["key"].to_pylist(), found["id"].to_pylist(), strict=True))

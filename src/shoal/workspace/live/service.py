@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from shoal.live.preview import Preview
     from shoal.sql.store import Store
     from shoal.workspace.live.core import Applied
+    from shoal.workspace.live.scoring import Scored
     from shoal.workspace.opening import Workspace
 
 T = TypeVar("T")
@@ -144,7 +145,9 @@ class Live:
             self.clock,
             lambda: self.core,
             self.keeper.flush,
-            lambda scored: self.log.wait(self._order("score", **scored.body())),
+            workspace.config.models,
+            self._score_undisturbed,
+            lambda: self.keeper.stored,
         )
         self._applied = self._position
         self._rolled_at: int | None = None
@@ -349,6 +352,32 @@ class Live:
         self.log.wait(position)
         self._wait_for(position, timeout)
         return position
+
+    def score(self, scored: Scored) -> int | None:
+        """Put scores into the log; whoever calls holds ``own``, so that nobody is erased in between.
+
+        Returns:
+            The position of the entry; None where none of the customers is there any more.
+        """
+        with self.lock:
+            kept = scored.among(self.core.engine)
+        return self._order("score", **kept.body()) if kept.customers else None
+
+    def wait_for(self, position: int) -> None:
+        """Wait until an entry is on disk and has taken effect."""
+        self.log.wait(position)
+        self._wait_for(position, TAKING)
+
+    def _score_undisturbed(self, scored: Scored, stopped: Flag) -> None:
+        while not self.own.acquire(timeout=0.05):
+            if stopped.is_set():
+                return
+        try:
+            position = self.score(scored)
+        finally:
+            self.own.release()
+        if position is not None:
+            self.log.wait(position)
 
     def _wait_for(self, position: int, timeout: float) -> None:
         begun = stopwatch()

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from shoal.insight.ranks import ranked
 from shoal.workspace.live.scoring import changed, pieces
-from shoal.workspace.models import SCORED, Models
+from shoal.workspace.models import SCORED, Models, for_everybody, is_event_driven, noted, own_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from shoal.insight.models.model import Score
+    from shoal.insight.models.versions import Version
+    from shoal.workspace.models import Predicted, Step
     from shoal.workspace.opening import Workspace
     from shoal.workspace.served.link import Link
 
@@ -28,6 +30,36 @@ class ServedModels(Models):
         super().__init__(workspace)
         self._link = link
         self._since = 0
+
+    def predict(
+        self, names: Iterable[str] | None = None, *, refit: bool = False, progress: Step | None = None
+    ) -> Predicted:
+        """As without a server; who ordered while models were fitted is scored once more."""
+        done = super().predict(names, refit=refit, progress=progress)
+        for version in done.versions.values():
+            if is_event_driven(version):
+                self._catch_up(version, done.at)
+        return done
+
+    def _catch_up(self, version: Version, since: int) -> None:
+        """Score those whose orders the run didn't see yet: a run reads as of its beginning."""
+        ws, rule = self._ws, self._ws.config.revenue
+        at = ws.now()
+        with self.as_of(at) as known:
+            names = [n for n in dict.fromkeys([rule.orders, *rule.events, *rule.cost]) if n in known.events]
+            if not names:
+                return
+            tables = " UNION ALL ".join(
+                f"SELECT customer FROM {known.events[name].table} WHERE retired IS NULL AND received > {since:d}"
+                for name in names
+            )
+            asked = f"SELECT DISTINCT c.id FROM customers c JOIN ({tables}) e ON e.customer = c.key"
+            late = [one for (one,) in ws.store.rows(asked)]
+            if not late:
+                return
+            with known.only(late) as few:
+                columns = [for_everybody(score, few) for score in own_scores(version, few)]
+        self.put(f"model {version.name}", columns, at, noted(version), whole=False, complete=False)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
