@@ -86,11 +86,10 @@ class Buying:
         Raises:
             Refused: there are too few customers, or too few who bought again; or nobody at all has ordered for long.
         """
+        FEWEST.check(len(seen), int((seen.frequency > 0).sum()))
         _check_silence(seen, horizon)
-        repeaters = int((seen.frequency > 0).sum())
         few = _too_few(seen)
         if few:
-            FEWEST.check(len(seen), repeaters)
             return cls(NegativeBinomial.pooled(seen, FEWEST), (), f"{few} {_POOLED}")
         ranked = Ranked([wanted]) if wanted in PROCESSES else _ranked(known, horizon)
         process, reasons = _first(seen, ranked.order)
