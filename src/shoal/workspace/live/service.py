@@ -448,8 +448,8 @@ class Live:
         return dict(self.core.engine.plan.definitions)
 
     def read(self, work: Callable[[Store], T]) -> T:
-        """What the store says, with all in it that has taken effect by now."""
-        self.keeper.flush()
+        """What the store says, with all in it that was acknowledged by now."""
+        self.settle()
         with self._asked:
             return work(self._asking)
 
