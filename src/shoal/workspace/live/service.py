@@ -507,4 +507,7 @@ class Live:
         return stored_among(self._reading, messages)
 
     def _older(self, seq: int, most: int) -> list[Numbered]:
-        return self.read(lambda store: stored_changes(store, seq, most))
+        # What was published has taken effect already; waiting for calls here could wait for who asks.
+        self.keeper.flush()
+        with self._asked:
+            return stored_changes(self._asking, seq, most)
