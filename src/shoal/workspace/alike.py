@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shoal.errors import Refused, UnknownName
+from shoal.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -88,12 +88,8 @@ def alike(workspace: Workspace, segment: str, *, without: Collection[str] = (), 
     definition = workspace.segments.known(as_of).find(segment)
     slug = definition.slug
     with needing():
-        from shoal.insight.taste.alike import features, lookalike
+        from shoal.insight.taste.alike import lookalike
     with workspace.models.as_of(as_of) as known:
-        there = features(known)
-        for name in without:
-            if name not in there:
-                raise UnknownName("feature", name, there)
         members = known.holds({slug: definition})[slug]
         found = lookalike(known, members, without=without)
     ids = dict(workspace.store.rows("SELECT key, id FROM customers"))

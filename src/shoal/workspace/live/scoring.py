@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from shoal.customers.physical import arrow_kind
 from shoal.customers.scores import NOBODY, Scores
 from shoal.insight.feeding import OF_KIND
 from shoal.insight.models.writing import stored
@@ -98,31 +99,13 @@ class Scored(NamedTuple):
         found = [
             (customer, row[place]) for customer, row in zip(self.customers, self.rows, strict=True) if place in row
         ]
-        values = pa.array([value for _, value in found], _ARROW[Kind(self.columns[place].kind)]())
+        values = pa.array([value for _, value in found], arrow_kind(Kind(self.columns[place].kind)))
         return pa.table({"id": pa.array([customer for customer, _ in found], pa.string()), "value": values})
 
 
 def _is_ours(column: Column, types: Types, scores: Container[str]) -> bool:
     known = types.traits.get(column.name)
     return known is None or (known == column.kind and column.name in scores)
-
-
-def _arrow(name: str) -> Any:
-    def made() -> Any:
-        import pyarrow as pa
-
-        return pa.list_(pa.string()) if name == "texts" else getattr(pa, name)()
-
-    return made
-
-
-_ARROW = {
-    Kind.NUMBER: _arrow("int64"),
-    Kind.DATE: _arrow("int32"),
-    Kind.TEXT: _arrow("string"),
-    Kind.TEXTS: _arrow("texts"),
-    Kind.YESNO: _arrow("bool_"),
-}
 
 
 def take(scored: Scored, engine: Engine) -> None:

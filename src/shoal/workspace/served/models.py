@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from shoal.insight.ranks import ranked
 from shoal.workspace.live.scoring import changed, pieces
+from shoal.workspace.live.stored import newest_change
 from shoal.workspace.models import SCORED, Models, for_everybody, is_event_driven, noted, own_scores
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class ServedModels(Models):
     def writing(self) -> Iterator[None]:
         """Nothing is paused and nothing is one transaction: each customer gets all that a model says of them at once."""
         self._ws.now()
-        self._since = self._newest()
+        self._since = newest_change(self._ws.store)
         yield
 
     def put(
@@ -102,7 +103,3 @@ class ServedModels(Models):
             )
         )
         return told.get("entered", 0), told.get("left", 0)
-
-    def _newest(self) -> int:
-        ((last,),) = self._ws.store.rows("SELECT coalesce(max(seq), 0) FROM membership_changes")
-        return int(last)
