@@ -11,7 +11,7 @@ import json
 import logging
 from dataclasses import dataclass, replace
 from threading import Event as Flag
-from threading import Lock, Thread
+from threading import Lock, RLock, Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shoal.clock import SECOND, stopwatch
@@ -99,7 +99,7 @@ class Live:
         self.own = Lock()
         """Held by whoever uses the workspace's own connection while it is live."""
         self._paused = Lock()
-        self._looking = Lock()
+        self._looking = RLock()
         self.clock = workspace.clock
         self.delays = Delays()
         self.failure: BaseException | None = None
@@ -153,6 +153,9 @@ class Live:
         self._rolled_at: int | None = None
         self._busy_at = stopwatch()
         self._thread = Thread(target=self._run, name="apply", daemon=True)
+        self._grown = Flag()
+        self._alone = False
+        self._looker = Thread(target=self._watch, name="look", daemon=True)
 
     # ------------------------------------------------------------ starting and stopping
 
@@ -168,6 +171,7 @@ class Live:
         self.snapshots.start(self.core, lambda: self._applied, self.keeper.flush)
         self._thread.start()
         self._wait_for(position, STARTING)
+        self._looker.start()
         self.webhooks.start()
         self.rescoring.start()
 
@@ -176,8 +180,10 @@ class Live:
         self.rescoring.close()
         self._stop.set()
         self._work.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._grown.set()
+        for thread in (self._looker, self._thread):
+            if thread.is_alive():
+                thread.join()
         self.stream.close()
         self.webhooks.close()
         self.keeper.close()
@@ -251,8 +257,7 @@ class Live:
                         return
                     self._tick()
                     self.snapshots.take(self.core, self._applied, self.lock)
-                    if stopwatch() - looked > LOOK or self._looked_at is None:
-                        self._look()
+                    if stopwatch() - looked > LOOK:
                         self.log.drop_before(self.snapshots.needed(self.keeper.stored) + 1)
                         self._compact(idle=stopwatch() - self._busy_at > QUIET)
                         looked = stopwatch()
@@ -289,6 +294,7 @@ class Live:
         if self.core.grown != known:
             # A definition that named what wasn't known yet may be accepted now.
             self._looked_at = None
+            self._grown.set()
         self._applied = position
         if position > self.keeper.stored:
             self.stream.put(applied.numbers, applied.changes)
@@ -312,6 +318,18 @@ class Live:
         now = self.clock.now()
         if self.core.engine.next_due() <= now and not self._stop.is_set():
             self.log.wait(self.queue.append(TICK, encode_tick(now)))
+
+    def _watch(self) -> None:
+        """Look at the definition files now and then: on a thread of its own, since hundreds take half a second to read."""
+        try:
+            while not self._stop.is_set():
+                with self._looking:
+                    if not self._alone:
+                        self._look()
+                self._grown.wait(LOOK)
+                self._grown.clear()
+        except BaseException as error:
+            self._failed(error)
 
     def _look(self, always: bool = False) -> int | None:
         """Take in definition files that have changed; one with a fault keeps its last good version.
@@ -403,6 +421,8 @@ class Live:
             self.snapshots.disown()
             now = self.core.engine.now
             last = newest_change(self._reading)
+            with self._looking:
+                self._alone = True
             try:
                 return work()
             finally:
@@ -417,7 +437,7 @@ class Live:
                 self.stream.let_go()
                 self.snapshots.own()
                 self.catalogue = self.workspace.catalogue
-                self._looked_at = None
+                self._looked_at, self._alone = None, False
                 self._order("start")
 
     def forget(self, identifier: str) -> Forgotten:
