@@ -1,1 +1,1 @@
-"""Learnt scores: a calibrated classifier on a table, judged out of fold beside plain baselines, and survival curves."""
+"""Learnt scores: a calibrated classifier on a table, judged out of fold beside plain baselines."""
