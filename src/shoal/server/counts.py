@@ -39,9 +39,8 @@ class Counts:
 
     def take(self, calls: Sequence[Call]) -> None:
         """Count calls that were taken, and their marks."""
-        kinds = self.calls
+        self.calls.update([call.kind for call in calls])
         for call in calls:
-            kinds[call.kind] += 1
             if call.marks:
                 self.mark(call.name, call.marks)
 
