@@ -188,9 +188,9 @@ def test_who_was_erased_meanwhile_doesnt_come_back_into_the_log(served_shop: Ser
     with shoal.open(served.folder) as workspace:
         at = workspace.now()
         made = columns(workspace, {"unmistakable-ann": 0.9, "bob": 0.8}, {"unmistakable-ann": 1.0, "bob": 2.0})
-        found, _ = scoring.changed(workspace.store, "model test", made, at, {})
+        found = scoring.changed(workspace.store, "model test", made, at, {})
         workspace.privacy.forget("unmistakable-ann")
-        for piece in scoring.pieces(found):
+        for piece in found.pieces():
             workspace.models._link.ask("score", body=piece.body())
     assert served.get("/v1/profiles/bob")["scores"][CHURN]["value"] == 0.8
     left = [p for p in (served.folder / ".shoal").rglob("*") if p.is_file() and b"unmistakable-ann" in p.read_bytes()]

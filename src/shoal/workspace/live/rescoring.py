@@ -15,7 +15,7 @@ from shoal.customers.identity.changes import Merged, Separated
 from shoal.errors import ShoalError
 from shoal.insight.models import versions
 from shoal.insight.models.asof import AsOf
-from shoal.workspace.live.scoring import changed, pieces
+from shoal.workspace.live.scoring import changed
 from shoal.workspace.models import for_everybody, is_event_driven, noted, own_scores
 
 if TYPE_CHECKING:
@@ -157,6 +157,6 @@ class Rescoring:
                     _logger.warning("%s says nothing of %d customers: %s", version.name, len(customers), error)
                     continue
                 by, note = f"model {version.name}", noted(version)
-                found, _ = changed(self._store, by, columns, at, note, whole=False, complete=False)
-                for piece in pieces(found):
+                found = changed(self._store, by, columns, at, note, whole=False, complete=False)
+                for piece in found.pieces():
                     self._order(piece, self._stop)

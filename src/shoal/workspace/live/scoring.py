@@ -6,7 +6,10 @@ paused, and memberships follow each entry as they follow an event.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from shoal.customers.physical import arrow_kind
 from shoal.customers.scores import NOBODY, Scores
@@ -26,8 +29,12 @@ if TYPE_CHECKING:
     from shoal.live.engine import Engine
     from shoal.sql.store import Store
 
+Row = dict[int, Any]
+"""By the place of a trait, its value."""
 VALUES = 1_000
 """So many values of scores make an entry."""
+AT_ONCE = 20_000
+"""The ids of so many customers are looked up at a time."""
 
 
 class Column(NamedTuple):
@@ -56,7 +63,7 @@ class Scored(NamedTuple):
     note: dict[str, Any]
     columns: list[Column]
     customers: list[str]
-    rows: list[dict[int, Any]]
+    rows: list[Row]
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Scored:
@@ -173,12 +180,76 @@ def _append(store: Store, writer: Scores, tables: list[pa.Table], column: Column
         writer.append(column.name, Kind(column.kind), rows, column.says, note)
 
 
-def pieces(scored: Scored) -> Iterator[Scored]:
-    """The same scores in pieces of about ``VALUES`` values."""
-    size = max(1, VALUES // max(1, len(scored.columns)))
-    for begin in range(0, len(scored.customers), size):
-        end = begin + size
-        yield scored._replace(customers=scored.customers[begin:end], rows=scored.rows[begin:end])
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What scores change, in the store's columns: a million customers with four scores are some 50 MB of Arrow.
+
+    Args:
+        store: knows the customers' ids.
+        by: who says so.
+        at: the instant that the scores hold from.
+        note: is kept with each trait.
+        columns: the traits.
+        tables: for each of them owner and value, sorted by owner; a row a change.
+        skipped: by trait, why it isn't written.
+    """
+
+    store: Store
+    by: str
+    at: int
+    note: Mapping[str, Any]
+    columns: list[Column]
+    tables: list[pa.Table]
+    skipped: dict[str, str]
+
+    def pieces(self) -> Iterator[Scored]:
+        """Entries of about ``VALUES`` values, by the customers' keys; all that a customer gets stands in one of them.
+
+        Who was erased meanwhile is left out.
+        """
+        size = max(1, VALUES // max(1, len(self.columns)))
+        keys = [np.asarray(table["owner"]) for table in self.tables]
+        owners = _union(keys)
+        for begin in range(0, len(owners), AT_ONCE):
+            part = owners[begin : begin + AT_ONCE]
+            ids = self._ids(part)
+            there = part[np.isin(part, np.array(list(ids), dtype=np.int32))]
+            for first in range(0, len(there), size):
+                some = there[first : first + size]
+                customers = [ids[owner] for owner in some.tolist()]
+                yield Scored(self.by, self.at, dict(self.note), self.columns, customers, self._rows(some, keys))
+
+    def _rows(self, owners: np.ndarray[Any, Any], keys: list[np.ndarray[Any, Any]]) -> list[Row]:
+        """The values of some owners."""
+        rows: list[Row] = [{} for _ in owners]
+        place_of = {owner: i for i, owner in enumerate(owners.tolist())}
+        for place, (table, mine) in enumerate(zip(self.tables, keys, strict=True)):
+            begin, end = np.searchsorted(mine, owners[0]), np.searchsorted(mine, owners[-1], side="right")
+            values = table["value"][begin:end].to_pylist()
+            for owner, value in zip(mine[begin:end].tolist(), values, strict=True):
+                if owner in place_of:
+                    rows[place_of[owner]][place] = value
+        return rows
+
+    def _ids(self, owners: np.ndarray[Any, Any]) -> dict[int, str]:
+        import pyarrow as pa
+
+        with registered(self.store, "scored_owners", pa.table({"key": pa.array(owners, pa.int32())})) as name:
+            found = self.store.arrow(
+                f"SELECT key, id FROM customers SEMI JOIN {name} USING (key) "
+                f"WHERE key BETWEEN {int(owners[0])} AND {int(owners[-1])}"
+            )
+        return dict(zip(found["key"].to_pylist(), found["id"].to_pylist(), strict=True))
+
+
+def _union(keys: Iterable[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+    """All keys of sorted arrays once, sorted; numpy's own way goes by a hash table, which costs more time and memory."""
+    found = np.zeros(0, dtype=np.int32)
+    for mine in keys:
+        if not np.array_equal(found, mine):
+            both = np.sort(np.concatenate([found, mine]), kind="stable")
+            found = both[np.diff(both, prepend=np.int32(-1)) > 0]
+    return found
 
 
 def changed(
@@ -190,7 +261,7 @@ def changed(
     *,
     whole: bool = True,
     complete: bool = True,
-) -> tuple[Scored, dict[str, str]]:
+) -> Changed:
     """What scores change against what the store has at an instant: only customers for whom a value is another.
 
     Args:
@@ -201,38 +272,18 @@ def changed(
         note: is kept with each trait.
         whole: the columns speak for all customers; else only for their owners.
         complete: they are all that the writer says, so that its other traits are cleared.
-
-    Returns:
-        The changes; and by trait, why it isn't written.
     """
     writer = Scores(store, at, at, by=by)
     skipped = {s.name: refusal for s in scores if (refusal := writer.refusal(s.name, s.kind)) is not None}
-    kept = [s for s in scores if s.name not in skipped]
-    columns = [Column(s.name, s.kind.value, s.says) for s in kept]
-    by_owner: dict[int, dict[int, Any]] = {}
-    for place, score in enumerate(kept):
+    columns, tables = [], []
+    for score in scores:
+        if score.name in skipped:
+            continue
         with registered(store, "scores_to_compare", stored(score)) as name:
-            found = writer.changes(
-                score.name, f"SELECT owner, value FROM {name}", whole=whole, among=None if whole else name
-            )
-        _put(by_owner, place, found)
-    for trait in writer.left_over({s.name for s in kept}) if complete else ():
+            values, among = f"SELECT owner, value FROM {name}", None if whole else name
+            tables.append(writer.changes(score.name, values, whole=whole, among=among).sort_by("owner"))
+        columns.append(Column(score.name, score.kind.value, score.says))
+    for trait in writer.left_over({c.name for c in columns}) if complete else ():
         columns.append(Column(trait.name, trait.kind.value, "It isn't worked out any more."))
-        _put(by_owner, len(columns) - 1, writer.changes(trait.name, NOBODY, whole=True))
-    ids = _ids(store, by_owner)
-    owners = [owner for owner in sorted(by_owner) if owner in ids]
-    scored = Scored(by, at, dict(note), columns, [ids[o] for o in owners], [by_owner[o] for o in owners])
-    return scored, skipped
-
-
-def _put(by_owner: dict[int, dict[int, Any]], place: int, found: pa.Table) -> None:
-    for owner, value in zip(found["owner"].to_pylist(), found["value"].to_pylist(), strict=True):
-        by_owner.setdefault(owner, {})[place] = value
-
-
-def _ids(store: Store, owners: Iterable[int]) -> dict[int, str]:
-    import pyarrow as pa
-
-    with registered(store, "scored_owners", pa.table({"key": pa.array(list(owners), pa.int32())})) as name:
-        found = store.arrow(f"SELECT key, id FROM customers SEMI JOIN {name} USING (key)")
-    return dict(zip(found["key"].to_pylist(), found["id"].to_pylist(), strict=True))
+        tables.append(writer.changes(trait.name, NOBODY, whole=True).sort_by("owner"))
+    return Changed(store, by, at, note, columns, tables, skipped)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from shoal.insight.ranks import ranked
-from shoal.workspace.live.scoring import changed, pieces
+from shoal.workspace.live.scoring import changed
 from shoal.workspace.live.stored import newest_change
 from shoal.workspace.models import SCORED, Models, for_everybody, is_event_driven, noted, own_scores
 
@@ -80,16 +80,12 @@ class ServedModels(Models):
         complete: bool = True,
     ) -> tuple[dict[str, int], dict[str, str]]:
         self._ws.now()
-        found, skipped = changed(self._ws.store, by, scores, at, note, whole=whole, complete=complete)
-        for piece in pieces(found):
+        found = changed(self._ws.store, by, scores, at, note, whole=whole, complete=complete)
+        for piece in found.pieces():
             self._link.ask("score", kept=True, body=piece.body())
-        many = dict.fromkeys((s.name for s in scores if s.name not in skipped), 0)
-        for row in found.rows:
-            for place in row:
-                many[found.columns[place].name] = many.get(found.columns[place].name, 0) + 1
         self._ws.now()
         self._ws.refresh()
-        return many, skipped
+        return {c.name: len(t) for c, t in zip(found.columns, found.tables, strict=True)}, found.skipped
 
     def publish(self) -> tuple[int, int]:
         """The server has published what each entry changed. Ranks are the exception: they are worked out of everybody."""
