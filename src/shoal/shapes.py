@@ -162,6 +162,33 @@ class RevenueRule:
     purchases: PurchaseRule = field(default_factory=PurchaseRule)
 
 
+PERIODS = ("day", "week", "month", "quarter", "year")
+"""In which contracts are counted, and occasions to buy."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContractRule:
+    """What says since when a customer is under contract and whether they left, as ``contracts:`` in ``shoal.yaml`` says.
+
+    Either dates, or how long each stayed.
+
+    Args:
+        start: an event, or a trait with a date, that begins a contract.
+        end: an event, or a trait with a date, that ends it.
+        tenure: a trait with a number: for how many periods the customer has been, or was, under contract.
+        left: a trait with yes or no, or a condition: whether they left.
+        period: one of ``PERIODS``: how long a contract runs until it is renewed.
+        by: a trait whose values are compared.
+    """
+
+    start: str = ""
+    end: str = ""
+    tenure: str = ""
+    left: str = ""
+    period: str = "month"
+    by: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class FeedbackRule:
     """Where scores and words of customers stand, as ``feedback:`` in ``shoal.yaml`` says; what isn't said is found by names.

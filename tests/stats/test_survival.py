@@ -73,7 +73,8 @@ def test_the_textbook_comparison() -> None:
     """Breaks when the log-rank test isn't the published one (Freireich 1963; chi squared 16.79, expected 19.25 and 10.75)."""
     found = log_rank(*TRIAL)
     assert found.chi2 == pytest.approx(16.79, abs=5e-3)
-    assert (found.df, found.left) == (1, (9, 21))
+    assert found.df == 1
+    assert found.left == (9, 21)
     assert found.expected == pytest.approx((19.25, 10.75), abs=5e-3)
     assert found.p == pytest.approx(4.17e-5, rel=5e-3)
 
@@ -86,7 +87,8 @@ def test_the_order_and_the_numbers_of_groups_say_nothing() -> None:
     first = log_rank(time, left, group)
     order = random.permutation(400)
     other = log_rank(time[order], left[order], np.array([2, 0, 3, 1])[group[order]])
-    assert (other.chi2, other.df) == (pytest.approx(first.chi2), 3)
+    assert other.chi2 == pytest.approx(first.chi2)
+    assert other.df == 3
     assert sum(first.left) == pytest.approx(sum(first.expected))
 
 

@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "predict": ("shoal.cli.models", "predict", "Score all customers: value, churn, next order, taste."),
     "models": ("shoal.cli.models", "models", "List models; show, try, explain and choose their versions."),
     "lookalike": ("shoal.cli.models", "lookalike", "Find customers who are most like a segment's members."),
+    "retention": ("shoal.cli.retention", "retention", "Show how long customers under contract stay, by group."),
     "recalibrate": ("shoal.cli.project", "recalibrate", "Work out the cut points of RFM and lifecycle anew."),
     "serve": ("shoal.cli.live", "serve", "Take events live, and keep memberships of this moment."),
     "keys": ("shoal.cli.live", "keys", "Manage keys for the HTTP interface."),

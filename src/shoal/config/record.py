@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from shoal.config.contracts import contracts_from
 from shoal.config.discovery import DiscoverySettings, discovery_from
 from shoal.config.feedback import feedback_from, trials_from
 from shoal.config.jobs import jobs_from
@@ -16,7 +17,7 @@ from shoal.customers.privacy.retention import Retention, retention_from
 from shoal.errors import ConfigError, did_you_mean, nearest
 from shoal.lang.calendar import zone
 from shoal.lang.schema import Basis, Kind
-from shoal.shapes import FeedbackRule, PurchaseRule, RevenueRule, Trial
+from shoal.shapes import ContractRule, FeedbackRule, PurchaseRule, RevenueRule, Trial
 from shoal.sources.mapping import EventMap, SourceSpec, parse_sources
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ DEFAULT_MEMORY = "4GB"
 _KEYS = {
     "shoal", "name", "timezone", "currency", "clock", "rates", "purposes", "purchases", "revenue", "quality", "traits", "sources",
     "store", "report", "default_purpose", "identity", "jobs", "models", "discovery", "mail", "server", "retention",
-    "feedback", "trials",
+    "feedback", "trials", "contracts",
 }  # fmt: skip
 _FLAT = ("csv", "tsv", "excel", "sqlite")
 """The types of files whose cells hold no objects."""
@@ -75,6 +76,7 @@ class Config:
         discovery: how many micro-segments are looked for, of whom, from what.
         feedback: where scores and words of customers stand.
         trials: the campaigns whose receivers were drawn by lot.
+        contracts: what says who is under contract, and who left; None where nothing does.
         mail: the mail server that takes what is sent, if there is one.
         server: where and how the workspace is served.
     """
@@ -100,6 +102,7 @@ class Config:
     discovery: DiscoverySettings = field(default_factory=DiscoverySettings)
     feedback: FeedbackRule = field(default_factory=FeedbackRule)
     trials: tuple[Trial, ...] = ()
+    contracts: ContractRule | None = None
     mail: MailSettings | None = None
     server: ServerSettings = field(default_factory=ServerSettings)
 
@@ -375,6 +378,7 @@ _READERS: dict[str, Callable[[Any, Config], dict[str, Any]]] = {
     "discovery": lambda value, _: {"discovery": discovery_from(value)},
     "feedback": lambda value, _: {"feedback": feedback_from(value)},
     "trials": lambda value, _: {"trials": trials_from(value)},
+    "contracts": lambda value, _: {"contracts": contracts_from(value)},
     "mail": _mail,
     "server": lambda value, _: {"server": server_from(value)},
 }

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shoal.workspace.alike import Alike
     from shoal.workspace.moments import When
     from shoal.workspace.opening import Workspace
+    from shoal.workspace.retention import Retained
 
     Step = Callable[[str, int, int], None]
 
@@ -290,6 +291,20 @@ class Models:
         from shoal.workspace.alike import alike
 
         return alike(self._ws, segment, without=without, as_of=as_of)
+
+    def retention(
+        self,
+        *,
+        by: str | None = None,
+        segments: Collection[str] = (),
+        ahead: int | None = None,
+        as_of: When = None,
+        **rule: str | None,
+    ) -> Retained:
+        """Who under contract stays how long; see ``workspace.retention.retention``."""
+        from shoal.workspace.retention import retention
+
+        return retention(self._ws, by=by, segments=segments, ahead=ahead, as_of=as_of, **rule)
 
     def as_of(self, when: When = None) -> AsOf:
         """The store as of an instant, as models read it; use it as a context manager."""
