@@ -92,8 +92,12 @@ class Scores:
         return self._insert(trait, self._changes(trait, values, whole))
 
     def append(self, name: str, kind: Kind, values: str, says: str, note: Mapping[str, Any]) -> int:
-        """Write rows that are known to be changes; arguments as of ``write``. A value that is NULL clears the trait."""
-        return self._insert(self._noted(name, kind, says, note), values)
+        """Write rows that are known to be changes; arguments as of ``write``. A value that is NULL clears the trait.
+
+        ``values`` has a third column, ``nth``: of two rows of one instant, which a merge may bring together, the one with
+        the greater counts.
+        """
+        return self._insert(self._noted(name, kind, says, note), values, "nth")
 
     def changes(self, name: str, values: str, *, whole: bool, among: str | None = None) -> pa.Table:
         """What ``write`` would write: owner and value, a row a change. Nothing is written.
@@ -118,11 +122,13 @@ class Scores:
         )
         return trait
 
-    def _insert(self, trait: Trait, changes: str) -> int:
-        # Sorted by owner, as all tables of traits are. A line for each row: two rows of one line would be one message.
+    def _insert(self, trait: Trait, changes: str, order: str = "owner") -> int:
+        # Sorted by owner, as all tables of traits are. A line for each row: two rows of one line would be one message;
+        # and in an order that can be told, since it decides between customers who merge later.
+        line = f"{self._line:d} + row_number() OVER (ORDER BY {order})"
         ((written,),) = self._store.rows(
             f"INSERT INTO {trait.table} (owner, ts, message_id, origin, received, load, value) "
-            f"SELECT owner, {self._at:d}, NULL, {self._line:d} + row_number() OVER (), {self._received:d}, 0, value "
+            f"SELECT owner, {self._at:d}, NULL, {line}, {self._received:d}, 0, value "
             f"FROM ({changes}) ORDER BY owner"
         )
         self._line += written

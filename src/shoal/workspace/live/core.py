@@ -394,6 +394,6 @@ class Core:
             self.schema = replace(self.schema, scores=self.schema.scores | names)
             self.grown += 1
             self.engine.learn(self.schema)
-        take(scored, self.engine)
+        take(scored, self.engine, applied.position)
         applied.scores.append(scored)
         return self.engine.settle(SCORED)

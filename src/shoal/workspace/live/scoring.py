@@ -115,8 +115,15 @@ def _is_ours(column: Column, types: Types, scores: Container[str]) -> bool:
     return known is None or (known == column.kind and column.name in scores)
 
 
-def take(scored: Scored, engine: Engine) -> None:
-    """Let scores take effect in the engine, of traits that a definition asks for; the others are read when one does."""
+def take(scored: Scored, engine: Engine, position: int) -> None:
+    """Let scores take effect in the engine, of traits that a definition asks for; the others are read when one does.
+
+    Args:
+        scored: the scores.
+        engine: where.
+        position: of their entry in the log. It orders scores of one instant as the lines do that the store gives them, so
+            that both choose the same one where two customers become one.
+    """
     people, state = engine.state.people, engine.state
     held = {}
     for place, column in enumerate(scored.columns):
@@ -124,14 +131,23 @@ def take(scored: Scored, engine: Engine) -> None:
             held[place] = (column.name, OF_KIND[Kind(column.kind)])
         else:
             state.unread_traits.add(column.name)
-    for customer, row in zip(scored.customers, scored.rows, strict=True):
+    for nth, (customer, row) in enumerate(zip(scored.customers, scored.rows, strict=True)):
         # Who was erased since they were scored must not come back by it.
         if not held or people.known(customer) is None:
             continue
+        mid = _message_id(position, nth)
         for place, value in row.items():
             if place in held:
                 name, form = held[place]
-                engine.add_trait(customer, name, None if value is None else form(value), scored.at, "")
+                engine.add_trait(customer, name, None if value is None else form(value), scored.at, mid)
+
+
+def _message_id(position: int, nth: int) -> str:
+    """Stands for a score's line in the store, which isn't known yet: later entries after earlier, and after what is stored.
+
+    Sixteen hexadecimal digits, which the engine packs into eight bytes.
+    """
+    return f"{0xF << 60 | position << 16 | nth:016x}"
 
 
 def prepare(store: Store, batch: Sequence[Scored]) -> None:
@@ -175,8 +191,9 @@ def _by_writer(keys: Iterable[tuple[str, int, str]]) -> dict[tuple[str, int], li
 def _append(store: Store, writer: Scores, tables: list[pa.Table], column: Column, note: Mapping[str, Any]) -> None:
     import pyarrow as pa
 
-    with registered(store, "scores_taken", pa.concat_tables(tables)) as name:
-        rows = f"SELECT c.key AS owner, s.value FROM {name} s JOIN customers c ON c.id = s.id"
+    taken = pa.concat_tables(tables)
+    with registered(store, "scores_taken", taken.append_column("nth", pa.array(range(len(taken)), pa.int64()))) as name:
+        rows = f"SELECT c.key AS owner, s.value, s.nth FROM {name} s JOIN customers c ON c.id = s.id"
         writer.append(column.name, Kind(column.kind), rows, column.says, note)
 
 
