@@ -15,10 +15,11 @@ from orders import Memberships, instant, load_orders, order
 
 from shoal.insight import lifecycle, migration, rfm
 from shoal.insight.cohorts import retention
-from shoal.insight.feedback import feedback
+from shoal.insight.feedback.asked import asked
+from shoal.insight.feedback.scores import standings
 from shoal.insight.metrics import concentration, kpis, overall
 from shoal.insight.sales import open_sales
-from shoal.shapes import ORDER_COMPLETED, ORDER_REFUNDED, SURVEY_ANSWERED, Event, RevenueRule
+from shoal.shapes import ORDER_COMPLETED, ORDER_REFUNDED, SURVEY_ANSWERED, Event, FeedbackRule, RevenueRule
 from shoal.stats.intervals import net_promoter, wilson
 
 if TYPE_CHECKING:
@@ -196,18 +197,16 @@ def test_feedback_takes_the_newest_answer_of_each_customer(
             for i, score in enumerate(scores)
         ]
     )
-    rows = feedback(store, Memberships(store, instant("2020-02-01"), {"x": {"a", "b"}, "none": set()})).to_pylist()
-    found = {(row["measure"], row["slug"]): row for row in rows}
-    assert found.keys() == {("nps", None), ("nps", "x"), ("csat", None), ("csat", "x")}
-    assert found["nps", None]["value"] == 0
-    assert found["nps", "x"]["n"] == 2
-    assert (found["nps", "x"]["low"], found["nps", "x"]["high"]) == net_promoter(2, 0, 0)[1:]
-    assert found["csat", None]["value"] == pytest.approx(2 / 5)
-
-
-def test_no_surveys_no_rows(store: DuckStore, write: Callable[[list[Any]], None]) -> None:
-    write([order("a", "2020-01-01")])
-    assert feedback(store, Memberships(store, instant("2020-02-01"), {"x": {"a"}})).num_rows == 0
+    people = Memberships(store, instant("2020-02-01"), {"x": {"a", "b"}, "none": set()})
+    nps, csat = (
+        {s.slug: s for s in standings(store, people, asked(store, measure, FeedbackRule()))}
+        for measure in ("nps", "csat")
+    )
+    assert nps.keys() == csat.keys() == {None, "x"}
+    assert nps[None].estimate.value == 0
+    assert nps["x"].n == 2
+    assert nps["x"].estimate == net_promoter(2, 0, 0)
+    assert csat[None].estimate.value == pytest.approx(2 / 5)
 
 
 # ------------------------------------------------------------ migration
@@ -273,7 +272,6 @@ def test_frames_of_an_empty_workspace_are_empty_and_not_errors(store: DuckStore)
         assert lifecycle.over_time(sales).num_rows == 0
         assert migration.of_lifecycle(sales, lifecycle.Cycle(30, 90), instant("2011-01-01")).num_rows == 0
     nobody = Memberships(store, END, {"x": set()})
-    assert feedback(store, nobody).num_rows == 0
     assert migration.flows(store, nobody, nobody).to_pylist() == [{"slug": "x", "stayed": 0, "entered": 0, "left": 0}]
 
 

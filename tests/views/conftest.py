@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from shop import SEGMENTS, make_shop
+from voices import make_voices
 
 from shoal.views.report import Facts
 from shoal.workspace import open_workspace
@@ -39,3 +41,12 @@ def report(shop: Path) -> Path:
     """The shop's report, written."""
     with open_workspace(shop) as ws:
         return ws.reports.write(shop / "report.html")
+
+
+@pytest.fixture(scope="session")
+def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shop whose customers answered surveys and wrote reviews, from real sentences."""
+    folder = os.environ.get("SHOAL_TEST_DATA")
+    if not folder:
+        pytest.skip("SHOAL_TEST_DATA names no folder of real data")
+    return make_voices(tmp_path_factory.mktemp("voices") / "shop", Path(folder), each=400)

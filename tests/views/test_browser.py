@@ -14,6 +14,7 @@ import pytest
 
 from shoal.views.report import Brief, Page, Section, render
 from shoal.views.report.page import Head
+from shoal.workspace import open_workspace
 
 pytestmark = pytest.mark.browser
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -93,6 +94,49 @@ def test_cards_of_models_and_personas_fit_a_phone_and_paper(browser: Any, tmp_pa
         "[...document.querySelectorAll('.brief, .brief *')].filter(e => e.getBoundingClientRect().right > 733).length"
     )
     assert page.evaluate(beyond) == 0
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def spoken(voices: Path) -> Path:
+    """The report of a shop whose customers speak, written."""
+    with open_workspace(voices) as ws:
+        return ws.reports.write(voices / "report.html")
+
+
+@pytest.mark.parametrize("width", [1280, 390, 320])
+def test_feedback_and_actions_fit_their_page(browser: Any, spoken: Path, width: int) -> None:
+    """Breaks when a quote, a topic or a range of money pushes the page wider, or a chart lies outside of its figure."""
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    page = context.new_page()
+    page.goto(spoken.as_uri())
+    page.click("#actions .fold summary")
+    assert page.is_visible("#actions .fold dd >> nth=0")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    over = (
+        "[...document.querySelectorAll('.scroll')].filter(b => b.scrollWidth > b.clientWidth + 1).map(b => b.ariaLabel)"
+    )
+    assert page.evaluate(over) == []
+    outside = (
+        "[...document.querySelectorAll('#feedback svg text, #actions svg text')].map(e => [e, e.getBoundingClientRect()])"
+        f".filter(([e, r]) => r.width && (r.left < 0 || r.right > {width})).map(([e]) => e.textContent)"
+    )
+    assert page.evaluate(outside) == []
+    context.close()
+
+
+def test_folded_reasons_are_not_printed_closed(browser: Any, spoken: Path) -> None:
+    """Breaks when paper bears a line that can't be clicked, or a section of feedback is cut off at its edge."""
+    context = browser.new_context(viewport={"width": 733, "height": 1000})
+    page = context.new_page()
+    page.goto(spoken.as_uri())
+    page.emulate_media(media="print")
+    assert not page.is_visible("#actions .fold summary")
+    beyond = (
+        "[...document.querySelectorAll('#feedback *, #actions *')].map(e => [e, e.getBoundingClientRect()])"
+        ".filter(([e, r]) => r.width && (r.left < 0 || r.right > 733)).map(([e]) => e.textContent || e.id || e.tagName)"
+    )
+    assert page.evaluate(beyond) == []
     context.close()
 
 

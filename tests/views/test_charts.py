@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from test_model_charts import DRAW as OF_MODELS
 
+from shoal.errors import Refused
 from shoal.views import charts, theme
 
 MONTHS = [f"2025-{month:02}-01" for month in range(1, 9)]
@@ -17,6 +18,9 @@ SAID = {"title": "A finding that is rather long, so that it has to be wrapped on
 GROUPS = list(theme.GROUPS)
 
 DRAW: dict[str, Callable[[int], Any]] = {
+    "action_ranges": lambda width: charts.action_ranges(
+        [{"segment": "A long name of a segment that buys often", "action": a, "low": low, "high": high, "value": value}
+         for a, low, high, value in (("Win back", 20, 4_000, None), ("Thank", -90, 300, 100))], width=width, **SAID),
     "kpi_lines": lambda width: charts.kpi_lines(
         [{"month": m, "value": None if i == 2 else 10.0 * i, "low": 9.0 * i, "high": 11.0 * i, "complete": i < 7}
          for i, m in enumerate(MONTHS)], width=width, **SAID),
@@ -110,3 +114,15 @@ def test_an_interval_that_dwarfs_all_values_is_not_drawn() -> None:
     rows[1] |= {"low": -10.0, "high": 80.0}
     data = charts.to_spec(charts.kpi_lines(rows, **SAID))["data"]["values"]
     assert [(row["low"], row["high"]) for row in data[:3]] == [(None, None), (0.0, 80.0), (49.0, 51.0)]
+
+
+def test_a_range_that_is_hardly_wider_than_nothing_is_seen() -> None:
+    """Breaks when an action with 423 to 424 at stake beside one of 40,000 leaves no mark, or two names that are cut alike
+    become one row."""
+    names = ("Customers who bought something often and lately", "Customers who bought something often and early")
+    rows = [{"segment": name, "action": "Thank", "low": low, "high": high, "value": None}
+            for name, low, high in zip(names, (423, 8_000), (424, 40_000), strict=True)]  # fmt: skip
+    svg = charts.to_svg(charts.action_ranges(rows, width=theme.NARROW, **SAID))
+    assert len(re.findall(rf'stroke="{theme.ACCENT}" stroke-width="1.5"', svg)) == 2
+    with pytest.raises(Refused):
+        charts.action_ranges([], **SAID)

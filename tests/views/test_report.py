@@ -57,7 +57,7 @@ def test_the_file_is_small_and_has_every_section(read: Reader, report: Path) -> 
     assert report.stat().st_size < 3_000_000
     sections = [
         "glance", "segments", "different", "rfm", "lifecycle", "retention", "migration", "kpis", "concentration",
-        "overlap", "feedback", "reach", "data", "method",
+        "actions", "overlap", "feedback", "reach", "data", "method",
     ]  # fmt: skip
     assert [i for i in read.ids if i in sections] == sections
     assert len(read.ids) == len(set(read.ids))

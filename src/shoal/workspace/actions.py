@@ -44,11 +44,21 @@ class Actions:
             UnknownName: there is no such segment.
             Refused: there is no segment, or no order.
         """
+        ws = self._ws
+        return self.of(ws.instant(as_of), ws.moment() if as_of is None else None, names)
+
+    def of(self, at: int, consent_at: int | None, names: Iterable[str] = ()) -> Table:
+        """As ``table``, of an instant.
+
+        Args:
+            at: the instant.
+            consent_at: the instant whose consent counts; that of ``at`` where None.
+            names: segments by slug or name; all by default.
+        """
         from shoal.insight.actions import table
         from shoal.insight.actions.world import world
 
         ws = self._ws
-        at = ws.instant(as_of)
         with ws.models.as_of(at) as known:
             if known.first_order is None:
                 raise Refused(f'There is no "{ws.config.revenue.orders}" yet, so that nothing says what to do.')
@@ -57,7 +67,6 @@ class Actions:
             segments = self._chosen(segments, list(names))
             effects, missing = self._effects(known)
             notes = (*_unknown(seen), *missing)
-            consent_at = ws.moment() if as_of is None else None
             return table(ws.store, seen, segments, ws.config.purposes, effects, consent_at=consent_at, notes=notes)
 
     def effects(self, *, as_of: When = None) -> dict[str, Effect]:

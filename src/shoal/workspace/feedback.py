@@ -10,9 +10,11 @@ from shoal import clock
 from shoal.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from shoal.insight.evaluation import Evaluation
+    from shoal.insight.feedback.asked import Question
+    from shoal.insight.feedback.heard import Heard
     from shoal.insight.feedback.link import Link
     from shoal.insight.feedback.moods import Moods
     from shoal.insight.feedback.scores import Scores
@@ -62,7 +64,7 @@ class Feedback:
         self._ws = workspace
 
     def __repr__(self) -> str:
-        return "Feedback(nps, csat, sentiment, topics, needs, link, write)"
+        return "Feedback(nps, csat, sentiment, topics, needs, heard, link, write)"
 
     # ------------------------------------------------------------ scores
 
@@ -83,13 +85,22 @@ class Feedback:
         return self._scores("csat", as_of)
 
     def _scores(self, measure: str, as_of: When) -> Scores:
+        # Before anybody is counted: where nobody was asked, nothing is evaluated.
+        self._asked(measure)
+        with self._evaluated(as_of) as found:
+            return self._scores_of(measure, found)
+
+    def _asked(self, measure: str) -> Question:
         from shoal.insight.feedback.asked import asked
+
+        return asked(self._ws.store, measure, self._ws.config.feedback)
+
+    def _scores_of(self, measure: str, found: Evaluation) -> Scores:
         from shoal.insight.feedback.scores import scores
         from shoal.insight.sales import open_sales
 
-        ws = self._ws
-        question = asked(ws.store, measure, ws.config.feedback)
-        with self._evaluated(as_of) as found, open_sales(ws.store, ws.config.revenue, found.at) as sales:
+        ws, question = self._ws, self._asked(measure)
+        with open_sales(ws.store, ws.config.revenue, found.at) as sales:
             answered = scores(ws.store, found, sales, question)
         if answered is None:
             raise Refused(f"Nobody has answered {question.words} on its scale yet.")
@@ -127,14 +138,17 @@ class Feedback:
         Raises:
             Refused: there is no text.
         """
+        with self._evaluated(as_of) as found:
+            return self._moods_of(found)
+
+    def _moods_of(self, found: Evaluation) -> Moods:
         from shoal.insight.feedback.members import members
         from shoal.insight.feedback.moods import moods, scored
         from shoal.insight.feedback.texts import read_texts
 
         rule = self._ws.config.feedback
-        with self._evaluated(as_of) as found:
-            texts = read_texts(self._ws.store, found.at, rule)
-            return moods(texts, scored(texts, rule), members(self._ws.store, found))
+        texts = read_texts(self._ws.store, found.at, rule)
+        return moods(texts, scored(texts, rule), members(self._ws.store, found))
 
     def topics(self, *, as_of: When = None) -> Themes:
         """What customers write about, by segment, with what some of them said; personal data is blacked out.
@@ -142,21 +156,22 @@ class Feedback:
         Raises:
             Refused: fewer than fifty different texts; or the extra ``models`` isn't installed.
         """
+        with self._evaluated(as_of) as found:
+            return self._topics_of(found)
+
+    def _topics_of(self, found: Evaluation) -> Themes:
         from shoal.insight.feedback.members import members
         from shoal.insight.feedback.moods import scored
         from shoal.insight.feedback.texts import MOST_FOR_TOPICS, read_texts
         from shoal.insight.feedback.themes import themes
 
         rule = self._ws.config.feedback
-        with self._evaluated(as_of) as found:
-            texts = read_texts(self._ws.store, found.at, rule, MOST_FOR_TOPICS)
-            people = members(self._ws.store, found)
-            try:
-                return themes(self._ws.store, found.at, texts, scored(texts, rule), people)
-            except ImportError:
-                raise Refused(
-                    "Topics need scikit-learn.", fix="Install the extra: pip install 'shoal[models]'."
-                ) from None
+        texts = read_texts(self._ws.store, found.at, rule, MOST_FOR_TOPICS)
+        people = members(self._ws.store, found)
+        try:
+            return themes(self._ws.store, found.at, texts, scored(texts, rule), people)
+        except ImportError:
+            raise Refused("Topics need scikit-learn.", fix="Install the extra: pip install 'shoal[models]'.") from None
 
     def needs(self, *, as_of: When = None) -> Needs:
         """The needs that are missed: topics that a segment's unhappy people write about more than all others.
@@ -165,6 +180,27 @@ class Feedback:
             Refused: as of ``topics``.
         """
         return self.topics(as_of=as_of).needs
+
+    def heard(self, *, as_of: When = None) -> Heard:
+        """Scores, moods and topics as far as the data bears them, and why not the rest; segments are evaluated once."""
+        from shoal.insight.feedback.heard import Heard
+
+        parts: Mapping[str, Callable[[Evaluation], Any]] = {
+            "nps": lambda found: self._scores_of("nps", found),
+            "csat": lambda found: self._scores_of("csat", found),
+            "sentiment": self._moods_of,
+            "topics": self._topics_of,
+        }
+        told: dict[str, Any] = {}
+        missing: dict[str, str] = {}
+        with self._evaluated(as_of) as found:
+            for name, part in parts.items():
+                try:
+                    told[name] = part(found)
+                except Refused as refusal:
+                    missing[name] = str(refusal)
+        scores: dict[str, Scores] = {name: told[name] for name in ("nps", "csat") if name in told}
+        return Heard(scores, told.get("sentiment"), told.get("topics"), missing)
 
     def write(self, *, progress: Step | None = None) -> Written:
         """Write the mood of each customer's newest English text as the trait ``sentiment``, and publish who moves by it.

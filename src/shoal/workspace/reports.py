@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from shoal.clock import DAY, MINUTE
 from shoal.customers.scores import COMPUTED
-from shoal.errors import DefinitionError, ShoalError, UnknownName
+from shoal.errors import DefinitionError, Refused, ShoalError, UnknownName
 from shoal.insight import migration, standing
 from shoal.sql.registry import Registry
 from shoal.views import theme
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import altair as alt
 
+    from shoal.insight.actions import Table
     from shoal.insight.lifecycle import Cycle
     from shoal.insight.models.versions import Version
     from shoal.insight.rfm import CutPoints
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 COMPARE_OVER = 90 * DAY
 _FRESH = 10 * MINUTE
 """For so long charts of "now" are drawn from the same figures, so that a notebook works them out once."""
-_PARTS = 7
+_PARTS = 9
 _TRIALS = 8
 """So many fits of a model, the newest, are shown by period."""
 _SIZES, _SIZES_OVER = 12, 360 * DAY
@@ -164,7 +165,6 @@ class _Gathering:
 
     def _of(self, sales: Sales, now: Evaluation, then: Evaluation) -> Facts:
         from shoal.customers.quality import read_report
-        from shoal.insight.feedback import feedback
         from shoal.insight.segments import quality, segment_table
         from shoal.views.report import Facts
 
@@ -174,6 +174,10 @@ class _Gathering:
         sizes = [point for point in self._sizes(sales, now) if point["at"] >= known.get(point["slug"], 0)]
         self._step("quality of segments")
         judged = quality(ws.store, now, ws.definitions, ws.schema, rule, consent_at=self._consent_at)
+        self._step("what customers say")
+        heard = ws.feedback.heard(as_of=self.at)
+        self._step("what to do next")
+        actions = self._actions()
         self._step("customers")
         return Facts(
             name=ws.config.name,
@@ -190,12 +194,20 @@ class _Gathering:
             sizes=sizes,
             known_since=known,
             segment_flows=migration.flows(ws.store, then, now),
-            feedback=feedback(ws.store, now, ws.config.feedback),
+            heard=heard,
+            actions=actions,
             predictions=(predictions := self._predictions()),
             micro=self._micro(sales, "" if predictions is None or not predictions.value else predictions.value.trait),
             purposes={name: basis.value.replace("-", " ") for name, basis in ws.config.purposes.items()},
             **self._of_orders(sales),
         )
+
+    def _actions(self) -> Table | str:
+        """What to do next with each segment; why nothing can be said, where nothing can."""
+        try:
+            return self._ws.actions.of(self.at, self._consent_at)
+        except Refused as refusal:
+            return str(refusal)
 
     def _of_orders(self, sales: Sales) -> dict[str, Any]:
         """The facts that rest on orders alone."""

@@ -1,5 +1,5 @@
 """What customers say: scores of surveys with intervals, moods and topics of what they wrote, and what they did after."""
 
-from shoal.insight.feedback.scores import DEFINITIONS, feedback
+from shoal.insight.feedback.scores import DEFINITIONS
 
-__all__ = ["DEFINITIONS", "feedback"]
+__all__ = ["DEFINITIONS"]

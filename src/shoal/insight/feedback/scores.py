@@ -7,8 +7,7 @@ from math import lgamma, sqrt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shoal.clock import DAY
-from shoal.insight.feedback.asked import MICRO, NPS, SCALES, question
-from shoal.shapes import FeedbackRule
+from shoal.insight.feedback.asked import MICRO, NPS
 from shoal.sql.registry import Registry
 from shoal.stats.intervals import (
     Interval,
@@ -21,10 +20,6 @@ from shoal.stats.intervals import (
 from shoal.stats.multiple import holm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    import pyarrow as pa
-
     from shoal.insight.evaluation import Evaluation
     from shoal.insight.feedback.asked import Question
     from shoal.insight.sales import Sales
@@ -338,33 +333,3 @@ def _invited(store: Store, at: int) -> int | None:
         return None
     every = " UNION ".join(f"SELECT customer FROM {table} WHERE retired IS NULL AND ts <= {at:d}" for table in tables)
     return int(store.rows(f"SELECT count(*) FROM ({every})")[0][0]) or None
-
-
-# ------------------------------------------------------------ for the report
-
-
-def feedback(store: Store, evaluation: Evaluation, rule: FeedbackRule | None = None) -> pa.Table:
-    """NPS and CSAT of every segment and of everyone, each from its own answers (never averaged over segments).
-
-    Returns:
-        Columns: measure (``nps`` or ``csat``), slug (NULL: everyone), n (answers), value, low, high (95 %: adjusted
-        Wald for NPS, Wilson for CSAT), definition. Segments without an answer are left out; no rows without surveys.
-    """
-    import pyarrow as pa
-
-    text, number = pa.string(), pa.float64()
-    types = (text, text, pa.int64(), number, number, number, text)
-    names = ("measure", "slug", "n", "value", "low", "high", "definition")
-    records = [
-        {"measure": measure, "slug": s.slug, "n": s.n, **s.estimate._asdict(), "definition": DEFINITIONS[measure]}
-        for measure, found in _all(store, evaluation, rule or FeedbackRule())
-        for s in found
-    ]
-    return pa.Table.from_pylist(records, schema=pa.schema(zip(names, types, strict=True)))
-
-
-def _all(store: Store, evaluation: Evaluation, rule: FeedbackRule) -> Iterable[tuple[str, Sequence[Standing]]]:
-    for measure in SCALES:
-        asked = question(store, measure, rule)
-        if asked is not None and asked.fits(store, evaluation.at):
-            yield measure, standings(store, evaluation, asked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shoal.views.charts.actions import action_ranges
 from shoal.views.charts.flows import lifecycle_bars, migration_flows
 from shoal.views.charts.grids import cohort_heatmap, overlap_grid, rfm_grid
 from shoal.views.charts.groups import difference_grid, groups_evidence, segment_map, stability_dots
@@ -18,6 +19,7 @@ from shoal.views.charts.models import (
 from shoal.views.charts.render import to_png, to_spec, to_svg
 
 __all__ = [
+    "action_ranges",
     "backtest_periods",
     "calibration_curve",
     "cohort_heatmap",

@@ -224,10 +224,13 @@ def interval_dots(
     """
     import altair as alt
 
-    most = 30 if width > theme.NARROW else 17
+    most = 30 if width > theme.HALF else 20 if width > theme.NARROW else 17
     shown = [dict(row) | {"label": f"{theme.clipped(row['name'], most)}  (n = {row['n']:,})"} for row in rows]
     order = [row["label"] for row in shown]
-    axis = alt.Axis(title=None, format=".0%" if unit == "share" else "+d", tickCount=5, grid=True)
+    form = (
+        {"format": ".0%"} if unit == "share" else {"labelExpr": "datum.value === 0 ? '0' : format(datum.value, '+d')"}
+    )
+    axis = alt.Axis(title=None, tickCount=5, grid=True, **form)
     room = min(theme.room(order, 11), width // 2)
     base = alt.Chart(alt.Data(values=shown)).encode(
         y=alt.Y("label:N", sort=order, axis=alt.Axis(title=None, labelLimit=300, domain=False, minExtent=room)),

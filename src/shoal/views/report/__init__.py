@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shoal.views.report.compose import compose
 from shoal.views.report.facts import Facts
-from shoal.views.report.page import Brief, Card, Column, Figure, Hint, Page, Section, Shown, Table, render
+from shoal.views.report.page import Brief, Card, Column, Figure, Fold, Hint, Page, Section, Shown, Table, render
 
 __all__ = [
     "Brief",
@@ -12,6 +12,7 @@ __all__ = [
     "Column",
     "Facts",
     "Figure",
+    "Fold",
     "Hint",
     "Page",
     "Section",

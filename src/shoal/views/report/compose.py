@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shoal.clock import DAY
-from shoal.views.report import groups, micro, overview, predictions, sources, standing, trends
+from shoal.views.report import actions, feedback, groups, micro, overview, predictions, sources, standing, trends
 from shoal.views.report import words as w
 from shoal.views.report.page import Page
 
@@ -27,8 +27,9 @@ _SECTIONS: tuple[Callable[[Facts], Section | None], ...] = (
     trends.concentration,
     predictions.predictions,
     micro.micro_segments,
+    actions.next_best_actions,
     groups.overlap,
-    groups.feedback,
+    feedback.feedback,
     groups.reach,
     sources.data_quality,
 )

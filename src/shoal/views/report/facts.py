@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from shoal.customers.quality import QualityReport
+    from shoal.insight.actions import Table as Actions
     from shoal.insight.discovery.keeping import Version as Discovered
+    from shoal.insight.feedback.heard import Heard
     from shoal.insight.holdings import Holdings
     from shoal.insight.lifecycle import Cycle
     from shoal.insight.models.model import Evidence
@@ -125,7 +127,8 @@ class Facts:
         cohorts: as of ``insight.cohorts.retention``.
         rfm_moves: as of ``insight.migration.of_rfm``.
         lifecycle_moves: as of ``insight.migration.of_lifecycle``.
-        feedback: as of ``insight.feedback.feedback``.
+        heard: what customers say, and why what isn't there isn't.
+        actions: what to do next with each segment; the reason, where nothing can be said.
         purposes: the purposes that the workspace knows, with their basis in words.
         predictions: what models say; None where none is fitted.
         micro: the micro-segments; None where none were discovered.
@@ -161,7 +164,8 @@ class Facts:
     cohorts: pa.Table
     rfm_moves: pa.Table | None
     lifecycle_moves: pa.Table | None
-    feedback: pa.Table
+    heard: Heard
+    actions: Actions | str
     purposes: Mapping[str, str]
     predictions: Predictions | None = None
     micro: Micro | None = None

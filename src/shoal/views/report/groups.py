@@ -1,4 +1,4 @@
-"""Segments: the table, what makes each different, overlap, reach and feedback."""
+"""Segments: the table, what makes each different, overlap and reach."""
 
 from __future__ import annotations
 
@@ -308,7 +308,7 @@ def _pairs(facts: Facts) -> Table:
     return Table("pairs", columns, rows, "No customer is in two segments.")
 
 
-# ------------------------------------------------------------ reach and feedback
+# ------------------------------------------------------------ reach
 
 
 def reach(facts: Facts) -> Section | None:
@@ -339,41 +339,3 @@ def reach(facts: Facts) -> Section | None:
         "members are handed out."
     )
     return Section("reach", title, lead, (Table("reach-table", tuple(columns), rows, _NONE),))
-
-
-def feedback(facts: Facts) -> Section | None:
-    """NPS and CSAT by segment, with intervals; None where nobody was asked."""
-    rows = facts.feedback.to_pylist()
-    if not rows:
-        return None
-    blocks = [
-        _scores(facts, measure, [row for row in rows if row["measure"] == measure])
-        for measure in dict.fromkeys(row["measure"] for row in rows)
-    ]
-    lead = "The newest answer of each customer. An interval that spans the dashed line can't be told from everyone."
-    return Section("feedback", "Feedback", lead, tuple(blocks))
-
-
-def _scores(facts: Facts, measure: str, rows: list[dict[str, Any]]) -> Figure:
-    shown = [
-        {"name": "Everyone" if r["slug"] is None else facts.quality.names[r["slug"]], "value": r["value"],
-         "low": r["low"], "high": r["high"], "n": r["n"], "all": r["slug"] is None}
-        for r in rows
-    ]  # fmt: skip
-    shown = sorted(shown, key=lambda r: (not r["all"], -r["value"]))[:_MOST_ROWS]
-    everyone = next(row for row in shown if row["all"])
-    apart = [r for r in shown if not r["all"] and not r["low"] <= everyone["value"] <= r["high"]]
-    short = {"nps": "NPS", "csat": "CSAT"}[measure]
-    value = f"{everyone['value']:+.0f}" if measure == "nps" else w.share(everyone["value"])
-    title = f"{short} is {value}; " + (
-        f"{w.listed([r['name'] for r in apart[:3]])} {'differs' if len(apart) == 1 else 'differ'} from it"
-        if apart
-        else "no segment can be told from everyone"
-    )
-    unit, domain = ("share", (0.0, 1.0)) if measure == "csat" else ("", (-100.0, 100.0))
-    subtitle = f"{short} with its 95 % interval, by segment"
-    return Figure(
-        f"feedback-{measure}",
-        lambda width: charts.interval_dots(shown, title=title, subtitle=subtitle, domain=domain, unit=unit, width=width),
-        shown, title, rows[0]["definition"],
-    )  # fmt: skip

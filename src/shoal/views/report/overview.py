@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shoal.insight.cohorts import DEFINITIONS as RETENTION
-from shoal.insight.feedback import DEFINITIONS as FEEDBACK
 from shoal.insight.sales import NO_COST
 from shoal.views.report import words as w
 from shoal.views.report.facts import by_kpi
@@ -165,12 +164,11 @@ def _retention(facts: Facts) -> str | None:
 
 
 def _feedback(facts: Facts) -> str | None:
-    rows = [r for r in facts.feedback.to_pylist() if r["measure"] == "nps" and r["slug"] is None]
-    if not rows:
+    found = facts.heard.scores.get("nps")
+    if found is None:
         return None
-    row = rows[0]
-    ends = f"{row['low']:+.0f} to {row['high']:+.0f}"
-    return f"The net promoter score is {row['value']:+.0f} (95{w.HARD}%: {ends}; n = {row['n']:,})."
+    value, low, high = found.everyone.estimate
+    return f"The net promoter score is {value:+.0f} (95{w.HARD}%: {low:+.0f} to {high:+.0f}; n = {found.everyone.n:,})."
 
 
 def _coverage(facts: Facts) -> str | None:
@@ -293,6 +291,5 @@ def _of_comparisons(facts: Facts) -> Iterator[tuple[str, str]]:
             "before. Some movement is chance: extreme groups drift towards the middle by themselves."
         ),
     )
-    if facts.feedback.num_rows:
-        for measure in dict.fromkeys(facts.feedback.column("measure").to_pylist()):
-            yield measure.upper(), FEEDBACK[measure]
+    for measure, scores in facts.heard.scores.items():
+        yield measure.upper(), scores.definition

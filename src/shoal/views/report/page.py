@@ -102,6 +102,14 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class Fold:
+    """Details that are opened by a click: a summary, and what each thing in it is, with sentences."""
+
+    summary: str
+    entries: Sequence[tuple[str, Sequence[str]]]
+
+
+@dataclass(frozen=True, slots=True)
 class Hint:
     """What to do next, in the place of something that can't be shown yet."""
 
@@ -131,12 +139,12 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the report. ``blocks`` are figures, tables, hints, heads, groups of cards or briefs, and paragraphs."""
+    """A part of the report. ``blocks`` are figures, tables, hints, heads, folds, groups of cards or briefs, and paragraphs."""
 
     id: str
     title: str
     lead: str = ""
-    blocks: Sequence[Figure | Table | Hint | Head | Sequence[Card] | Sequence[Brief] | str] = field(
+    blocks: Sequence[Figure | Table | Hint | Head | Fold | Sequence[Card] | Sequence[Brief] | str] = field(
         default_factory=tuple
     )
 
@@ -210,6 +218,7 @@ def _environment() -> Any:
     made.tests["figure"] = lambda block: isinstance(block, Figure)
     made.tests["sheet"] = lambda block: isinstance(block, Table)
     made.tests["hint"] = lambda block: isinstance(block, Hint)
+    made.tests["fold"] = lambda block: isinstance(block, Fold)
     made.tests["head"] = lambda block: isinstance(block, Head)
     made.tests["briefs"] = lambda block: isinstance(block, list | tuple) and bool(block) and isinstance(block[0], Brief)
     made.tests["paragraph"] = lambda block: isinstance(block, str)
