@@ -10,10 +10,16 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from shoal.errors import StatementError
+
 if TYPE_CHECKING:
     from shoal.sql.store import Store
 
 KIND = "cutpoints"
+TRIES = 20
+"""So often a number is asked for that somebody else takes at the same moment."""
+_TAKEN = "constraint"
+"""In what the database says of a number that is there already."""
 
 
 def recorded(store: Store, slug: str) -> dict[str, Any] | None:
@@ -29,20 +35,36 @@ def recorded(store: Store, slug: str) -> dict[str, Any] | None:
 
 
 def record(store: Store, slug: str, document: dict[str, Any], received: int, kind: str = KIND) -> int:
-    """Keep a calibration as a new version, and return its number; an unchanged one stays as it is."""
+    """Keep a calibration as a new version, and return its number; an unchanged one stays as it is.
+
+    Whoever keeps another one at the same moment, on a connection of their own, gets the number before or behind; inside a
+    transaction nobody else's can be seen, so that there the second one is refused.
+    """
     text = json.dumps(document, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()
+    for left in reversed(range(TRIES)):
+        number, last = _newest(store, slug, kind)
+        if last == digest:
+            return number
+        try:
+            store.execute(
+                "INSERT INTO definitions (kind, slug, version, document, hash, received) VALUES (?, ?, ?, ?, ?, ?)",
+                [kind, slug, number + 1, text, digest, received],
+            )
+        except StatementError as error:
+            if not left or _TAKEN not in error.reason.lower():
+                raise
+        else:
+            break
+    return number + 1
+
+
+def _newest(store: Store, slug: str, kind: str) -> tuple[int, str | None]:
+    """The newest version's number and hash; 0 where there is none."""
     rows = store.rows(
         "SELECT version, hash FROM definitions WHERE kind = ? AND slug = ? ORDER BY version DESC LIMIT 1", [kind, slug]
     )
-    version, last = rows[0] if rows else (0, None)
-    if last == digest:
-        return int(version)
-    store.execute(
-        "INSERT INTO definitions (kind, slug, version, document, hash, received) VALUES (?, ?, ?, ?, ?, ?)",
-        [kind, slug, version + 1, text, digest, received],
-    )
-    return int(version) + 1
+    return rows[0] if rows else (0, None)
 
 
 def history(store: Store, slug: str) -> list[tuple[int, int, dict[str, Any]]]:
