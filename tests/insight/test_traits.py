@@ -244,6 +244,17 @@ def test_cut_points_are_frozen_until_recalibrated(store: DuckStore) -> None:
     ]
 
 
+def test_six_years_of_silence_are_days_like_others(store: DuckStore) -> None:
+    """Breaks when days in millionths don't fit: from 2,148 days on a load ended in an error of the database."""
+    crowd(store, 1.0)
+    at = instant("2032-10-01")
+    traits.compute_traits(store, RULE, at, received=at)
+    known = Registry.load(store).trait("rfm_recency_days")
+    assert known is not None
+    ((longest,),) = store.rows(f"SELECT max(value) FROM ({current_values(store, known, at)})")
+    assert longest > 2_148_000_000 * 2
+
+
 def test_traits_carry_how_they_were_made(store: DuckStore) -> None:
     """The trait's note names the cut points, so that a score can be explained later."""
     crowd(store, 1.0)

@@ -154,7 +154,7 @@ class _Work:
         scored = "computed_scores"
         self.store.execute(f"CREATE OR REPLACE TEMP TABLE {scored} AS SELECT * FROM {rfm.scores(sales, cuts)}")
         for name, column in zip(names, (*rfm.MEASURES, "r", "f", "m", "fm"), strict=True):
-            value = f"CAST(round({column} * {MICRO}) AS BIGINT)"
+            value = f"CAST(round({column} * {MICRO}::BIGINT) AS BIGINT)"
             yield Computed(
                 name, Kind.NUMBER, f"SELECT customer AS owner, {value} AS value FROM {scored}", _RFM[name], note
             )
