@@ -14,7 +14,7 @@ from scheduling.conftest import QUICK, Shop, at, scheduler, states
 from shoal.cli import main
 from shoal.clock import DAY, HOUR, Clock, StoppedClock, iso
 from shoal.config import Job
-from shoal.errors import ShoalError, UnknownName
+from shoal.errors import ConfigError, ShoalError, UnknownName
 from shoal.workspace import Workspace, open_workspace
 from shoal.workspace.backup_restore import restore_backup
 from shoal.workspace.scheduling import Scheduler
@@ -216,6 +216,39 @@ def test_every_kind_of_work_does_what_it_says(shop: Shop, tmp_path: Path) -> Non
     shop.write("  f: {run: expire, every: hour}\nretention: {Order Completed: 200 days}\n")
     with shop.open() as workspace:
         assert scheduler(workspace, "2024-03-10T01:30:00").run("f").message == "Removed 2 Order Completed."
+
+
+def test_a_job_writes_the_moods_of_texts_and_says_why_it_cannot(shop: Shop) -> None:
+    """Breaks when moods can't be kept up to date by themselves, or a shop without texts is told that all is well."""
+    shop.write("  moods: {run: feedback, every: hour}\n")
+    with shop.open() as workspace:
+        failed = scheduler(workspace, "2024-03-10T01:00:00").run("moods")
+    assert failed.state == "failed"
+    assert "own English words" in failed.message
+    source = (
+        "  texts:\n    from: texts.csv\n    events:\n"
+        "      - {event: Review Written, customer: who, at: day, properties: {text: text}}\n"
+    )
+    (shop.root / "texts.csv").write_text(
+        'who,day,text\nann,2024-03-02,Terrible and rude.\nbob,2024-03-03,"Great, I love it."\n'
+    )
+    shop.write("  moods: {run: feedback, every: hour}\n")
+    settings = (shop.root / "shoal.yaml").read_text().replace("jobs:\n", f"{source}jobs:\n")
+    (shop.root / "shoal.yaml").write_text(settings)
+    with shop.open() as workspace:
+        workspace.load()
+        done = scheduler(workspace, "2024-03-10T02:00:00").run("moods")
+        again = scheduler(workspace, "2024-03-10T03:00:00").run("moods")
+        moods = {
+            row["customer"]: row["sentiment"]
+            for row in workspace.sql("SELECT customer, sentiment FROM data.customers").to_pylist()
+        }
+    assert done.message == "2 customers with another sentiment; 0 entered a segment by it, 0 left one."
+    assert again.message.startswith("0 customers with another sentiment")
+    assert moods["ann"] < 0 < moods["bob"]
+    shop.write("  moods: {run: feedback, every: hour, models: [churn]}\n")
+    with pytest.raises(ConfigError, match="'feedback' has no setting 'models'"):
+        shop.open()
 
 
 def test_a_backup_removes_only_old_copies_of_its_own(shop: Shop, tmp_path: Path) -> None:

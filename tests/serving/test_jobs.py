@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 
-from .served import SETTINGS, Served, shop
+from .served import SETTINGS, Served, shop, write_segment
 from .test_beside import asked, run
 
 JOBS = """\
@@ -77,6 +77,37 @@ def test_a_stop_ends_a_long_job(working: Served) -> None:
     assert _children("shoal.server.child") == []
     listed = asked(working.folder, "segments")["segments"]
     assert {row["slug"]: row["size"] for row in listed}.get("buyers", 0) in (0, 400_000)
+
+
+def test_moods_beside_a_server_go_through_its_log(tmp_path: Path) -> None:
+    """Breaks if the job writes to the store past the server, so that profiles and memberships don't hear of a mood, or calls
+    wait for it."""
+    folder = shop(tmp_path / "shop", {"writers": 'did "Review Written"'})
+    (folder / "shoal.yaml").write_text(SETTINGS + "jobs:\n  moods: {run: feedback, every: day at 05:00}\n")
+    found = Served(folder)
+    try:
+        found.start()
+        found.track("ann", "Review Written", text="Terrible, rude and slow.")
+        found.track("bob", "Review Written", text="I love it, great quality.")
+        found.wait_for("writers", {"ann", "bob"})
+        done = run(folder, "jobs", "run", "moods")
+        assert done.returncode == 0, done.stderr
+        (last,) = asked(folder, "jobs", "history")
+        assert last["message"] == "2 customers with another sentiment; 0 entered a segment by it, 0 left one."
+        moods = {who: found.get(f"/v1/profiles/{who}")["scores"]["sentiment"]["value"] for who in ("ann", "bob")}
+        assert moods["ann"] < 0 < moods["bob"]
+        write_segment(folder, "unhappy", "sentiment < 0")
+        found.wait_for("unhappy", {"ann"})
+        found.track("bob", "Review Written", text="Awful, it broke, what a waste of money.")
+        assert run(folder, "jobs", "run", "moods").returncode == 0
+        found.wait_for("unhappy", {"ann", "bob"})
+        assert [c["because"] for c in found.changes() if (c["customer"], c["segment"]) == ("bob", "unhappy")] == [
+            "scored"
+        ]
+        assert asked(folder, "jobs", "history")[0]["message"].startswith("1 customer with another sentiment; 1 entered")
+        assert asked(folder, "feedback", "--write")["changed"] == {"sentiment": 0}
+    finally:
+        found.close()
 
 
 def _children(what: str) -> list[Path]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CHANGING = ("expire",)
 """The kinds of jobs that change the store in this process: memberships are read anew after them."""
-LONG = ("load", "publish", "recalibrate", "predict", "assign", "report")
+LONG = ("load", "publish", "recalibrate", "predict", "assign", "feedback", "report")
 """The kinds that work long, in a process of their own."""
 LOOK = 30.0
 """Seconds between two looks at the calendar at most."""

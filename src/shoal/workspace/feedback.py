@@ -209,19 +209,19 @@ class Feedback:
             Refused: no text could be scored.
         """
         from shoal.insight.feedback.moods import sentiment_scores
-        from shoal.insight.models.writing import write
 
         ws = self._ws
         at = ws.now()
         score = sentiment_scores(ws.store, at, ws.config.feedback, progress)
         if score is None:
             raise Refused("No customer's own English words were found, so there is no mood to write.")
-        with ws.changing(), ws.store.transaction():
-            changed, skipped = write(ws.store, BY, [score], at, ws.now(), {})
+        # As scores of models are written: beside a server they are entries of its log, so that calls go on meanwhile.
+        with ws.models.writing():
+            changed, skipped = ws.models.put(BY, [score], at, {})
             ws.refresh()
-            moved = ws.segments.publish(because="scored").changes.values()
+            entered, left = ws.models.publish()
         ws.refresh()
-        return Written(at, changed, skipped, sum(e for e, _ in moved), sum(gone for _, gone in moved))
+        return Written(at, changed, skipped, entered, left)
 
     @contextmanager
     def _evaluated(self, as_of: When) -> Iterator[Evaluation]:

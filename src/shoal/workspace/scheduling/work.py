@@ -47,6 +47,14 @@ def assign(workspace: Workspace, job: Job, at: int) -> str:
     return said if done.proposal is None else f"{said} A new fit is proposed: shoal discover proposal."
 
 
+def feedback(workspace: Workspace, job: Job, at: int) -> str:
+    """Write the mood of each customer's newest text as a trait, and publish who moves by it."""
+    done = workspace.feedback.write()
+    said = [f"{counted(many, 'customer')} with another {name}" for name, many in done.changed.items()]
+    said += [f"{name} not written: {why}" for name, why in done.skipped.items()]
+    return f"{'; '.join(said)}; {done.entered:,} entered a segment by it, {done.left:,} left one."
+
+
 def publish(workspace: Workspace, job: Job, at: int) -> str:
     """Evaluate all segments now, and publish who has entered or left."""
     changes = workspace.segments.publish(because="scheduled").changes.values()
@@ -87,6 +95,7 @@ WORK: Mapping[str, Work] = {
     "recalibrate": recalibrate,
     "predict": predict,
     "assign": assign,
+    "feedback": feedback,
     "report": report,
     "publish": publish,
     "expire": expire,
