@@ -31,6 +31,45 @@ def test_decimal_comma_does_not_pass_for_a_delimiter(write):
     assert rows(path)[0] == {"order": "1", "customer": "Zoë", "amount": "1,50", "_line": 2}
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize(
+    "time", ["2025-01-01T12:30:00+00:00", "2025-01-01 12:30:00.125-05:00", '"2025-01-01 12:30 +0200"']
+)
+@pytest.mark.parametrize("header", [True, False], ids=["named", "unnamed"])
+def test_signs_in_times_are_no_delimiters(write, delimiter, time, header):
+    """Breaks if a time with an offset, which has more colons than the row has delimiters, is split into cells."""
+    lines = [delimiter.join([f"a{i}", time, f"{i}.50"]) for i in range(40)]
+    text = "\n".join(([delimiter.join(["id", "at", "amount"])] if header else []) + lines) + "\n"
+    reading = opened(write("a.csv", text))
+    assert reading.format.delimiter == delimiter
+    found = table(reading).to_pylist()
+    assert len(found) == 40
+    assert [*found[7].values()][:3] == ["a7", time.strip('"'), "7.50"]
+
+
+@pytest.mark.parametrize("header", ["at\n", ""], ids=["named", "unnamed"])
+def test_a_file_of_times_has_one_column(write, header):
+    """Breaks if the colons of times, or the sign of their offset, make columns of a file that has one."""
+    reading = opened(write("a.csv", header + "".join(f"2025-01-01T12:{i:02}:00+00:00\n" for i in range(40))))
+    assert len(reading.columns) == 1
+    assert next(iter(table(reading).to_pylist()[3].values())) == "2025-01-01T12:03:00+00:00"
+
+
+def test_two_decimal_commas_in_a_row_are_no_delimiters(write):
+    """Breaks if the names above don't tell between semicolons and commas that split all rows into as many cells."""
+    path = write("a.csv", "id;net;tax\n" + "".join(f"{i};1,50;0,{i:02}\n" for i in range(40)))
+    assert opened(path).format.delimiter == ";"
+    assert rows(path)[3] == {"id": "3", "net": "1,50", "tax": "0,03", "_line": 5}
+
+
+@pytest.mark.parametrize("row", ["{i}:{t}", "x{i}:{i}:{t}:/home/ann"])
+def test_colons_still_separate_what_is_no_time(write, row):
+    """Breaks if a file with colons between its cells, some of which look like minutes, has one column."""
+    names = ":".join(f"name{n}" for n in range(row.count(":") + 1))
+    path = write("a.csv", names + "\n" + "".join(row.format(i=i, t=i + 10) + "\n" for i in range(40)))
+    assert len(rows(path)[0]) == row.count(":") + 2
+
+
 def test_runs_of_blanks_separate_columns_of_fixed_width(write):
     path = write("cd.txt", " id  date     amount\r\n 00001 19970101  1.77\r\n 00002 19970112 12.00\r\n")
     assert rows(path)[1] == {"id": "00002", "date": "19970112", "amount": "12.00", "_line": 3}

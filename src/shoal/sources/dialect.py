@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 _DELIMITERS = (",", ";", "\t", "|", "^", ":")
 _WORDS = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 _HINT = re.compile(r'^"?sep=(.)"?\s*$', re.IGNORECASE)
+_TIME = re.compile(
+    rb"(?<![\d:])(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?(?![\d:])"
+    rb"(?: ?[+-](?:[01]\d|2[0-4]):?[0-5]\d(?![\d:]))?"
+)
+"""A time of day, with its offset: the signs in it stand between no cells."""
 _LOOKED_AT = 200
 _SAMPLE = 1 << 18
 _UNUSUAL = "~!#%&*+=\\`?<>{}[]"
@@ -146,10 +151,11 @@ def _quote(sample: bytes) -> str:
 
 
 def _delimiter(sample: bytes, quote: str) -> str:
-    """The character that splits the most rows into the same number of cells."""
+    """The character that splits the most rows into the same number of cells, and the line above them too."""
     known = (*_DELIMITERS, *_unusual(sample))
-    scored = [(*_score(sample, Shape(d, quote)), -i, d) for i, d in enumerate(known)]
-    share, width, _, best = max(scored)
+    timeless = _TIME.sub(b"0", sample)
+    scored = [(_score(timeless, Shape(d, quote)), -i, d) for i, d in enumerate(known)]
+    (share, _, width), _, best = max(scored)
     if width > 1 and share >= 0.5:
         return best
     if _split_by_blanks(sample, quote):
@@ -163,15 +169,21 @@ def _unusual(sample: bytes) -> list[str]:
     return [sign for sign in dict.fromkeys(line) if sign in _UNUSUAL]
 
 
-def _score(sample: bytes, shape: Shape) -> tuple[float, int]:
+def _score(sample: bytes, shape: Shape) -> tuple[float, int, int]:
+    """How well a delimiter splits: the share of rows that it makes as wide as most, minus where they begin, and how wide.
+
+    The line of names is split by the right delimiter, and not by one that cells have in them, as decimal commas: of two
+    that split all rows, the one counts whose rows begin earlier.
+    """
     records = split(sample, shape, most=100)
     widths = Counter(len(r.cells) for r in records if r.fault is None)
     split_rows = {w: n for w, n in widths.items() if w > 1}
     if not split_rows:
-        return 0.0, 1
+        return 0.0, -len(records), 1
     width = max(split_rows, key=lambda w: (split_rows[w], w))
+    first = next(i for i, r in enumerate(records) if len(r.cells) == width and r.fault is None)
     # Steps of a tenth: a few bad rows must not make a worse delimiter win.
-    return round(split_rows[width] / len(records), 1), width
+    return round(split_rows[width] / len(records), 1), -first, width
 
 
 def _split_by_blanks(sample: bytes, quote: str) -> bool:
