@@ -163,7 +163,9 @@ class RevenueRule:
 
 
 PERIODS = ("day", "week", "month", "quarter", "year")
-"""In which contracts are counted, and occasions to buy."""
+"""In which contracts are counted."""
+PERIOD_DAYS = {"week": 7, "month": 31, "quarter": 92, "year": 366}
+"""Periods of the calendar in which customers can buy once, each with the most days that it can have."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shoal.errors import ConfigError
 from shoal.insight.models.kinds import KINDS
 from shoal.insight.models.model import Settings
+from shoal.shapes import PERIOD_DAYS
 from shoal.sources.section import Section
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _DAYS = re.compile(r"(\d{1,4}) days?")
+_PERIODS = re.compile(r"(\d{1,3}) (week|month|quarter|year)s?")
 MOST_DAYS = 3650
 _COMMON = {"kind", "horizon", "skip"}
 
@@ -66,7 +68,34 @@ def _model(name: str, section: Section) -> Settings:
     for key in NEEDED.get(kind, ()):
         if key not in options:
             section.fail("", f"`{key}` is missing.", NEEDED[kind][key])
+    if "family" in options:
+        return Settings(name, kind, *_in_periods(section, options))
+    if "period" in options:
+        section.fail(
+            "period", "Only models with `family: bgbb` count in periods.", "Add family: bgbb, or leave it out."
+        )
     return Settings(name, kind, days(section, "horizon") or KINDS[kind].horizon, options)
+
+
+def _in_periods(section: Section, options: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """The horizon in days at most, and the options with the number of periods: the two clocks are never mixed."""
+    if "period" not in options:
+        section.fail("", "`period` is missing.", "Say how often customers can buy, as period: year.")
+    if options.get("process", "auto") != "auto":
+        section.fail("process", "With `family: bgbb` there is no other process.", "Leave process out.")
+    period = options["period"]
+    said = section.text("horizon") or f"1 {period}"
+    match = _PERIODS.fullmatch(said.strip())
+    if match is None or match[2] != period or int(match[1]) < 1:
+        section.fail(
+            "horizon",
+            f"{said!r} is not a number of {period}s: customers can buy once a {period} here.",
+            f"Write it as 1 {period} or 3 {period}s.",
+        )
+    ahead = int(match[1])
+    if ahead * PERIOD_DAYS[period] > MOST_DAYS + 366:
+        section.fail("horizon", f"{said} is too far ahead.", "Look ten years ahead at most.")
+    return ahead * PERIOD_DAYS[period], {**options, "ahead": ahead}
 
 
 def _has(known: Mapping[str, Any]) -> str:
@@ -99,6 +128,14 @@ def _process(section: Section, key: str) -> str:
     return section.choice(key, ("auto", "BG/NBD", "MBG/NBD", "Pareto/NBD", "NBD"), "auto")
 
 
+def _family(section: Section, key: str) -> str:
+    return section.choice(key, ("bgbb",), "bgbb")
+
+
+def _period(section: Section, key: str) -> str:
+    return section.choice(key, tuple(PERIOD_DAYS), "year")
+
+
 def _learner(section: Section, key: str) -> str:
     return section.choice(key, ("trees", "logistic"), "trees")
 
@@ -128,8 +165,8 @@ def _whole(section: Section, key: str) -> int | None:
 
 
 OPTIONS: Mapping[str, Mapping[str, Callable[[Section, str], Any]]] = {
-    "value": {"of": _basis, "discount": _share, "process": _process},
-    "churn": {"process": _process},
+    "value": {"of": _basis, "discount": _share, "process": _process, "family": _family, "period": _period},
+    "churn": {"process": _process, "family": _family, "period": _period},
     "category": {"categories": _texts, "most": _whole, "without": _texts, "learner": _learner},
     "response": {"sent": _text, "answered": _text, "type": _text, "without": _texts, "learner": _learner},
     "reach": {"events": _texts},

@@ -14,6 +14,7 @@ from shoal.insight.models import buying
 from shoal.insight.models.btyd import Purchases, split
 from shoal.insight.models.buying import WEEK, Buying, Outcome, dated
 from shoal.insight.models.model import Evidence, Judged, Measure, Model, Score, Settings
+from shoal.insight.models.occasions import by_period
 from shoal.insight.models.value import habit
 from shoal.lang.schema import Kind
 from shoal.stats import scoring
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from shoal.insight.models.asof import AsOf
     from shoal.insight.models.btyd import RepeatModel
     from shoal.insight.models.buying import Floats, Rows
+    from shoal.insight.models.in_periods import ChurnInPeriods
 
 LEAST_EARLIER = 0.5
 """Shares of an earlier period stand as a baseline where at least so many of today's customers were there already."""
@@ -50,6 +52,8 @@ class Churn(Model):
         Raises:
             Refused: no order, or too few customers or repeat buyers.
         """
+        if by_period(settings):
+            return _in_periods().fitted(known, settings)
         seen = known.purchases()
         found = Buying.fitted(known, seen, settings.horizon, settings.options.get("process", "auto"))
         first = known.first_order or known.at
@@ -140,6 +144,8 @@ class Churn(Model):
     @classmethod
     def restored(cls, settings: Settings, evidence: Evidence, state: Mapping[str, Any]) -> Churn:
         """The model of ``state``."""
+        if by_period(settings):
+            return _in_periods().restored(settings, evidence, state)
         return cls(settings, evidence, buying.process_of(state["process"]), state["usual"])
 
 
@@ -156,6 +162,12 @@ def told(seen: Purchases, today: int) -> list[str]:
     words = np.array([buying.last_order(*row) for row in zip(*columns, strict=True)], dtype=object)
     found: list[str] = words[rows.inverse].tolist()
     return found
+
+
+def _in_periods() -> type[ChurnInPeriods]:
+    from shoal.insight.models.in_periods import ChurnInPeriods
+
+    return ChurnInPeriods
 
 
 def _today(seen: Purchases) -> Purchases:

@@ -12,9 +12,11 @@ from shoal.insight.models import buying
 from shoal.insight.models.btyd.holdout import auc
 from shoal.insight.models.buying import WEEK, Buying, Outcome, dated
 from shoal.insight.models.model import Evidence, Judged, Measure, Model, Score, Settings
+from shoal.insight.models.occasions import Pace, by_period
 from shoal.insight.models.spending import Spending, drawn, log_error
 from shoal.insight.sales import NO_COST
 from shoal.lang.schema import Kind
+from shoal.shapes import PERIOD_DAYS
 from shoal.stats.intervals import z_value
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from shoal.insight.models.asof import AsOf
     from shoal.insight.models.btyd import Purchases, RepeatModel
     from shoal.insight.models.buying import Floats
+    from shoal.insight.models.in_periods import ValueInPeriods
 
 SHORT = 90
 YEAR = 365.25
@@ -63,6 +66,8 @@ class CustomerValue(Model):
         Raises:
             Refused: no order, too few customers or repeat buyers, or a margin without cost data.
         """
+        if by_period(settings):
+            return _in_periods().fitted(known, settings)
         margin = _margin(settings)
         if margin:
             _check_cost(known)
@@ -192,7 +197,9 @@ class CustomerValue(Model):
 
     @classmethod
     def horizon_of(cls, settings: Settings) -> int:
-        """It is judged over a quarter at most: few histories have a whole year to spare."""
+        """It is judged over a quarter at most, or over one period: few histories have more to spare."""
+        if by_period(settings):
+            return PERIOD_DAYS[Pace.of(settings).period]
         return min(SHORT, settings.horizon)
 
     def judged(self, before: AsOf, after: AsOf) -> Judged:
@@ -244,6 +251,8 @@ class CustomerValue(Model):
     @classmethod
     def restored(cls, settings: Settings, evidence: Evidence, state: Mapping[str, Any]) -> CustomerValue:
         """The model of ``state``."""
+        if by_period(settings):
+            return _in_periods().restored(settings, evidence, state)
         spending = None if state["spending"] is None else Spending.of(state["spending"])
         return cls(settings, evidence, buying.process_of(state["process"]), spending, lambda: dict(state["laws"]))
 
@@ -296,6 +305,12 @@ def habit(seen: Purchases) -> tuple[str, ...]:
 
 def _chance(chance: float) -> str:
     return f"The chance of an order is {chance:.0%}"
+
+
+def _in_periods() -> type[ValueInPeriods]:
+    from shoal.insight.models.in_periods import ValueInPeriods
+
+    return ValueInPeriods
 
 
 def _margin(settings: Settings) -> bool:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from shoal.insight.models.btyd.likelihood import Fit
 
 NAMES = ("alpha", "beta", "gamma", "delta")
+CELLS = 2_000_000
+"""Ways to have left times histories that are looked at together, so that many histories of many occasions fit in memory."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,11 @@ class BetaGeometricBetaBernoulli:
         """alpha, beta, gamma, delta."""
         return np.array([self.alpha, self.beta, self.gamma, self.delta])
 
+    def with_values(self, values: NDArray[np.float64]) -> Self:
+        """The same model with other parameters, in the order of ``values``."""
+        alpha, beta, gamma, delta = (float(value) for value in values)
+        return type(self)(alpha, beta, gamma, delta)
+
     def log_likelihood(self, occasions: Occasions) -> float:
         """The log-likelihood of these histories."""
         return float(occasions.weight @ _ways(self.values(), _table(occasions))[0])
@@ -115,12 +122,22 @@ class BetaGeometricBetaBernoulli:
 
     def expected(self, occasions: Occasions, ahead: int) -> NDArray[np.float64]:
         """Expected purchases at the next ``ahead`` occasions."""
+        return self.worth(occasions, ahead, 0.0)
+
+    def worth(self, occasions: Occasions, ahead: int, rate: float) -> NDArray[np.float64]:
+        """The same, where a purchase k occasions ahead counts (1+rate)^-k.
+
+        Raises:
+            Refused: fewer than 0 occasions, or a rate below 0.
+        """
         from scipy.special import betaln
 
         refuse_unless(ahead >= 0, "There must be occasions ahead.", "Take 0 or more.")
+        refuse_unless(np.isfinite(rate) and rate >= 0, f"A discount of {rate} can't be.", "Take a rate of 0 or more.")
         stay = self.delta + occasions.periods
-        steps = np.arange(1, ahead + 1)[:, None]
-        lasts = np.exp(betaln(self.gamma, stay + steps) - betaln(self.gamma, stay)).sum(axis=0)
+        lasts = np.zeros(len(occasions))
+        for step in range(1, ahead + 1):
+            lasts += np.exp(betaln(self.gamma, stay + step) - betaln(self.gamma, stay)) * (1 + rate) ** -step
         return np.asarray(self._buys(occasions) * self._stays(occasions, 0) * lasts)
 
     def new(self, periods: int) -> float:
@@ -185,12 +202,22 @@ def _table(occasions: Occasions) -> NDArray[np.float64]:
 
 
 def _ways(theta: NDArray[np.float64], rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The log-likelihood of each row and its derivatives, of so many rows at once as fit in memory."""
+    _, last, n = rows
+    size = max(1, CELLS // (int((n - last).max(initial=0)) + 1))
+    parts = [_some_ways(theta, rows[:, at : at + size]) for at in range(0, max(rows.shape[1], 1), size)]
+    return np.concatenate([each for each, _ in parts]), np.concatenate([slopes for _, slopes in parts], axis=1)
+
+
+def _some_ways(
+    theta: NDArray[np.float64], rows: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The log-likelihood of each row and its derivatives: the sum over all occasions after which a customer may have left."""
     from scipy.special import betaln, digamma
 
     alpha, beta, gamma, delta = theta
     x, last, n = rows
-    most = int((n - last).max())
+    most = int((n - last).max(initial=0))
     # One line a way: left after the occasion ``last + step``, or (line 0) still here at the end.
     step = np.arange(-1, most)[:, None]
     here = step < 0

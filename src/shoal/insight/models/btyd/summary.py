@@ -13,8 +13,9 @@ from shoal.insight.models.btyd.refusals import refuse_unless
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-Unit = Literal["days", "weeks"]
-DAYS: dict[Unit, float] = {"days": 1.0, "weeks": 7.0}
+Unit = Literal["days", "weeks", "periods"]
+DAYS: dict[Unit, float] = {"days": 1.0, "weeks": 7.0, "periods": 1.0}
+"""Days in a unit. Periods are occasions to buy, counted instead of days; no model of continuous time takes them."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Purchases:
             column = getattr(self, name)
             if column is not None:
                 object.__setattr__(self, name, _column(column, name, len(np.atleast_1d(self.frequency))))
-        refuse_unless(self.unit in DAYS, f"{self.unit!r} isn't a unit of time.", "Write days or weeks.")
+        refuse_unless(self.unit in DAYS, f"{self.unit!r} isn't a unit of time.", "Write days, weeks or periods.")
         refuse_unless(
             bool(np.all(self.frequency == np.floor(self.frequency))),
             "A frequency is a number of purchases, so it must be whole.",
