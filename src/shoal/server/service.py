@@ -14,7 +14,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from shoal.clock import stopwatch
-from shoal.config import PLAN_NAME
+from shoal.config import PLAN_NAME, located
 from shoal.errors import ConfigError, ShoalError, StoreError
 from shoal.server.access import Access
 from shoal.server.api import api
@@ -195,8 +195,18 @@ def serve(workspace: Workspace, settings: ServerSettings) -> None:
         settings: where and how, from ``shoal.yaml`` and the command line.
 
     Raises:
-        ConfigError: a public address, and nobody who may administer.
+        ConfigError: a public address, and nobody who may administer; or the first load is still to set the clock.
     """
+    if workspace.config.clock == "data-end" and not workspace.clock.offset:
+        # What is taken by the real clock would lie years ahead once the data's end is "now".
+        raise located(
+            ConfigError(
+                "Nothing is loaded yet, and clock: data-end takes the time from the first load.",
+                place="clock",
+                fix="Load first: shoal load; then serve. Or, if events come as they happen, write clock: now.",
+            ),
+            workspace.config.root,
+        )
     service = Service(workspace)
     host, port = settings.host, settings.port
     if host not in LOOPBACK and not service.keys.administered:

@@ -7,12 +7,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from shoal.clock import stopwatch
+from shoal.config import located
 from shoal.customers.lists import pending
 from shoal.customers.privacy import Erased
-from shoal.errors import StoreError, UnknownName
+from shoal.errors import ConfigError, StoreError, UnknownName
 from shoal.insight.definitions import Catalogue, known_at, read_catalogue
 from shoal.insight.ranks import ranked
 from shoal.workspace.customers import Lists
+from shoal.workspace.data import Data
 from shoal.workspace.keys import Keys
 from shoal.workspace.opening import STATE, STORE, Workspace
 from shoal.workspace.privacy import Forgotten, Privacy
@@ -21,13 +23,14 @@ from shoal.workspace.served.link import Link, NotReached
 from shoal.workspace.served.store import ServedStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from shoal.config import Config
     from shoal.lang.nodes import Definition
     from shoal.lang.schema import Schema
     from shoal.sql.store import Store
+    from shoal.workspace.data import Loaded, Step
     from shoal.workspace.models import Models
     from shoal.workspace.scheduling import Jobs
 
@@ -140,6 +143,11 @@ class ServedWorkspace(Workspace):
     # ------------------------------------------------------------ nouns
 
     @cached_property
+    def data(self) -> Data:
+        """Loading, data quality and quarantine."""
+        return _Data(self)
+
+    @cached_property
     def models(self) -> Models:
         """Models; their scores go through the log of the server, which isn't held up."""
         from shoal.workspace.served.models import ServedModels
@@ -181,6 +189,22 @@ class ServedWorkspace(Workspace):
     def close(self) -> None:
         """End the session at the server."""
         self._link.close()
+
+
+class _Data(Data):
+    def load(self, *, only: Iterable[str] | None = None, progress: Step | None = None) -> Loaded:
+        """Load what is new or changed; the server's clock was read when it started."""
+        ws = self._ws
+        if ws.config.clock == "data-end" and not ws.clock.offset:
+            raise located(
+                ConfigError(
+                    "The first load sets the clock of clock: data-end, and the running server works by another.",
+                    place="clock",
+                    fix="Stop the server, then: shoal load, and start it anew. Or leave clock: now.",
+                ),
+                ws.config.root,
+            )
+        return super().load(only=only, progress=progress)
 
 
 class _Lists(Lists):
