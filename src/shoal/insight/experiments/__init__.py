@@ -1,0 +1,1 @@
+"""Experiments: who is in which arm, what came of it, and how far that can be trusted."""
