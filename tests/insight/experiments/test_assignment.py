@@ -91,7 +91,7 @@ def test_an_arm_is_a_segment(tmp_path: Path) -> None:
         for name in THREE.weights:
             ws.segments.add(name, THREE.condition(name))
             members = ws.segments.members(name)
-            assert set(members["id"].to_pylist()) == {f"c{i}" for i, arm in enumerate(arms) if arm == name}
+            assert set(members["customer_id"].to_pylist()) == {f"c{i}" for i, arm in enumerate(arms) if arm == name}
 
 
 @given(st.lists(st.integers(1, 1_000), min_size=2, max_size=8))
