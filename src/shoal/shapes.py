@@ -161,6 +161,11 @@ class RevenueRule:
     currency: str = "USD"
     purchases: PurchaseRule = field(default_factory=PurchaseRule)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All events that it names, each once: those that bear revenue, the order, and those that bear cost."""
+        return tuple(dict.fromkeys((*self.events, self.orders, *self.cost)))
+
 
 PERIODS = ("day", "week", "month", "quarter", "year")
 """In which contracts are counted."""

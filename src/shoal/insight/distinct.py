@@ -135,13 +135,12 @@ def _barred(
     evaluation: Evaluation, definitions: Mapping[str, Definition], computed: frozenset[str], rule: RevenueRule
 ) -> dict[str, frozenset[str]]:
     """The traits that each segment is built of, or that are computed from the same."""
-    of_orders = {rule.orders, *rule.events, *rule.cost}
     rests_on = named_segments(definitions.values(), list(evaluation.columns))
     barred: dict[str, frozenset[str]] = {}
     for slug, slugs in rests_on.items():
         used = [references(definitions[s]) for s in slugs]
         traits = frozenset(t for refs in used for t in refs.traits)
-        events = {e for refs in used for name in refs.events for e in event_names(name, of_orders)}
+        events = {e for refs in used for name in refs.events for e in event_names(name, rule.names)}
         barred[slug] = traits | (computed if events or traits & computed else frozenset())
     return barred
 

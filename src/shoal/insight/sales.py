@@ -138,7 +138,7 @@ def local_hour() -> str:
 
 
 def _selects(events: Mapping[str, EventType], rule: RevenueRule, known: str) -> Iterator[str]:
-    for name in dict.fromkeys([*rule.events, rule.orders, *rule.cost]):
+    for name in rule.names:
         if name not in events:
             continue
         source = events[name]

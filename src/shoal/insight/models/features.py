@@ -344,7 +344,7 @@ def _category_columns(reader: Reader, plan: Plan) -> Iterator[Column]:
 
 def _events(known: AsOf, without: Collection[str]) -> tuple[tuple[str, ...], list[tuple[str, str]]]:
     """The event types of most customers, by name; and those that aren't read."""
-    money = {known.rule.orders, *known.rule.events, *known.rule.cost}
+    money = known.rule.names
     counts = {name: _count(known, known.event(name), "DISTINCT customer") for name in known.events if name not in money}
     # An event that nobody had by then isn't even named: that there is one is news of later.
     there = sorted((name for name, n in counts.items() if n), key=lambda name: (-counts[name], name))

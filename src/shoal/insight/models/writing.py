@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shoal.customers.physical import arrow_kind
 from shoal.customers.scores import Scores
 from shoal.lang.schema import Kind
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from shoal.sql.store import Store
 
 MICRO = 1_000_000
+_WRITTEN = (Kind.NUMBER, Kind.DATE, Kind.TEXT, Kind.TEXTS, Kind.YESNO)
 _numbers = itertools.count(1)
 
 
@@ -76,21 +78,21 @@ def stored(score: Score) -> pa.Table:
     """
     import pyarrow as pa
 
-    owners = pa.array(np.asarray(score.owners, dtype=np.int32))
+    if score.kind not in _WRITTEN:
+        raise ValueError(f"No model writes {score.kind.value}.")
+    made = arrow_kind(score.kind)
     match score.kind:
         case Kind.NUMBER:
-            values = _whole(np.asarray(score.values, dtype=np.float64) * MICRO, pa.int64())
+            values = _whole(np.asarray(score.values, dtype=np.float64) * MICRO, made)
         case Kind.DATE:
-            values = _whole(np.asarray(score.values, dtype=np.float64), pa.int32())
-        case Kind.TEXT:
-            values = pa.array(list(score.values), pa.string())
+            values = _whole(np.asarray(score.values, dtype=np.float64), made)
         case Kind.TEXTS:
-            values = pa.array([None if v is None else list(v) for v in score.values], pa.list_(pa.string()))
+            values = pa.array([None if v is None else list(v) for v in score.values], made)
         case Kind.YESNO:
-            values = pa.array([None if v is None else bool(v) for v in score.values], pa.bool_())
+            values = pa.array([None if v is None else bool(v) for v in score.values], made)
         case _:
-            raise ValueError(f"No model writes {score.kind.value}.")
-    return pa.table({"owner": owners, "value": values})
+            values = pa.array(list(score.values), made)
+    return pa.table({"owner": pa.array(np.asarray(score.owners, dtype=np.int32)), "value": values})
 
 
 def _whole(values: np.ndarray[Any, Any], kind: Any) -> Any:

@@ -60,7 +60,7 @@ class Rescoring:
     ) -> None:
         self._store, self._rule, self._clock, self._models = store, rule, clock, models
         self._core, self._flush, self._order, self._stored = core, flush, order, stored
-        self._names: Collection[str] = {rule.orders, *rule.events, *rule.cost}
+        self._names: Collection[str] = frozenset(rule.names)
         self._waiting: dict[str, int] = {}
         self._position = 0
         self._known: dict[tuple[str, int], Version | None] = {}

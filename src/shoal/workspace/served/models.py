@@ -47,7 +47,7 @@ class ServedModels(Models):
         ws, rule = self._ws, self._ws.config.revenue
         at = ws.now()
         with self.as_of(at) as known:
-            names = [n for n in dict.fromkeys([rule.orders, *rule.events, *rule.cost]) if n in known.events]
+            names = [n for n in rule.names if n in known.events]
             if not names:
                 return
             tables = " UNION ALL ".join(
