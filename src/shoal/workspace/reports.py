@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import altair as alt
 
     from shoal.insight.actions import Table
+    from shoal.insight.contracts import Retention
     from shoal.insight.lifecycle import Cycle
     from shoal.insight.models.versions import Version
     from shoal.insight.rfm import CutPoints
@@ -197,6 +198,7 @@ class _Gathering:
             heard=heard,
             actions=actions,
             predictions=(predictions := self._predictions()),
+            contracts=self._contracts(),
             micro=self._micro(sales, "" if predictions is None or not predictions.value else predictions.value.trait),
             purposes={name: basis.value.replace("-", " ") for name, basis in ws.config.purposes.items()},
             **self._of_orders(sales),
@@ -283,6 +285,15 @@ class _Gathering:
         moves = None if since is None else migration.of_trait(sales, TRAIT, since)
         expected = means(store, worth, TRAIT, self.at)
         return Micro(version, names, since, moves, why, expected, worth)
+
+    def _contracts(self) -> Retention | str | None:
+        """Who under contract stays how long, or why that can't be said; None where ``contracts:`` says nothing."""
+        if self._ws.config.contracts is None:
+            return None
+        try:
+            return self._ws.models.retention(as_of=self.at).found
+        except (Refused, UnknownName) as refusal:
+            return str(refusal)
 
     def _looked_before(self, trait: str) -> int | None:
         """The report's earlier instant, or the first at which the trait was written, if that is later than it.

@@ -93,8 +93,7 @@ def retention(
     if by and segments:
         raise Refused("Customers are compared by a trait or by segments, not both.", fix="Leave one out.")
     by = None if segments else by or told.by or None
-    definitions = workspace.segments.known(as_of)
-    found = [definitions.find(name) for name in segments]
+    found = [workspace.segments.known(as_of).find(name) for name in segments]
     at = workspace.instant(as_of)
     with workspace.models.as_of(as_of) as known:
         spells = read(known, told)

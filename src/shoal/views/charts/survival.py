@@ -24,25 +24,32 @@ _LINE = 14
 
 
 def survival_curves(
-    found: Retention, *, title: str | None = None, subtitle: str | None = None, width: int = theme.WIDE
+    found: Retention,
+    *,
+    grouped: bool | None = None,
+    title: str | None = None,
+    subtitle: str | None = None,
+    width: int = theme.WIDE,
 ) -> alt.Chart:
     """One curve a group, named at its end, or one of all customers with what is projected.
 
     Args:
         found: the retention.
+        grouped: whether groups are drawn; where there are any by default.
         title: the finding; told from the curves by default.
         subtitle: measure, unit and period.
         width: of the chart in pixels.
     """
-    said = subtitle or _subtitle(found)
-    chart = _grouped(found, width) if found.groups else _whole(found, width)
-    heading = title or retention_says(found)
+    apart = bool(found.groups) if grouped is None else grouped
+    said = subtitle or _subtitle(found, apart)
+    chart = _grouped(found, width) if apart else _whole(found, width)
+    heading = title or retention_says(found, grouped=apart)
     return theme.dressed(chart.properties(height=260), heading, said, width).properties(description=heading)
 
 
-def retention_says(found: Retention) -> str:
-    """What the curves say, in a sentence."""
-    if len(found.groups) > 1:
+def retention_says(found: Retention, *, grouped: bool) -> str:
+    """What the curve of all, or those of groups, say in a sentence."""
+    if grouped and len(found.groups) > 1:
         last = min(_drawn(group.steps)[-1].period for group in found.groups)
         shares = {group.name: group.steps[last].here.value for group in found.groups}
         best, worst = max(shares, key=lambda n: shares[n]), min(shares, key=lambda n: shares[n])
@@ -55,9 +62,9 @@ def retention_says(found: Retention) -> str:
     return f"{end.here.value:.0%} are still here after {_many(end.period, found.period)}"
 
 
-def _subtitle(found: Retention) -> str:
+def _subtitle(found: Retention, grouped: bool) -> str:
     said = f"Share still here by {found.period}s under contract, with its 95 % interval"
-    if found.groups or found.projection is None or not found.projection.useful:
+    if grouped or found.projection is None or not found.projection.useful:
         return said
     return f"{said}; dashed: projected"
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shoal.clock import DAY
-from shoal.views.report import actions, feedback, groups, micro, overview, predictions, sources, standing, trends
+from shoal.views.report import (
+    actions,
+    feedback,
+    groups,
+    micro,
+    overview,
+    predictions,
+    retention,
+    sources,
+    standing,
+    trends,
+)
 from shoal.views.report import words as w
 from shoal.views.report.page import Page
 
@@ -26,6 +37,7 @@ _SECTIONS: tuple[Callable[[Facts], Section | None], ...] = (
     trends.kpis_over_time,
     trends.concentration,
     predictions.predictions,
+    retention.contracts,
     micro.micro_segments,
     actions.next_best_actions,
     groups.overlap,

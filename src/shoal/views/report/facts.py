@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from shoal.customers.quality import QualityReport
     from shoal.insight.actions import Table as Actions
+    from shoal.insight.contracts import Retention
     from shoal.insight.discovery.keeping import Version as Discovered
     from shoal.insight.feedback.heard import Heard
     from shoal.insight.holdings import Holdings
@@ -132,6 +133,7 @@ class Facts:
         purposes: the purposes that the workspace knows, with their basis in words.
         predictions: what models say; None where none is fitted.
         micro: the micro-segments; None where none were discovered.
+        contracts: who under contract stays how long, or why that can't be said; None where nothing says who is.
     """
 
     name: str
@@ -169,6 +171,7 @@ class Facts:
     purposes: Mapping[str, str]
     predictions: Predictions | None = None
     micro: Micro | None = None
+    contracts: Retention | str | None = None
 
     @property
     def currency(self) -> str:
