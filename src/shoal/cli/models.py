@@ -260,7 +260,7 @@ def lookalike(
         if json_:
             print_json(found.document() | ({"list": listed} if take is not None else {}))
             return
-        click.echo(f"{count(found.members)} members, {count(len(found.ids))} others. {found.found.verdict}")
+        click.echo(f"{count(found.members)} members, {count(found.others)} others. {found.found.verdict}")
         rows = [
             (share(p.share), count(p.customers), f"{p.similarity:.2f}", share(p.recall.value), f"{p.lift:.1f} ×")
             for p in found.curve

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from shoal.errors import Refused
+from shoal.sql.store import registered
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from shoal.insight.taste.lookalike import Lookalikes, Reach
+    from shoal.sql.store import Store
     from shoal.workspace.moments import When
     from shoal.workspace.opening import Workspace
 
@@ -22,14 +24,20 @@ class Alike:
     Args:
         segment: its slug.
         members: how many it has.
-        ids: customers outside it, most similar first.
-        found: the evidence: similarity against reach, and whether the segment differs from the base at all.
+        found: the keys of those outside it, most similar first; similarity against reach, and whether the segment differs
+            from the base at all.
+        store: knows the customers' ids; it has to be open still when they are asked for.
     """
 
     segment: str
     members: int
-    ids: tuple[str, ...]
     found: Lookalikes
+    store: Store = field(repr=False, compare=False)
+
+    @property
+    def others(self) -> int:
+        """How many customers are outside the segment."""
+        return len(self.found.customers)
 
     @property
     def curve(self) -> tuple[Reach, ...]:
@@ -37,21 +45,26 @@ class Alike:
         return self.found.curve
 
     def nearest(self, most: int) -> tuple[str, ...]:
-        """The ids of the most similar.
+        """The ids of the most similar, the nearest first.
 
         Raises:
             Refused: on what is known the segment doesn't differ from the base.
         """
+        import pyarrow as pa
+
         if not self.found.different:
             raise Refused(self.found.verdict, fix="Take another segment, or load more about customers.")
-        return self.ids[:most]
+        keys = self.found.customers[:most].tolist()
+        with registered(self.store, "nearest_customers", pa.table({"key": pa.array(keys, pa.int32())})) as name:
+            ids = dict(self.store.rows(f"SELECT key, id FROM customers SEMI JOIN {name} USING (key)"))
+        return tuple(ids[key] for key in keys)
 
     def document(self) -> dict[str, Any]:
         """JSON-ready, without customers."""
         return {
             "segment": self.segment,
             "members": self.members,
-            "others": len(self.ids),
+            "others": self.others,
             "auc": {"value": self.found.auc.value, "low": self.found.auc.low, "high": self.found.auc.high},
             "different": self.found.different,
             "verdict": self.found.verdict,
@@ -92,5 +105,4 @@ def alike(workspace: Workspace, segment: str, *, without: Collection[str] = (), 
     with workspace.models.as_of(as_of) as known:
         members = known.holds({slug: definition})[slug]
         found = lookalike(known, members, without=without)
-    ids = dict(workspace.store.rows("SELECT key, id FROM customers"))
-    return Alike(slug, int(members.sum()), tuple(ids[key] for key in found.customers.tolist()), found)
+    return Alike(slug, int(members.sum()), found, workspace.store)

@@ -104,3 +104,7 @@ def test_a_segment_of_a_workspace_by_name(tmp_path: Path) -> None:
         assert found.different
         near, far = ([counts.get(one, 0) for one in some] for some in (ids[:20], ids[-20:]))
         assert np.mean(near) > np.mean(far) + 3
+        alike = workspace.models.lookalike("often")
+        assert (alike.members, alike.others) == (len(inside), len(ids))
+        assert [len(alike.nearest(most)) for most in (0, 7)] == [0, 7]
+        assert list(alike.nearest(10_000)) == ids
