@@ -165,7 +165,9 @@ def test_a_backtest_on_cdnow_beats_its_baselines_and_says_so(cdnow: Workspace) -
     found = cdnow.models.backtest("churn", periods=2, as_of=END)
     assert [period.customers for period in found.periods] == [2357, 2357]
     assert found.by == "brier"
-    assert found.verdict().startswith("The model did better than its best baseline in each period: brier 0.09")
+    assert found.verdict().startswith(
+        "The model did better than its best baseline in each period, beyond chance: brier 0.09"
+    )
 
 
 # ------------------------------------------------------------ laws
@@ -333,7 +335,7 @@ def test_without_money_orders_are_foretold_and_value_is_not(tmp_path: Path) -> N
 def test_one_customer_or_none_who_came_back_is_refused_with_the_numbers(tmp_path: Path) -> None:
     """Breaks when a figure is made of nothing, or a refusal doesn't say what is missing."""
     cases: tuple[tuple[str, list[Row], str], ...] = (
-        ("one", [("a", 1, 10), ("a", 30, 10), ("b", 2, 5, None, "view")], "at least 20 customers; there are 1"),
+        ("one", [("a", 1, 10), ("a", 30, 10), ("b", 2, 5, None, "view")], "at least 20 customers; there is 1"),
         ("once", [(f"c{i}", i % 90, 10) for i in range(200)], "at least 5 customers who bought again; there are 0"),
         ("views", [("a", 1, 0, None, "view")], "There is no order yet"),
     )
@@ -461,7 +463,8 @@ def test_a_verdict_is_of_the_periods_that_both_sides_have() -> None:
     both = (period(0, model=0.3), period(1, model=0.1, recency=0.2), period(2, model=0.1, recency=0.15))
     said = Backtest("", both, "brier", False).verdict()
     assert said == (
-        "The model did better than its best baseline in each period: brier 0.1 against 0.175 of recency over 2 periods."
+        "The model did better than its best baseline in each period, how surely isn't known: brier 0.1 against 0.175 of "
+        "recency over 2 periods."
     )
     lost = Backtest("", (*both, period(3, model=0.2, rate=0.1)), "brier", False).verdict()
     assert (

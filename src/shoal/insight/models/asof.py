@@ -27,7 +27,7 @@ from shoal.sql.store import registered
 from shoal.sql.subjects import existing, survivors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from types import TracebackType
 
     import numpy.typing as npt
@@ -65,6 +65,8 @@ class AsOf:
     def __init__(self, store: Store, rule: RevenueRule, schema: Schema, at: int, among: str | None = None) -> None:
         self._store, self.rule, self.schema, self.at = store, rule, schema, at
         self._among = among
+        self._outermost: AsOf = self
+        self._laid_out: dict[str, str] = {}
         self._opened: list[Any] = []
         self._histories: dict[bool, Purchases] = {}
 
@@ -82,7 +84,9 @@ class AsOf:
                 "What came after an instant can't be read as of it: a feature would know what it is to foretell.",
                 fix="Begin from the later instant, and go back from there.",
             )
-        return AsOf(self._store, self.rule, self.schema, at, self._among)
+        back = AsOf(self._store, self.rule, self.schema, at, self._among)
+        back._outermost = self._outermost
+        return back
 
     @contextmanager
     def only(self, customers: Iterable[str]) -> Iterator[AsOf]:
@@ -109,6 +113,9 @@ class AsOf:
         """Drop what was laid out."""
         for one in self._opened:
             one.close()
+        for table in self._laid_out.values():
+            self._store.execute(f"DROP TABLE IF EXISTS {table}")
+        self._laid_out.clear()
         self._opened.clear()
         self._histories.clear()
         for name in ("sales", "lines"):
@@ -198,6 +205,21 @@ class AsOf:
     def arrow(self, sql: str) -> pa.Table:
         """Run a query that is made of ``event``, ``trait``, ``sales`` and ``lines``, and of no table by name."""
         return self._store.arrow(sql)
+
+    def laid_out(self, key: str, body: Callable[[AsOf], str], *, dated: bool = True) -> str:
+        """The SQL of the rows up to the instant of a query that costs much, run once for all doors that lead back from one.
+
+        Args:
+            key: of the query.
+            body: gives it as of the outermost instant.
+            dated: whether its rows bear ``ts``. What doesn't is as of the outermost instant, and may only name what rows are of.
+        """
+        first = self._outermost
+        if key not in first._laid_out:
+            name = f"laid_out_{next(_numbers)}"
+            self._store.execute(f"CREATE TEMP TABLE {name} AS {body(first)}")
+            first._laid_out[key] = name
+        return f"SELECT * FROM {first._laid_out[key]}" + (f" WHERE ts <= {self.at:d}" if dated else "")
 
     @cached_property
     def sales(self) -> Sales:

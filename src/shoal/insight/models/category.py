@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from shoal.insight.models.asof import AsOf
+    from shoal.insight.models.contest import Contest
     from shoal.insight.models.learning.table import Column, Floats, Whole
     from shoal.insight.models.model import Settings
 
@@ -172,7 +173,10 @@ class Category(Model):
         ]
         y = np.concatenate([came[c] for c in sound])
         told = np.concatenate([chances[c][shared.MODEL] for c in sound])
-        return Judged(int(rows.size), (*_means(each), *hits, *detail), shared.frames_of(y, told))
+        frames = shared.frames_of(y, told)
+        return Judged(
+            int(rows.size), (*_means(each), *hits, *detail), frames, _contest(before, rows, came, chances, sound)
+        )
 
     # ------------------------------------------------------------ keeping
 
@@ -335,6 +339,19 @@ def _cases(known: AsOf, plan: Plan, categories: Sequence[str], horizon: int, cut
 
 
 # ---------------------------------------------------------------- figures over categories
+
+
+def _contest(
+    before: AsOf,
+    rows: Whole,
+    came: Mapping[str, Floats],
+    chances: Mapping[str, Mapping[str, Floats]],
+    sound: Sequence[str],
+) -> Contest:
+    """The squared errors over the categories that can be judged, by customer: each has as many, so that means agree."""
+    whole = {who: np.concatenate([chances[c][who] for c in sound]) for who in chances[sound[0]]}
+    owners, y = np.tile(before.customers[rows], len(sound)), np.concatenate([came[c] for c in sound])
+    return shared.contest_of(owners, y, {_traded(who): told for who, told in whole.items()})
 
 
 def _likeliest(chances: Mapping[str, Floats]) -> list[str]:

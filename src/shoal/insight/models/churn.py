@@ -13,6 +13,7 @@ import numpy as np
 from shoal.insight.models import buying
 from shoal.insight.models.btyd import Purchases, split
 from shoal.insight.models.buying import WEEK, Buying, Outcome, dated
+from shoal.insight.models.contest import Contest
 from shoal.insight.models.model import Evidence, Judged, Measure, Model, Score, Settings
 from shoal.insight.models.occasions import by_period
 from shoal.insight.models.value import habit
@@ -116,18 +117,22 @@ class Churn(Model):
         outcome = Outcome.between(before, after)
         seen, gone = outcome.before, (outcome.orders == 0).astype(np.float64)
         chance = self.chance(seen, outcome.days)
-        measures = [*_ranked("model", chance, gone), *_levels("model", chance, gone)]
         rate = np.exp(-seen.frequency * outcome.days / WEEK / np.maximum(seen.age, 1 / WEEK))
-        measures += [*_ranked("same rate", rate, gone), *_levels("same rate", rate, gone)]
+        chances = {"model": chance, "same rate": rate}
+        measures = [m for who, one in chances.items() for m in (*_ranked(who, one, gone), *_levels(who, one, gone))]
         earlier = _earlier(before, outcome.days, len(seen))
         for who, column in (("recency", buying.silence), ("frequency", _often)):
             rank = column(seen) if who == "recency" else -column(seen)
             measures += _ranked(who, rank, gone)
             if earlier is not None:
-                measures += _levels(who, _shares(column(earlier[0]), earlier[1], column(seen)), gone)
+                chances[who] = _shares(column(earlier[0]), earlier[1], column(seen))
+                measures += _levels(who, chances[who], gone)
         if earlier is not None:
-            measures += _levels("share before", np.full(len(gone), earlier[1].mean()), gone)
-        return Judged(len(seen), tuple(measures), self._frames(outcome, chance, gone, after))
+            chances["share before"] = np.full(len(gone), earlier[1].mean())
+            measures += _levels("share before", chances["share before"], gone)
+        assert seen.customers is not None
+        contest = Contest.of_rows(seen.customers, {who: (gone - one) ** 2 for who, one in chances.items()})
+        return Judged(len(seen), tuple(measures), self._frames(outcome, chance, gone, after), contest)
 
     def _frames(self, outcome: Outcome, chance: Floats, gone: Floats, after: AsOf) -> Mapping[str, Rows]:
         return {

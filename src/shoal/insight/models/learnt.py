@@ -11,6 +11,7 @@ import numpy as np
 
 from shoal.clock import DAY, from_instant
 from shoal.errors import Refused
+from shoal.insight.models.contest import Contest
 from shoal.insight.models.features import features, unchanged
 from shoal.insight.models.learning import calibration as calibrations
 from shoal.insight.models.learning import classifier as classifiers
@@ -414,6 +415,17 @@ def _out_of_fold(outcome: Floats, chances: Mapping[str, Floats]) -> Iterator[Mea
     for who, chance in chances.items():
         for m in measures_of(who, outcome, chance):
             yield Measure(m.who, f"{m.what} out of fold", m.value, m.low, m.high, m.n)
+
+
+def contest_of(owners: npt.NDArray[Any], outcome: Floats, chances: Mapping[str, Floats]) -> Contest:
+    """The squared errors of the model and its baselines, by customer; they are what Brier's score is the mean of.
+
+    Args:
+        owners: the customer of each row, of whom there may be several.
+        outcome: what came.
+        chances: by contender, the model first.
+    """
+    return Contest.of_rows(owners, {who: (outcome - chance) ** 2 for who, chance in chances.items()})
 
 
 def hold_judgeable(outcome: Floats) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from shoal.clock import DAY, from_instant
 from shoal.errors import Refused
+from shoal.insight.models.contest import Lead
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from shoal.insight.models.asof import AsOf
+    from shoal.insight.models.contest import Contest
     from shoal.lang.schema import Kind
 
 
@@ -83,6 +85,7 @@ class Evidence:
         measures: of the model and of its baselines on what it hadn't seen.
         notes: what to know before relying on it.
         fallback: where the data didn't suffice for the model proper: why, and what stands in its place. Else empty.
+        leads: how far the model was ahead of each baseline in the measure that decides, on the last trial.
     """
 
     label: str
@@ -93,6 +96,7 @@ class Evidence:
     measures: tuple[Measure, ...] = ()
     notes: tuple[str, ...] = ()
     fallback: str = ""
+    leads: tuple[Lead, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -102,7 +106,8 @@ class Evidence:
     def from_document(cls, document: Mapping[str, Any]) -> Evidence:
         """What ``document`` gave, through JSON."""
         measures = tuple(Measure(**one) for one in document["measures"])
-        return cls(**{**document, "measures": measures, "notes": tuple(document["notes"])})
+        leads = tuple(Lead(**one) for one in document.get("leads", ()))
+        return cls(**{**document, "measures": measures, "notes": tuple(document["notes"]), "leads": leads})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,11 +140,13 @@ class Judged:
         customers: whose outcomes were looked at.
         measures: of the model first, then of its baselines.
         frames: rows for charts by name: ``calibration``, ``deciles``, ``frequency``, ``weeks``; see ``FRAMES``.
+        contest: what the model and its baselines scored of each customer in the measure that decides.
     """
 
     customers: int
     measures: tuple[Measure, ...]
     frames: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    contest: Contest | None = None
 
 
 FRAMES: Mapping[str, tuple[str, ...]] = {
@@ -164,6 +171,7 @@ class Period:
     until: int
     customers: int
     measures: tuple[Measure, ...]
+    leads: tuple[Lead, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +210,11 @@ class Backtest:
         return list(dict.fromkeys(m.who for p in self.periods for m in p.measures))
 
     def verdict(self) -> str:
-        """Whether the model is worth more than its baselines, in a sentence that doesn't overstate."""
+        """Whether the model is worth more than its baselines, in a sentence that doesn't overstate.
+
+        The best baseline is the one that the model is least ahead of, in the mean over periods. What is "beyond chance" in
+        a period has an interval of the difference, over customers, that excludes 0.
+        """
         model, *others = self.who() or ["model"]
         told = {who: pairs for who in others if (pairs := self._pairs(model, who))}
         if not told:
@@ -213,11 +225,20 @@ class Backtest:
         mine, other = (sum(column) / len(pairs) for column in zip(*pairs, strict=True))
         won = sum(self._gain(*pair) > 0 for pair in pairs)
         said = f"{self.by} {mine:.3g} against {other:.3g} of {best} over {_times(len(pairs), 'period')}"
-        if won == len(pairs):
-            return f"The model did better than its best baseline in each period: {said}."
         if won == 0:
             return f"The model did no better than {best}: {said}. Rely on {best} for this."
-        return f"The model did better than its best baseline in {won} of them only: {said}."
+        where = "in each period" if won == len(pairs) else f"in {won} of them only"
+        return f"The model did better than its best baseline {where}, {self._surely(best)}: {said}."
+
+    def _surely(self, rival: str) -> str:
+        """In how many periods the model was ahead of a baseline beyond chance, in words."""
+        leads = [lead for p in self.periods for lead in p.leads if lead.rival == rival and lead.low is not None]
+        if not leads:
+            return "how surely isn't known"
+        sure = sum(lead.sure for lead in leads)
+        if sure == len(leads):
+            return "beyond chance"
+        return f"beyond chance in {sure or 'none'} of {len(leads)}"
 
     def _pairs(self, model: str, rival: str) -> list[tuple[float, float]]:
         """The deciding measure of both, of the periods that have it of both."""
@@ -321,13 +342,18 @@ class Model(ABC):
                     notes.append(f"{from_instant(cut):%Y-%m-%d} is left out: {refusal.problem}")
                     continue
             label, frames = model.evidence.label, judged.frames
-            found.append(Period(cut, until, judged.customers, judged.measures))
+            found.append(Period(cut, until, judged.customers, judged.measures, cls.leads(judged.contest)))
         if not found:
             raise Refused(
                 f"The model {settings.name} can't be tried on earlier data. {' '.join(notes)}",
                 fix="Take a shorter horizon, or wait for a longer history.",
             )
         return Backtest(label, tuple(found), cls.by, cls.higher, frames, tuple(notes))
+
+    @classmethod
+    def leads(cls, contest: Contest | None) -> tuple[Lead, ...]:
+        """How far the model is ahead of each baseline in the measure that decides."""
+        return () if contest is None else contest.leads(cls.by, higher=cls.higher)
 
     @classmethod
     def horizon_of(cls, settings: Settings) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from shoal.errors import Refused
+from shoal.insight.models.contest import Contest
 from shoal.insight.models.model import Evidence, Judged, Measure, Model, Score
 from shoal.insight.models.taste import main_way
 from shoal.insight.taste.factors import MIN_ROWS, factors
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from shoal.insight.models.asof import AsOf
     from shoal.insight.models.model import Settings
+    from shoal.insight.taste.lines import Source
 
     Floats = npt.NDArray[np.float64]
 
@@ -93,11 +95,14 @@ class Needed:
 
     def parts(self, held: Taken) -> Floats:
         """Each customer's part in each need; a row sums to 1, or to 0 for one who took nothing of any need."""
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
         data = self.scaled(held)
         found = np.zeros((data.shape[0], len(self.needs)))
-        for start in range(0, data.shape[0], _ROWS):
-            rows = slice(start, start + _ROWS)
-            found[rows] = _loadings(data[rows], self.weights)
+        with threadpool_limits(1, "blas"):
+            for start in range(0, data.shape[0], _ROWS):
+                rows = slice(start, start + _ROWS)
+                found[rows] = _loadings(data[rows], self.weights)
         found *= self.weights.sum(axis=1)
         total = found.sum(axis=1, keepdims=True)
         parts_: Floats = np.divide(found, total, out=np.zeros_like(found), where=total > 0)
@@ -237,7 +242,7 @@ class Needs(Model):
         """
         who = sample(before)
         held = self._held(before, who)
-        came = bought_after(after, _source(after, self.needed.way), self.needed.items, before.today, who)
+        came = bought_after(after, _source(after, self.needed.way), self.needed.items, before.at, who)
         mine, truth = self.needed.parts(held), self.needed.parts(came)
         place = np.minimum(np.searchsorted(held.customers, came.customers), len(held.customers) - 1)
         known = (held.customers[place] == came.customers) & (truth.sum(axis=1) > 0) & (mine[place].sum(axis=1) > 0)
@@ -251,7 +256,8 @@ class Needs(Model):
             Measure(name, "same need", *wilson(int((guess == real).sum()), len(real)), n=len(real))
             for name, guess in picks.items()
         ]
-        return Judged(len(real), (*measures, *self._new_items(held, came, place, known, mine)))
+        contest = Contest.of_rows(came.customers[known], {name: guess == real for name, guess in picks.items()})
+        return Judged(len(real), (*measures, *self._new_items(held, came, place, known, mine)), contest=contest)
 
     def _new_items(
         self, held: Taken, came: Taken, place: npt.NDArray[Any], known: npt.NDArray[np.bool_], mine: Floats
@@ -296,7 +302,7 @@ class Needs(Model):
         return cls(settings, evidence, Needed(state["way"], tuple(state["items"]), length, weights, needs))
 
 
-def _source(known: AsOf, way: str) -> str:
+def _source(known: AsOf, way: str) -> Source:
     source = lines(known, way)
     if source is None:
         raise Refused(f"No order names a {way} any more.", fix="Fit the model anew.")

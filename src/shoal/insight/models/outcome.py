@@ -213,7 +213,8 @@ class Outcome(Model):
         shared.hold_judgeable(y)
         whole = self.learnt.everywhere(table for _, table in shared.tables(before, self.plan, rows))
         measures = [m for who, told in whole.items() for m in shared.measures_of(who, y, told)]
-        return Judged(int(y.size), tuple(measures), shared.frames_of(y, whole[shared.MODEL]))
+        contest = shared.contest_of(before.customers[rows], y, whole)
+        return Judged(int(y.size), tuple(measures), shared.frames_of(y, whole[shared.MODEL]), contest)
 
     @classmethod
     def backtest(cls, known: AsOf, settings: Settings, periods: int = 3) -> Backtest:
@@ -226,7 +227,9 @@ class Outcome(Model):
         y, chances = taught.trial
         shared.hold_judgeable(y)
         measures = tuple(m for who, told in chances.items() for m in shared.measures_of(who, y, told))
-        period = Period(known.at, known.at, int(y.size), measures)
+        # At one instant each row is a customer of their own.
+        leads = cls.leads(shared.contest_of(np.arange(y.size), y, chances))
+        period = Period(known.at, known.at, int(y.size), measures, leads)
         frames = shared.frames_of(y, chances[shared.MODEL])
         return Backtest(model.evidence.label, (period,), cls.by, cls.higher, frames, model.evidence.notes[:1])
 

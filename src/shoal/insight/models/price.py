@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from shoal.errors import Refused
+from shoal.insight.models.contest import Contest
 from shoal.insight.models.model import Evidence, Judged, Measure, Model, Score
 from shoal.insight.purchases import discounted, item_list, named
 from shoal.insight.taste.credibility import strength
@@ -163,7 +164,8 @@ class Price(Model):
         measures += [
             _came_of(word, came[words == word]) for word in (WAITS, MIXED, FULL) if (words == word).sum() >= _LEAST_SEEN
         ]
-        return Judged(len(came), tuple(measures), {"calibration": _calibration(foretold, came)})
+        contest = Contest.of_rows(later[there], {who: np.abs(guess - came) for who, guess in rivals.items()})
+        return Judged(len(came), tuple(measures), {"calibration": _calibration(foretold, came)}, contest)
 
     def state(self) -> dict[str, Any]:
         """The base's share, and what it weighs in orders; null where it is all that counts."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from shoal.errors import Refused
+from shoal.insight.models.contest import Contest
 from shoal.insight.models.model import Evidence, Judged, Measure, Model, Score
 from shoal.insight.taste.cycles import LEAST_PAIRS, Cycles, History, learn, regular
 from shoal.insight.taste.lines import (
@@ -19,7 +20,6 @@ from shoal.insight.taste.lines import (
     first_of,
     lines,
     parts,
-    places,
 )
 from shoal.lang.schema import Kind
 from shoal.sql.encode import local_day
@@ -32,9 +32,11 @@ if TYPE_CHECKING:
 
     from shoal.insight.models.asof import AsOf
     from shoal.insight.models.model import Settings
+    from shoal.insight.taste.lines import Source
 
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
+    Pairs = tuple[Ints, Ints, Ints, Ints, Floats]
 
 LEAST_PURCHASES = 3
 MOST_ITEMS = 1_000
@@ -124,17 +126,21 @@ class Replenish(Model):
 
     def _due(self, known: AsOf, customer: int | None = None) -> Due:
         """What each customer needs next: of all items that aren't given up, the one that is foretold first."""
-        who, item, n, last, median = _pairs(known, self._source(known), self.cycles.items, customer)
+        return self._of(_pairs(known, self._source(known), self.cycles.items, customer), known.today)
+
+    def _of(self, pairs: Pairs, today: int) -> Due:
+        """The same from what customers bought three times or more; see ``_pairs``."""
+        who, item, n, last, median = pairs
         foretold = self.cycles.foretold(n - 1, median, item)
-        past = self.cycles.past(foretold, known.today - last)
+        past = self.cycles.past(foretold, today - last)
         middle = self.cycles.days(foretold, past, 0.5)
         first, end = self.cycles.window(foretold, past, INSIDE)
-        on, since, until = (np.maximum(last + np.rint(d).astype(np.int64), known.today) for d in (middle, first, end))
-        wanted = np.flatnonzero((past < LAPSED) & (on <= known.today + self.settings.horizon))
+        on, since, until = (np.maximum(last + np.rint(d).astype(np.int64), today) for d in (middle, first, end))
+        wanted = np.flatnonzero((past < LAPSED) & (on <= today + self.settings.horizon))
         best = wanted[first_of(who[wanted], (on[wanted], until[wanted], -n[wanted], item[wanted]), 1)]
         return Due(who[best], item[best], n[best], last[best], foretold[best], on[best], since[best], until[best])
 
-    def _source(self, known: AsOf) -> str:
+    def _source(self, known: AsOf) -> Source:
         source = lines(known, self.way, only=BOUGHT)
         if source is None:
             raise Refused(f"No order names a {self.way} any more.", fix="Fit the model anew.")
@@ -173,28 +179,39 @@ class Replenish(Model):
         Raises:
             Refused: no window ended within the horizon.
         """
-        due = self._due(before)
+        pairs = _pairs(before, self._source(before), self.cycles.items, None)
+        due = self._of(pairs, before.today)
         chosen = np.flatnonzero(due.until <= after.today)
         if not len(chosen):
             raise Refused("No window for a next purchase ended within the horizon.")
         due = due.of(chosen)
-        who, item, _, last, median = _pairs(before, self._source(before), self.cycles.items, None)
+        who, item, _, last, median = pairs
         place = _find(who, item, due.customer, due.item)
         typical = last[place] + np.exp(np.asarray(self.cycles.typical)[due.item])
         own = last[place] + np.exp(median[place])
-        bought = _next(after, self._source(after), before.today, self.cycles.items, due.customer, due.item)
+        bought = _next(after, self._source(after), before.at, self.cycles.items, due.customer, due.item)
         measures = _hits("replenish", due.since, due.until, due.on, bought)
-        for name, on in {"item's cycle": typical, "own gap": own}.items():
-            measures += _hits(name, *_window(due, np.rint(on).astype(np.int64), before.today), bought)
-        measures += self._most_bought(before, after, due)
-        return Judged(len(chosen), tuple(measures))
+        off = {"replenish": np.abs(bought - due.on)}
+        for name, guess in {"item's cycle": typical, "own gap": own}.items():
+            window = _window(due, np.rint(guess).astype(np.int64), before.today)
+            measures += _hits(name, *window, bought)
+            off[name] = np.abs(bought - window[2])
+        other, on = self._most_bought(before, after, due)
+        measures += _hits("most bought", *_window(due, on, before.today), other)
+        off["most bought"] = np.abs(other - np.maximum(on, before.today))
+        return Judged(len(chosen), tuple(measures), contest=Contest.of_rows(due.customer, off))
 
-    def _most_bought(self, before: AsOf, after: AsOf, due: Due) -> list[Measure]:
-        """The baseline that knows nothing of cycles: the item of most days, at the customer's own gap between orders."""
+    def _most_bought(self, before: AsOf, after: AsOf, due: Due) -> tuple[Floats, Ints]:
+        """The baseline that knows nothing of cycles: the item of most days, at the customer's own gap between orders.
+
+        Returns:
+            The day on which each customer of ``due`` bought it next, NaN for none, and the day that is foretold.
+        """
         source = self._source(before)
         table = before.arrow(
-            f"SELECT customer, arg_max(item, (n, latest, item)) AS item FROM (SELECT customer, item, count(DISTINCT day) AS n, "
-            f"max(day) AS latest FROM ({source}) GROUP BY customer, item) GROUP BY customer ORDER BY customer"
+            f"SELECT customer, name AS item FROM (SELECT customer, arg_max(item, (n, latest, item)) AS item FROM ("
+            f"SELECT customer, item, count(DISTINCT day) AS n, max(day) AS latest FROM ({source.rows}) GROUP BY customer, item) "
+            f"GROUP BY customer) JOIN ({source.names}) USING (item) ORDER BY customer"
         )
         place = np.searchsorted(np.asarray(table["customer"].to_numpy()), due.customer)
         items = np.asarray(table["item"].to_pylist(), dtype=object)[place]
@@ -208,8 +225,7 @@ class Replenish(Model):
         middle = np.asarray(gap)[order][np.cumsum(n) - n + (n - 1) // 2]
         latest = when[np.searchsorted(who, due.customer, "right") - 1]
         on = latest + middle[np.searchsorted(owners, due.customer)]
-        bought = _next(after, self._source(after), before.today, tuple(names.tolist()), due.customer, item)
-        return _hits("most bought", *_window(due, on, before.today), bought)
+        return _next(after, self._source(after), before.at, tuple(names.tolist()), due.customer, item), on
 
     def state(self) -> dict[str, Any]:
         """The cycles of items; an infinite weight as null."""
@@ -241,21 +257,21 @@ def _many(way: str) -> str:
     return "categories" if way == CATEGORY else f"{way}s"
 
 
-def _history(known: AsOf, source: str) -> tuple[tuple[str, ...], History, int]:
+def _history(known: AsOf, source: Source) -> tuple[tuple[str, ...], History, int]:
     """The items that most customers bought on three days or more, the days of those pairs, and of how many customers one.
 
     Where there are many rows a share of the customers stands for all: memory stays bounded, whatever the base.
     """
-    days = f"SELECT DISTINCT customer, item, day FROM ({source})"
+    days = f"SELECT DISTINCT customer, item, day FROM ({source.rows})"
     pairs = f"SELECT customer, item, count(*) AS n FROM ({days}) GROUP BY customer, item HAVING n >= {LEAST_PURCHASES}"
     chosen = known.arrow(
-        f"SELECT item, CAST(sum(n) AS BIGINT) AS n FROM ({pairs}) GROUP BY item HAVING count(*) >= {LEAST_PAIRS} "
-        f"ORDER BY count(*) DESC, item LIMIT {MOST_ITEMS}"
+        f"SELECT name, n FROM (SELECT item, CAST(sum(n) AS BIGINT) AS n, count(*) AS pairs FROM ({pairs}) GROUP BY item "
+        f"HAVING pairs >= {LEAST_PAIRS}) JOIN ({source.names}) USING (item) ORDER BY pairs DESC, name LIMIT {MOST_ITEMS}"
     )
-    names = tuple(chosen["item"].to_pylist())
+    names = tuple(chosen["name"].to_pylist())
     parts = -(-sum(chosen["n"].to_pylist()) // MOST_ROWS)
     table = known.arrow(
-        f"SELECT customer, place, day FROM (SELECT * FROM ({days}) d JOIN ({places(names)}) p USING (item) "
+        f"SELECT customer, place, day FROM (SELECT * FROM ({days}) d JOIN ({source.places(names)}) p USING (item) "
         f"WHERE {_one_of(parts)}) "
         f"QUALIFY count(*) OVER (PARTITION BY customer, place) >= {LEAST_PURCHASES} ORDER BY customer, place, day"
     )
@@ -278,32 +294,30 @@ def _visits(known: AsOf, parts: int = 1) -> tuple[Ints, Ints]:
     return customer, day
 
 
-def _pairs(
-    known: AsOf, source: str, items: tuple[str, ...], customer: int | None
-) -> tuple[Ints, Ints, Ints, Ints, Floats]:
+def _pairs(known: AsOf, source: Source, items: tuple[str, ...], customer: int | None) -> Pairs:
     """Of customers and items with three purchases or more: customer, item's place, purchases, last day, median log gap."""
     one = "" if customer is None else f"WHERE customer = {customer:d}"
     table = known.arrow(
         f"SELECT customer, place, count(*) AS n, max(day) AS latest, quantile_cont(ln(gap), 0.5) AS median FROM ("
         f"SELECT customer, place, day, day - lag(day) OVER (PARTITION BY customer, place ORDER BY day) AS gap FROM ("
-        f"SELECT DISTINCT customer, place, day FROM ({source}) JOIN ({places(items)}) p USING (item) {one})) "
+        f"SELECT DISTINCT customer, place, day FROM ({source.rows}) JOIN ({source.places(items)}) p USING (item) {one})) "
         f"GROUP BY customer, place HAVING n >= {LEAST_PURCHASES} ORDER BY customer, place"
     )
     who, item, n, last = (np.asarray(table[c].to_numpy(), dtype=np.int64) for c in ("customer", "place", "n", "latest"))
     return who, item, n, last, np.asarray(table["median"].to_numpy(), dtype=np.float64)
 
 
-def _next(known: AsOf, source: str, day: int, items: tuple[str, ...], customer: Ints, item: Ints) -> Floats:
-    """For pairs of customer and item the first local day after ``day`` on which they bought it; NaN for none."""
+def _next(known: AsOf, source: Source, at: int, items: tuple[str, ...], customer: Ints, item: Ints) -> Floats:
+    """For pairs of customer and item the local day of the first purchase of it after the instant; NaN for none."""
     table = known.arrow(
-        f"SELECT customer, place, min(day) AS day FROM ({source}) JOIN ({places(items)}) p USING (item) "
-        f"WHERE day > {day:d} GROUP BY customer, place ORDER BY customer, place"
+        f"SELECT customer, place, min(day) AS day FROM ({source.rows}) JOIN ({source.places(items)}) p USING (item) "
+        f"WHERE ts > {at:d} GROUP BY customer, place ORDER BY customer, place"
     )
     who, place, when = (np.asarray(table[c].to_numpy(), dtype=np.int64) for c in ("customer", "place", "day"))
     found = np.full(len(customer), np.nan)
-    at = _find(who, place, customer, item)
-    there = (np.append(who, -1)[at] == customer) & (np.append(place, -1)[at] == item)
-    found[there] = when[at[there]]
+    row = _find(who, place, customer, item)
+    there = (np.append(who, -1)[row] == customer) & (np.append(place, -1)[row] == item)
+    found[there] = when[row[there]]
     return found
 
 

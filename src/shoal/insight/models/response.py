@@ -237,7 +237,9 @@ class Response(Model):
         )
         measures = [m for who, told in chances.items() for m in shared.measures_of(who, y, told)]
         measures += list(_by_type(found, self.types, chances[shared.MODEL]))
-        return Judged(int(np.unique(found.rows).size), tuple(measures), shared.frames_of(y, chances[shared.MODEL]))
+        contest = shared.contest_of(before.customers[found.rows], y, chances)
+        frames = shared.frames_of(y, chances[shared.MODEL])
+        return Judged(int(np.unique(found.rows).size), tuple(measures), frames, contest)
 
     # ------------------------------------------------------------ keeping
 

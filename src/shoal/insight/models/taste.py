@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from shoal.errors import Refused
+from shoal.insight.models.contest import Contest
 from shoal.insight.models.model import Evidence, Judged, Measure, Model, Score
 from shoal.insight.taste.affinity import HALF_LIFE_DAYS, MIN_CUSTOMERS, SMOOTHING, leaning
 from shoal.insight.taste.affinity import Taste as Lean
@@ -29,6 +30,7 @@ from shoal.insight.taste.lines import (
     taken,
 )
 from shoal.lang.schema import Kind
+from shoal.stats.bootstrap import Tally
 from shoal.stats.intervals import wilson
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
     from shoal.insight.models.asof import AsOf
     from shoal.insight.models.model import Settings
-    from shoal.insight.taste.lines import Taken
+    from shoal.insight.taste.lines import Source, Taken
 
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
@@ -203,7 +205,7 @@ class Taste(Model):
         base = self.bases[0]
         who = sample(before)
         held = taken(before, _source(before, base.way), base.items, self.half_life, who)
-        came = bought_after(after, _source(after, base.way), base.items, before.today, who)
+        came = bought_after(after, _source(after, base.way), base.items, before.at, who)
         cells, _, _ = self._leans(base, held)
         most = np.bincount(held.row[cells], minlength=len(held.customers))
         most[~np.isin(held.customers, came.customers)] = 0
@@ -213,7 +215,11 @@ class Taste(Model):
         picks = {"taste": (held.row[cells], held.column[cells])} | _baselines(held, whole, most)
         truth = _Came.of(held.customers, came, len(base.items))
         measures = [m for name, (row, column) in picks.items() for m in truth.measures(name, row, column, most)]
-        return Judged(int((most > 0).sum()), tuple(sorted(measures, key=lambda m: m.who != "taste")))
+        measures.sort(key=lambda m: m.who != "taste")
+        contest = Contest(
+            held.customers, {name: truth.kept(row, column, most) for name, (row, column) in picks.items()}
+        )
+        return Judged(int((most > 0).sum()), tuple(measures), contest=contest)
 
     def state(self) -> dict[str, Any]:
         """The half-life, and what the base takes in each way."""
@@ -253,7 +259,7 @@ def _joined(parts: tuple[Score, ...]) -> Score:
     return replace(parts[0], owners=np.concatenate([part.owners for part in parts]), values=values)
 
 
-def _source(known: AsOf, way: str) -> str:
+def _source(known: AsOf, way: str) -> Source:
     source = lines(known, way)
     if source is None:
         raise Refused(f"No order names a {way} any more.", fix="Fit the model anew.")
@@ -327,6 +333,13 @@ class _Came:
         days = came.matrix(items)
         share = np.asarray(days.sum(axis=0)).ravel() / max(float(came.amount.sum()), 1.0)
         return cls(chosen @ days, chosen @ came.totals, share)
+
+    def kept(self, row: Ints, column: Ints, most: Ints) -> Tally:
+        """Of the picks of customers who are judged: of how many the lean was kept, by customer."""
+        judged = most[row] > 0
+        row, column = row[judged], column[judged]
+        days = np.asarray(self.days[row, column]).ravel()
+        return Tally.by(row, days > self.total[row] * self.share[column], len(most))
 
     def measures(self, who: str, row: Ints, column: Ints, most: Ints) -> list[Measure]:
         """Of the picks of customers who are judged: the share whose lean was kept, and the share bought at all."""

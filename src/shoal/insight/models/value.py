@@ -11,6 +11,7 @@ from shoal.errors import Refused
 from shoal.insight.models import buying
 from shoal.insight.models.btyd.holdout import auc
 from shoal.insight.models.buying import WEEK, Buying, Outcome, dated
+from shoal.insight.models.contest import Contest
 from shoal.insight.models.model import Evidence, Judged, Measure, Model, Score, Settings
 from shoal.insight.models.occasions import Pace, by_period
 from shoal.insight.models.spending import Spending, drawn, log_error
@@ -219,7 +220,8 @@ class CustomerValue(Model):
             Measure("model", "orders mae", float(np.abs(orders - outcome.orders).mean()), n=len(seen)),
             Measure("model", "orders total error", _off(orders, outcome.orders), n=len(seen)),
         ]
-        for who, guess in self._baselines(before, outcome).items():
+        baselines = self._baselines(before, outcome)
+        for who, guess in baselines.items():
             measures += [*_levels(who, guess, came), _buys(who, guess, outcome.orders)]
         for who, rank in (("recency", -buying.silence(seen)), ("frequency", seen.frequency)):
             measures += [_buys(who, rank, outcome.orders), _top(who, rank, came)]
@@ -228,7 +230,10 @@ class CustomerValue(Model):
             "frequency": buying.frequencies(self.process, outcome),
             "weeks": buying.weeks(self.process, outcome, after),
         }
-        return Judged(len(seen), tuple(measures), frames)
+        assert seen.customers is not None
+        rivals = {"model": orders * each, **baselines}
+        contest = Contest.of_rows(seen.customers, {who: np.abs(guess - came) for who, guess in rivals.items()})
+        return Judged(len(seen), tuple(measures), frames, contest)
 
     def _baselines(self, before: AsOf, outcome: Outcome) -> dict[str, Floats]:
         """The rate so far goes on, all bring the mean of that, and the days before the cut come again."""

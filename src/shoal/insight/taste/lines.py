@@ -58,18 +58,17 @@ class Part:
         """What can tell: fields of the items, or properties of the event."""
         return self.event.properties if self.items is None else self.items.fields
 
-    def text(self, name: str) -> str:
-        """The SQL of a field as text."""
-        found = self.fields[name]
-        column = found.col if self.items is None else f"u.i.{found.col}"
-        return text_of_millionths(column) if found.kind is Kind.NUMBER else column
-
     def select(self, known: AsOf, name: str) -> str:
-        """The SQL of (customer, day, item, counts) of the lines."""
-        unnest = "" if self.items is None else f", unnest(e.{self.items.col}) AS u(i)"
+        """The SQL of (customer, ts, day, item, counts) of the lines."""
+        found, day = self.fields[name], local_day("e.ts", "e.offset_s")
+        # The one field is taken out before lists are unrolled: a filter over rows with whole items copies all of them.
+        value = (
+            found.col if self.items is None else f"unnest(list_transform(e.{self.items.col}, lambda i: i.{found.col}))"
+        )
+        text = text_of_millionths("value") if found.kind is Kind.NUMBER else "value"
         return (
-            f"SELECT e.customer, {local_day('e.ts', 'e.offset_s')} AS day, CAST({self.text(name)} AS VARCHAR) AS item, "
-            f"{self.counts} AS counts FROM ({known.event(self.event.name)}) e{unnest}"
+            f"SELECT customer, ts, day, CAST({text} AS VARCHAR) AS item, {self.counts} AS counts FROM ("
+            f"SELECT e.customer, e.ts, {day} AS day, {value} AS value FROM ({known.event(self.event.name)}) e)"
         )
 
 
@@ -94,21 +93,57 @@ def field_of(part: Part, known: AsOf, way: str) -> str | None:
     return named(part.fields, names or (way,), Kind.TEXT)
 
 
-def lines(known: AsOf, way: str, *, only: int | None = None) -> str | None:
-    """The SQL of (customer, day, item, counts), a row a line; None where no order tells.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What was taken, told in one way.
+
+    Args:
+        rows: the SQL of (customer, ts, day, item, counts), of the instants of a customer each item once; items are numbers in
+            the order of their names.
+        names: the SQL of (item, name).
+    """
+
+    rows: str
+    names: str
+
+    def places(self, items: Sequence[str]) -> str:
+        """The SQL of (item, place) of names."""
+        rows = ", ".join(f"({quoted(name)}, {place})" for place, name in enumerate(items)) or "(NULL, 0)"
+        return f"SELECT item, place FROM (VALUES {rows}) AS named(name, place) JOIN ({self.names}) USING (name)"
+
+
+def lines(known: AsOf, way: str, *, only: int | None = None) -> Source | None:
+    """What was taken up to the instant; None where no order tells. It is read from the events once for all instants.
 
     Args:
         known: the store as of an instant.
         way: category, brand, product, or the name of an attribute.
         only: only the part that counts so much, as ``BOUGHT``.
     """
-    told = [(part, field_of(part, known, way)) for part in parts(known)]
-    if not any(name for part, name in told if part.counts == BOUGHT):
+    told = [(part, name) for part in parts(known) if (name := field_of(part, known, way))]
+    if not any(part.counts == BOUGHT for part, _ in told):
         return None
-    body = " UNION ALL ".join(
-        part.select(known, name) for part, name in told if name and (only is None or part.counts == only)
+
+    def texts(first: AsOf) -> str:
+        body = " UNION ALL ".join(part.select(first, name) for part, name in told)
+        return f"SELECT * FROM ({body}) WHERE item IS NOT NULL"
+
+    def numbered(first: AsOf) -> str:
+        # Each name is looked at once: to trim the text of each line took most of a fit.
+        every = f"SELECT item AS name FROM ({texts(first)}) GROUP BY item"
+        number = "CAST(row_number() OVER (ORDER BY name) AS INTEGER) AS item"
+        return f"SELECT {number}, name FROM ({every}) WHERE trim(name) <> ''"
+
+    names = known.laid_out(f"names of {way}", numbered, dated=False)
+    # Numbers alone are kept: to lay texts out costs more than to read the events a second time.
+    rows = known.laid_out(
+        f"lines by {way}",
+        lambda first: (
+            f"SELECT DISTINCT customer, ts, day, n.item, counts FROM ({texts(first)}) l JOIN ({names}) n "
+            "ON n.name = l.item"
+        ),
     )
-    return f"SELECT * FROM ({body}) WHERE item IS NOT NULL AND trim(item) <> ''"
+    return Source(rows if only is None else f"SELECT * FROM ({rows}) WHERE counts = {only}", names)
 
 
 def attributes(known: AsOf) -> list[str]:
@@ -120,12 +155,18 @@ def attributes(known: AsOf) -> list[str]:
     spoken = {field_of(part, known, way) for way in (CATEGORY, BRAND, PRODUCT)}
     spoken |= {name for name in part.fields if name.casefold() in known.rule.purchases.product}
     free = sorted(n for n, f in part.fields.items() if f.kind is Kind.TEXT and n not in spoken)
-    return [name for name in free if 2 <= _values(known, part, name) <= _MOST_VALUES][:MOST_ATTRIBUTES]
+    kinds = _kinds(known, part, free) if free else []
+    return [name for name, n in zip(free, kinds, strict=True) if 2 <= n <= _MOST_VALUES][:MOST_ATTRIBUTES]
 
 
-def _values(known: AsOf, part: Part, name: str) -> int:
-    table = known.arrow(f"SELECT count(DISTINCT item) AS n FROM ({part.select(known, name)})")
-    return int(table["n"][0].as_py())
+def _kinds(known: AsOf, part: Part, names: Sequence[str]) -> list[int]:
+    """How many values each field has."""
+    assert part.items is not None
+    counts = ", ".join(f"count(DISTINCT i.{part.fields[name].col}) AS n{i}" for i, name in enumerate(names))
+    table = known.arrow(
+        f"SELECT {counts} FROM (SELECT unnest({part.items.col}) AS i FROM ({known.event(part.event.name)}))"
+    )
+    return [int(table[f"n{i}"][0].as_py()) for i in range(len(names))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,21 +202,21 @@ class Taken:
         return held.astype(np.float64)
 
 
-def bought_after(known: AsOf, source: str, items: Sequence[str], day: int, who: str = EVERYBODY) -> Taken:
-    """On how many days after a date each customer bought each of the named items, and others.
+def bought_after(known: AsOf, source: Source, items: Sequence[str], at: int, who: str = EVERYBODY) -> Taken:
+    """On how many days each customer bought each of the named items, and others, after an instant.
 
     Args:
         known: the store as of the end.
         source: of ``lines``.
         items: names; cells bear their places.
-        day: local date, days since 1970; later ones count.
+        at: the instant; of its own day only what came after it counts.
         who: the SQL that holds for the customers that are asked for.
     """
     return _taken(
         known.arrow(
             f"SELECT customer, coalesce(n.place, {_OTHER}) AS place, CAST(count(*) AS DOUBLE) AS amount, "
-            f"CAST(max(day) AS BIGINT) AS latest FROM (SELECT DISTINCT customer, item, day FROM ({source}) "
-            f"WHERE counts = {BOUGHT} AND day > {day:d} AND {who}) LEFT JOIN ({places(items)}) n USING (item) "
+            f"CAST(max(day) AS BIGINT) AS latest FROM (SELECT DISTINCT customer, item, day FROM ({source.rows}) "
+            f"WHERE counts = {BOUGHT} AND ts > {at:d} AND {who}) LEFT JOIN ({source.places(items)}) n USING (item) "
             "GROUP BY customer, place ORDER BY customer, place"
         )
     )
@@ -190,9 +231,9 @@ def _taken(table: pa.Table) -> Taken:
     )
 
 
-def days_of(source: str, who: str = EVERYBODY) -> str:
+def days_of(source: Source, who: str = EVERYBODY) -> str:
     """The SQL of the lines with each customer, item and day once a part."""
-    return f"SELECT DISTINCT customer, item, day, counts FROM ({source}) WHERE {who}"
+    return f"SELECT DISTINCT customer, item, day, counts FROM ({source.rows}) WHERE {who}"
 
 
 def decayed(known: AsOf, half_life: float) -> str:
@@ -200,7 +241,7 @@ def decayed(known: AsOf, half_life: float) -> str:
     return f"CAST(round(counts * pow(2.0, (day - {known.today:d}) / {half_life:f})) AS BIGINT)"
 
 
-def largest(known: AsOf, source: str, half_life: float, most: int) -> tuple[list[str], list[float], float, int]:
+def largest(known: AsOf, source: Source, half_life: float, most: int) -> tuple[list[str], list[float], float, int]:
     """The items that are taken most.
 
     Returns:
@@ -208,13 +249,13 @@ def largest(known: AsOf, source: str, half_life: float, most: int) -> tuple[list
     """
     table = known.arrow(
         f"WITH taken AS (SELECT item, sum({decayed(known, half_life)}) AS taken FROM ({days_of(source)}) GROUP BY item "
-        "HAVING taken > 0) SELECT item, CAST(taken AS DOUBLE) AS taken, CAST(sum(taken) OVER () AS DOUBLE) AS all_taken, "
-        f"count(*) OVER () AS items FROM taken ORDER BY taken DESC, item LIMIT {most:d}"
+        "HAVING taken > 0) SELECT name, CAST(taken AS DOUBLE) AS taken, CAST(sum(taken) OVER () AS DOUBLE) AS all_taken, "
+        f"count(*) OVER () AS items FROM taken JOIN ({source.names}) USING (item) ORDER BY taken DESC, name LIMIT {most:d}"
     )
     if not table.num_rows:
         return [], [], 0.0, 0
     amounts = (np.asarray(table["taken"].to_numpy()) / MICRO).tolist()
-    return table["item"].to_pylist(), amounts, float(table["all_taken"][0].as_py()) / MICRO, table["items"][0].as_py()
+    return table["name"].to_pylist(), amounts, float(table["all_taken"][0].as_py()) / MICRO, table["items"][0].as_py()
 
 
 def one(customer: int) -> str:
@@ -236,12 +277,12 @@ def sample(known: AsOf) -> str:
     return f"hash(customer) % {parts_} = 0" if parts_ > 1 else EVERYBODY
 
 
-def buyers(known: AsOf, source: str) -> int:
+def buyers(known: AsOf, source: Source) -> int:
     """How many customers took anything."""
-    return int(known.arrow(f"SELECT count(DISTINCT customer) AS n FROM ({source})")["n"][0].as_py())
+    return int(known.arrow(f"SELECT count(DISTINCT customer) AS n FROM ({source.rows})")["n"][0].as_py())
 
 
-def taken(known: AsOf, source: str, items: Sequence[str], half_life: float, who: str = EVERYBODY) -> Taken:
+def taken(known: AsOf, source: Source, items: Sequence[str], half_life: float, who: str = EVERYBODY) -> Taken:
     """What each customer took of the named items, and of all others together.
 
     Args:
@@ -255,16 +296,10 @@ def taken(known: AsOf, source: str, items: Sequence[str], half_life: float, who:
         known.arrow(
             f"SELECT customer, coalesce(n.place, {_OTHER}) AS place, CAST(max(day) AS BIGINT) AS latest, "
             f"CAST(sum({decayed(known, half_life)}) AS DOUBLE) / {MICRO} AS amount "
-            f"FROM ({days_of(source, who)}) LEFT JOIN ({places(items)}) n USING (item) "
+            f"FROM ({days_of(source, who)}) LEFT JOIN ({source.places(items)}) n USING (item) "
             "GROUP BY customer, place HAVING amount > 0 ORDER BY customer, place"
         )
     )
-
-
-def places(items: Sequence[str]) -> str:
-    """The SQL of (item, place) of names."""
-    rows = ", ".join(f"({quoted(name)}, {place})" for place, name in enumerate(items)) or "(NULL, 0)"
-    return f"SELECT * FROM (VALUES {rows}) AS named(item, place)"
 
 
 def slugs(names: Sequence[str]) -> Iterator[tuple[str, str]]:
