@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "src" / "shoal"
 FLOORS: list[set[str]] = [
-    {"errors", "clock", "shapes"},
+    {"errors", "clock", "shapes", "wording"},
     {"lang", "stats"},
     {"sql", "live", "log", "sources", "destinations"},
     {"customers", "insight", "action", "views"},

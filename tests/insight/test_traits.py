@@ -54,7 +54,7 @@ def test_money_and_times(store: DuckStore, write: Callable[[list[Any]], None]) -
     assert {name: value_of(store, name, "a", at) for name in expected} == expected
     assert value_of(store, "value", "b", at) is None
     assert value_of(store, "last_order_at", "a", at).date() == date(2020, 1, 31)
-    assert "there are 1" in found.skipped["rfm_segment"]
+    assert "there is 1" in found.skipped["rfm_segment"]
     assert found.skipped["favourite_hour"] == "Orders bear dates without a time."
 
 

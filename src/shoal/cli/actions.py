@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from shoal.cli.output import as_json, as_of_option, asked, count, hint, opened, print_json, share, table, when
+from shoal.wording import counted
 
 if TYPE_CHECKING:
     from shoal.insight.actions import Action, Table
@@ -92,11 +93,11 @@ def _gain(action: Action) -> str:
 def _print_why(rows: list[Action], currency: str) -> None:
     from shoal.insight.actions.table import lines
 
-    click.secho(f"{rows[0].segment_name} ({count(rows[0].size)} customers)", bold=True)
+    click.secho(f"{rows[0].segment_name} ({counted(rows[0].size, 'customer')})", bold=True)
     for action in rows:
-        _, what, fits, of, elsewhere, reach, stake, gain = _row(action)
+        _, what, _, of, elsewhere, reach, stake, gain = _row(action)
         there = "" if action.elsewhere is None else f"; elsewhere {elsewhere}"
-        click.echo(f"  {what}: {fits} customers ({of}{there}); reachable: {reach}")
+        click.echo(f"  {what}: {counted(action.fits, 'customer')} ({of}{there}); reachable: {reach}")
         if action.stake is not None:
             click.echo(f"    At stake: {stake} {currency}, which is no gain.")
         if action.gain is not None:

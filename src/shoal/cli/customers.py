@@ -110,7 +110,7 @@ def show(ctx: click.Context, name: str | None, json_: bool) -> None:
 @click.pass_context
 def add(ctx: click.Context, name: str, customers: tuple[str, ...], file_: str | None) -> None:
     """Put customers on the list NAME; it is made where it is missing."""
-    from shoal.workspace.data import counted
+    from shoal.wording import counted
 
     with opened(ctx) as ws:
         changed = ws.lists.add(name, _ids(customers, file_))
@@ -125,7 +125,7 @@ def add(ctx: click.Context, name: str, customers: tuple[str, ...], file_: str | 
 @click.pass_context
 def remove(ctx: click.Context, name: str, customers: tuple[str, ...], file_: str | None) -> None:
     """Take customers off the list NAME; that they were on it stays known."""
-    from shoal.workspace.data import counted
+    from shoal.wording import counted
 
     with opened(ctx) as ws:
         changed = ws.lists.remove(name, _ids(customers, file_))

@@ -9,6 +9,7 @@ import click
 from shoal.cli.output import as_json, as_of_option, asked, count, opened, print_json, progress, share, table, when
 from shoal.clock import iso
 from shoal.errors import Refused
+from shoal.wording import counted, noun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -66,7 +67,7 @@ def _write(ws: Workspace, json_: bool) -> None:
         print_json(done.document())
         return
     for name, n in done.changed.items():
-        click.echo(f"{name}: {n:,} customers have another value.")
+        click.echo(f"{name}: {counted(n, 'customer')} {noun(n, 'has', 'have')} another value.")
     for name, reason in done.skipped.items():
         click.echo(f"– {name}: {reason}")
     click.echo(f"{done.entered:,} entered a segment by it, {done.left:,} left one.")
@@ -166,7 +167,7 @@ def _print_themes(found: Themes, names: Mapping[str | None, str]) -> None:
     click.secho(f"What they write about, {found.where}", bold=True)
     for theme in found.themes:
         told = f"; unhappy: {share(theme.unhappy.value)} ({_ends(theme.unhappy, share)})" if theme.known else ""
-        click.echo(f"{theme.name}: {count(theme.people)} people, {count(theme.texts)} texts{told}")
+        click.echo(f"{theme.name}: {counted(theme.people, 'person', 'people')}, {counted(theme.texts, 'text')}{told}")
         for quote in theme.quotes:
             click.echo(f"  “{quote}”")
     for note in found.notes():

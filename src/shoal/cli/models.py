@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shoal.cli.output import as_json, count, hint, opened, plain, print_json, progress, share, table, when
+from shoal.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -132,7 +133,7 @@ def show(ctx: click.Context, name: str, number: int | None, json_: bool) -> None
         click.secho(f"{name}, version {version.number}", bold=True)
         click.echo(evidence.label)
         click.echo(
-            f"Learnt from {count(evidence.customers)} customers, {when(evidence.since)} to {when(evidence.until)}."
+            f"Learnt from {counted(evidence.customers, 'customer')}, {when(evidence.since)} to {when(evidence.until)}."
         )
         for note in (evidence.fallback, *evidence.notes):
             if note:
@@ -177,7 +178,7 @@ def _say_backtest(found: Backtest) -> None:
     click.echo(found.label)
     for period in found.periods:
         click.echo()
-        click.secho(f"{when(period.cut)} to {when(period.until)}, {count(period.customers)} customers", bold=True)
+        click.secho(f"{when(period.cut)} to {when(period.until)}, {counted(period.customers, 'customer')}", bold=True)
         _measures(period.measures)
     click.echo(f"\n{found.verdict()}")
     for note in found.notes:
@@ -260,7 +261,7 @@ def lookalike(
         if json_:
             print_json(found.document() | ({"list": listed} if take is not None else {}))
             return
-        click.echo(f"{count(found.members)} members, {count(found.others)} others. {found.found.verdict}")
+        click.echo(f"{counted(found.members, 'member')}, {counted(found.others, 'other')}. {found.found.verdict}")
         rows = [
             (share(p.share), count(p.customers), f"{p.similarity:.2f}", share(p.recall.value), f"{p.lift:.1f} ×")
             for p in found.curve

@@ -39,7 +39,7 @@ def check(ctx: click.Context, json_: bool) -> None:
     """Say whether tracking-plan.yaml can be accepted. The exit code is 7 where it can't."""
     from shoal.cli.output import WITH_FAULTS
     from shoal.config import TrackingPlan
-    from shoal.workspace.data import counted
+    from shoal.wording import counted
 
     with opened(ctx) as workspace:
         found, faults = workspace.plan.current, workspace.plan.faults

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def forget(ctx: click.Context, identifier: str, yes: bool, json_: bool) -> None:
     """Erase the customer who bears IDENTIFIER, an id or as email:a.lee@example.com, for good and everywhere here."""
-    from shoal.workspace.data import counted
+    from shoal.wording import counted
 
     with opened(ctx) as ws:
         if not json_ or not yes:

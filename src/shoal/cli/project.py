@@ -46,7 +46,7 @@ QUALITY_HEAD = ("Source", "Score", "Rows", "Quarantined", "Repeated", "Newest ro
 @as_json
 def init(folder: Path, from_: Path, name: str | None, dry_run: bool, json_: bool) -> None:
     """Look at the files in a folder and propose a workspace FOLDER: shoal.yaml with a mapping, and what is unsure."""
-    from shoal.workspace.data import counted
+    from shoal.wording import counted
     from shoal.workspace.proposing import propose_workspace
 
     made = propose_workspace(folder, from_, name=name, write=not dry_run)
@@ -257,7 +257,7 @@ def recalibrate(ctx: click.Context, json_: bool) -> None:
 @click.pass_context
 def status(ctx: click.Context, json_: bool) -> None:
     """Show the workspace: its clock, what was loaded, how many segments, and files that can't be accepted."""
-    from shoal.workspace.data import counted
+    from shoal.wording import counted
 
     with opened(ctx) as ws:
         facts = ws.data.status()

@@ -178,7 +178,7 @@ def edit(
 
 def _print_saved(ws: Workspace, slug: str, verb: str, json_: bool) -> None:
     from shoal.lang.say import say
-    from shoal.workspace.data import counted
+    from shoal.wording import counted
 
     definition = ws.segments[slug]
     preview = ws.segments.preview(definition.where)
@@ -205,7 +205,7 @@ def _preview_document(found: Preview) -> dict[str, Any]:
 @click.pass_context
 def test(ctx: click.Context, where: str, as_of: str | None, known_at: str | None, json_: bool) -> None:
     """Say how many customers a condition holds for, without saving it."""
-    from shoal.workspace.data import counted
+    from shoal.wording import counted
 
     with opened(ctx) as ws:
         at, known = asked_known(ws, as_of, known_at)
@@ -337,7 +337,7 @@ def members(
     purpose: str | None, traits: tuple[str, ...], limit: int, json_: bool,
 ) -> None:  # fmt: skip
     """Hand out SEGMENT's members: those whose consent allows the segment's purpose, with what was withheld and why."""
-    from shoal.workspace.data import counted
+    from shoal.wording import counted
 
     with opened(ctx) as ws:
         at, known = asked_known(ws, as_of, known_at)

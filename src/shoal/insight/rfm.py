@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from shoal.errors import Unsupported
+from shoal.wording import noun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -196,7 +197,7 @@ def calibrate(sales: Sales, *, bins: int | None = None) -> CutPoints:
     )[0]
     if buyers < LEAST_BUYERS:
         raise Unsupported(
-            f"RFM scores need at least {LEAST_BUYERS} customers with an order; there are {buyers}.",
+            f"RFM scores need at least {LEAST_BUYERS} customers with an order; there {noun(buyers, 'is', 'are')} {buyers}.",
             fix="Load more orders, or segment on the orders themselves.",
         )
     note = ""

@@ -12,6 +12,7 @@ from shoal.errors import ConfigError, UnknownName, did_you_mean, nearest
 from shoal.insight.history import newest
 from shoal.insight.ranks import BACKFILL_DAYS
 from shoal.insight.traits import compute_traits
+from shoal.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -93,15 +94,6 @@ def _source_lines(source: Any) -> list[str]:
     words = {n: {w: w if n == 1 else f"{w}s" for w in ("row", "cell", "key")} for n in rest.values()}
     more = [f"{n:,} {text.format(**words[n])}" for text, n in rest.items() if n]
     return [said[0] + (f"; {', '.join(more)}" if more else "") + "."]
-
-
-def counted(count: int, one: str) -> str:
-    """A number with its noun.
-
-    >>> counted(1, "row"), counted(1200, "row")
-    ('1 row', '1,200 rows')
-    """
-    return f"{count:,} {one if count == 1 else one + 's'}"
 
 
 class _Followed(NamedTuple):

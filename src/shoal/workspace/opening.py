@@ -521,7 +521,7 @@ class Workspace:
         self.close()
 
     def __repr__(self) -> str:
-        from shoal.workspace.data import counted
+        from shoal.wording import counted
 
         held = f"{counted(len(self.customers), 'customer')}, {counted(len(self.definitions), 'segment')}"
         return f"Workspace({str(self.config.root)!r}: {held})"

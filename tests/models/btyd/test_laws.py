@@ -260,7 +260,7 @@ def test_bad_histories_are_refused_with_the_fix() -> None:
 
 @pytest.mark.parametrize("kind", ALL)
 def test_too_little_is_refused(kind: type[RepeatModel]) -> None:
-    with pytest.raises(Refused, match="at least 100 customers; there are 1"):
+    with pytest.raises(Refused, match="at least 100 customers; there is 1"):
         kind.fitted(Purchases([1], [1], [2]))
     with pytest.raises(Refused, match="bought again; there are 0"):
         kind.fitted(Purchases(np.zeros(500), np.zeros(500), np.full(500, 9.0)))

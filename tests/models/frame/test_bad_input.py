@@ -125,8 +125,8 @@ WORLDS: Mapping[str, World] = {
     "one customer": World(
         one_customer,
         {
-            "value": "at least 20 customers; there are 1",
-            "churn": "at least 20 customers; there are 1",
+            "value": "at least 20 customers; there is 1",
+            "churn": "at least 20 customers; there is 1",
             "category": "No category was bought by 20 customers or more",
             "response": NO_MAIL,
             "reach": "50 of them must have done something .*; 1 did",

@@ -225,7 +225,7 @@ def test_too_few_are_refused_or_said(tmp_path: Path) -> None:
     with (
         shop(tmp_path / "one", [("a", 1, 10), ("a", 9, 10)]) as workspace,
         workspace.models.as_of(on(50)) as known,
-        pytest.raises(Refused, match="at least 20 customers; there are 1"),
+        pytest.raises(Refused, match="at least 20 customers; there is 1"),
     ):
         Churn.fitted(known, of("churn"))
     few: list[Row] = [(f"c{i}", i, 10) for i in range(40)] + [(f"c{i}", i + 30, 10) for i in range(10)]

@@ -114,7 +114,7 @@ def test_a_million_categories_stay_sparse() -> None:
 
 
 def test_bad_input_is_refused_with_the_reason() -> None:
-    with pytest.raises(Refused, match="1 customers"):
+    with pytest.raises(Refused, match="1 customer and 1 item"):
         affinities(["a"], ["x"], [1], [1])
     with pytest.raises(Refused, match="1 items"):
         affinities(np.arange(50), ["x"] * 50, np.ones(50), np.ones(50))

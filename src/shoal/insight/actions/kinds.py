@@ -13,6 +13,7 @@ import numpy as np
 
 from shoal.insight.actions.standing import YEAR
 from shoal.stats.intervals import Interval, Moments, mean_interval, net_promoter, share_difference, wilson
+from shoal.wording import counted, noun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,8 +92,9 @@ def _observed_stake(world: World, mine: Mask, lookalikes: Mask) -> Stake | None:
     back = wilson(int(came.sum()), k)
     usual = float(_usual(world)[mine].sum())
     says = (
-        f"Of {k:,} customers who stood so {world.days} days ago, {_percent(back.value)} ordered again within {world.days} "
-        f"days ({_percent(back.low)} to {_percent(back.high)}). If as many of these do, the others' usual spend is missing."
+        f"Of {counted(k, 'customer')} who stood so {world.days} days ago, {_percent(back.value)} ordered again within "
+        f"{world.days} days ({_percent(back.low)} to {_percent(back.high)}). If as many of these do, the others' usual spend "
+        "is missing."
     )
     return Stake((1 - back.high) * usual, (1 - back.low) * usual, says)
 
@@ -134,9 +136,9 @@ def thank(world: World, inside: Mask) -> Suggested | None:
         promoters = (world.nps >= 9) & world.now.active
         fits = (best | promoters) & ~world.detractors
     mine = fits & inside
-    rests.append(f"{_people(mine & best)} are of the fifth that spent most in a year.")
+    rests.append(f"{_people(mine & best)} {_are(mine & best)} of the fifth that spent most in a year.")
     if world.nps is not None:
-        rests.append(f"{_people(mine & (world.nps >= 9))} are promoters.")
+        rests.append(f"{_people(mine & (world.nps >= 9))} {_are(mine & (world.nps >= 9))} promoters.")
     rests += _left_out(world, best & inside)
     stood = world.then.best if world.then is not None else np.zeros(0, bool)
     return Suggested(fits, "", tuple(rests), _silent_stake(world, mine, stood))
@@ -157,7 +159,7 @@ def replenish(world: World, inside: Mask) -> Suggested | None:
     due = mine & world.now.due
     rests = [said.format(n=_people(mine))]
     if on is not None:
-        rests.append(f"{_people(due)} of them are due by their own usual gap between orders too.")
+        rests.append(f"{_people(due)} of them {_are(due)} due by their own usual gap between orders too.")
     what = _commonest(product[mine]) if product is not None and mine.any() else ""
     return Suggested(fits, what, tuple(rests), _due_stake(world, world.now.basket[due]))
 
@@ -172,7 +174,7 @@ def _due_stake(world: World, basket: Floats) -> Stake | None:
     came = wilson(int((world.soon.orders[stood] > 0).sum()), k)
     each = _mean(basket)
     says = (
-        f"Of {k:,} customers who were due by their own gap {world.days} days ago, {_percent(came.value)} ordered within "
+        f"Of {counted(k, 'customer')} who were due by their own gap {world.days} days ago, {_percent(came.value)} ordered within "
         f"{DUE_DAYS} days ({_percent(came.low)} to {_percent(came.high)}). If as many of these {n:,} do, the others' order "
         f"of {_money(each.value, world)} is missing or late."
     )
@@ -253,7 +255,10 @@ def upsell(world: World, inside: Mask) -> Suggested | None:
     price = world.text("price_sensitivity")
     if price is not None:
         waits = price == "waits for discounts"
-        rests.append(f"{_people(fits & waits & inside)} who wait for discounts are left out (price_sensitivity).")
+        left = fits & waits & inside
+        if left.any():
+            who = noun(int(left.sum()), "waits", "wait")
+            rests.append(f"{_people(left)} who {who} for discounts {_are(left)} left out (price_sensitivity).")
         fits = fits & ~waits
     mine = fits & inside
     gap = np.where(mine, median - basket, 0.0)
@@ -319,9 +324,12 @@ def _mean(values: Floats) -> Interval:
     return mean_interval(Moments(len(values), float(values.mean()), float(values.var(ddof=1))))
 
 
+def _are(mask: Mask) -> str:
+    return "is" if mask.sum() == 1 else "are"
+
+
 def _people(mask: Mask) -> str:
-    n = int(mask.sum())
-    return "1 customer" if n == 1 else f"{n:,} customers"
+    return counted(int(mask.sum()), "customer")
 
 
 def _percent(value: float) -> str:

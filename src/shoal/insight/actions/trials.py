@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shoal.clock import DAY, iso
+from shoal.clock import DAY, from_instant, iso
 from shoal.customers.identity import merged
 from shoal.errors import Refused
 from shoal.lang.schema import Kind
 from shoal.sql.encode import quoted
 from shoal.stats.intervals import Interval, Moments, mean_difference
+from shoal.wording import counted, dated, noun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,10 +55,10 @@ class Effect:
     @property
     def says(self) -> str:
         """The finding in words."""
-        left = f"; {self.both:,} of both arms are left out" if self.both else ""
+        left = f"; {self.both:,} of both arms {noun(self.both, 'is', 'are')} left out" if self.both else ""
         return (
-            f"Measured in {self.trial!r} of {iso(self.since)[:10]}, drawn by lot ({self.treated:,} against "
-            f"{self.control:,} customers{left}): {self.each.value:+,.2f} a customer in {self.days} days "
+            f"Measured in {self.trial!r} of {dated(from_instant(self.since))}, drawn by lot ({self.treated:,} against "
+            f"{counted(self.control, 'customer')}{left}): {self.each.value:+,.2f} a customer in {self.days} days "
             f"({self.each.low:+,.2f} to {self.each.high:+,.2f}), of all who took part."
         )
 
@@ -122,7 +123,7 @@ def _effect(trial: Trial, found: dict[tuple[int, bool], tuple[int, float, float,
     mine, theirs = found.get((1, False), nobody), found.get((0, False), nobody)
     if min(mine[0], theirs[0]) < LEAST_ARM:
         raise Refused(
-            f"The trial {trial.name!r} has {mine[0]:,} customers who got it and {theirs[0]:,} who didn't, with "
+            f"The trial {trial.name!r} has {counted(mine[0], 'customer')} who got it and {theirs[0]:,} who didn't, with "
             f"{trial.days} days behind them; it takes {LEAST_ARM} of each."
         )
     gap = mean_difference(Moments(*mine[:3]), Moments(*theirs[:3]))

@@ -17,6 +17,7 @@ from shoal.insight.discovery.record import Criterion, Figure
 from shoal.insight.discovery.stability import STABLE
 from shoal.stats.drift import chi_squared_tail
 from shoal.stats.intervals import CONFIDENCE, Interval, z_value
+from shoal.wording import counted
 
 if TYPE_CHECKING:
     from shoal.insight.discovery.discover import Segment
@@ -155,7 +156,7 @@ def _substantial(segment: Segment, at: int, seen: Observed, later: Later | None)
     seen_from = _POWER_AND_LEVEL * sqrt(4 * max(base * (1 - base), 0.01) / segment.size)
     money = "" if seen.revenue_share is None else f", {percent(seen.revenue_share, 1)} of revenue"
     text = (
-        f"{segment.size:,} customers, {percent(segment.share, 1)}{money}; a test on half of them would see a change of "
+        f"{counted(segment.size, 'customer')}, {percent(segment.share, 1)}{money}; a test on half of them would see a change of "
         f"{100 * seen_from:.0f} points or more."
     )
     met = segment.size >= LEAST_MEMBERS and segment.share >= LEAST_SHARE

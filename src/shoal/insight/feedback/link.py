@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shoal.clock import DAY, iso
+from shoal.clock import DAY, from_instant
 from shoal.errors import Refused
 from shoal.insight.feedback.asked import MICRO, NPS
 from shoal.insight.feedback.scores import LEAST, LEVEL, SEEN
 from shoal.stats.intervals import Interval, Moments, mean_difference, mean_interval, z_value
 from shoal.stats.multiple import holm
 from shoal.stats.student import t_quantile
+from shoal.wording import counted, dated, noun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -125,7 +126,8 @@ class Link:
             said.append(f"Too few to compare: {listed}; it takes {LEAST} at least.")
         if self.too_new:
             fewer = " Fewer days would take some of them in." if self.too_small else ""
-            said.append(f"{self.too_new:,} customers answered less than {self.days} days ago, and aren't in it.{fewer}")
+            who = f"{counted(self.too_new, 'customer')} answered less than {counted(self.days, 'day')} ago"
+            said.append(f"{who}, and {noun(self.too_new, 'isn', 'aren')}'t in it.{fewer}")
         said.append(
             "Nobody drew lots over who is content: this says what goes together, and nothing about what would follow if "
             "more of them were."
@@ -141,8 +143,8 @@ class Link:
             more = "more" if gap.value > 0 else "less" if c.outcome == "spend" else "fewer"
             ends = sorted((abs(gap.low), abs(gap.high)))
             return (
-                f"{c.a.capitalize()} against {c.b} {among}: {figure(abs(gap.value))} {more} {what} in {self.days} days "
-                f"({figure(ends[0])} to {figure(ends[1])})."
+                f"{c.a.capitalize()} against {c.b} {among}: {figure(abs(gap.value))} {more} {what} in "
+                f"{counted(self.days, 'day')} ({figure(ends[0])} to {figure(ends[1])})."
             )
         said = (
             f"{c.a.capitalize()} against {c.b} {among}: no difference in {what} is shown "
@@ -218,8 +220,8 @@ def link(store: Store, sales: Sales, asked: Question, days: int) -> Link:
         f"FROM ({asked.answers(store, sales.at)})"
     )
     if not old:
-        since = f" The first answer is of {iso(int(first))[:10]}." if first is not None else ""
-        raise Refused(f"No answer has {days} days behind it.{since}", fix="Take fewer days, or wait.")
+        since = f" The first answer is of {dated(from_instant(int(first)))}." if first is not None else ""
+        raise Refused(f"No answer has {counted(days, 'day')} behind it.{since}", fix="Take fewer days, or wait.")
     watched = _watch(store, sales, asked, until, days)
     if not watched.after["orders"].any() and not watched.before["orders"].any():
         raise Refused(f'Those who answered have no "{sales.rule.orders}" around it.', fix="Load orders first.")

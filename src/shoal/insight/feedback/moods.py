@@ -21,6 +21,7 @@ from shoal.insight.texts.sentiment import NEGATIVE, POSITIVE, UNSCORED, accuracy
 from shoal.lang.schema import Kind
 from shoal.stats.intervals import Interval, wilson
 from shoal.stats.multiple import holm
+from shoal.wording import counted, noun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -94,12 +95,14 @@ class Moods:
 
     def notes(self) -> list[str]:
         """What to know before trusting the moods, in words."""
-        said = [] if self.read == self.total else [f"Read: the newest {self.read:,} of {self.total:,} texts."]
+        said = [] if self.read == self.total else [f"Read: the newest {self.read:,} of {counted(self.total, 'text')}."]
         if self.languages:
             told = ", ".join(f"{_language(code)} {n:,}" for code, n in self.languages.items())
-            said.append(f"{sum(self.languages.values()):,} texts aren't scored for their language: {told}.")
+            many = sum(self.languages.values())
+            said.append(f"{counted(many, 'text')} {noun(many, 'isn', 'aren')}'t scored for their language: {told}.")
         if self.wordless:
-            said.append(f"{self.wordless:,} English texts have no word that tells a mood.")
+            has = noun(self.wordless, "has", "have")
+            said.append(f"{counted(self.wordless, 'English text')} {has} no word that tells a mood.")
         if self.agreement is not None:
             right = self.agreement.right
             said.append(

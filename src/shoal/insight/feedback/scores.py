@@ -18,6 +18,7 @@ from shoal.stats.intervals import (
     z_value,
 )
 from shoal.stats.multiple import holm
+from shoal.wording import counted
 
 if TYPE_CHECKING:
     from shoal.insight.evaluation import Evaluation
@@ -134,19 +135,20 @@ class Response:
 
     def notes(self) -> list[str]:
         """What to know before trusting the scores, in words."""
-        of = f"{self.asked:,} who were asked" if self.asked else f"{self.customers:,} customers"
+        of = f"{self.asked:,} who were asked" if self.asked else counted(self.customers, "customer")
         said = [f"{self.answered:,} of {of} answered ({100 * self.share:.0f} %)."]
         if self.gap.excludes(0):
             said.append(
                 f"Those who answer aren't like the others: {100 * self.active:.0f} % of them ordered in the last "
                 f"{ACTIVE_DAYS} days, and {100 * self.active_others:.0f} % of the rest. The score speaks for the first."
             )
-        when = f"Half of the answers are more than {self.median_age:.0f} days old"
+        when = f"Half of the answers are more than {counted(round(self.median_age), 'day')} old"
         if self.after_order is not None:
-            when += f"; half came within {max(1, round(self.after_order))} days of an order"
+            when += f"; half came within {counted(max(1, round(self.after_order)), 'day')} of an order"
         said.append(f"{when}. An answer given soon after an order is about that order.")
         if self.off_scale:
-            said.append(f"{self.off_scale:,} answers aren't on the scale, and don't count.")
+            off = ("isn't", "doesn't") if self.off_scale == 1 else ("aren't", "don't")
+            said.append(f"{counted(self.off_scale, 'answer')} {off[0]} on the scale, and {off[1]} count.")
         return said
 
 

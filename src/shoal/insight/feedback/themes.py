@@ -15,6 +15,7 @@ from shoal.insight.texts.words import redacted
 from shoal.lang.schema import Kind
 from shoal.sql.registry import CUSTOMER, Registry
 from shoal.stats.intervals import Interval, wilson
+from shoal.wording import counted, noun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -84,9 +85,10 @@ class Themes:
 
     def notes(self) -> list[str]:
         """What to know before trusting the topics, in words."""
-        said = [] if self.read == self.total else [f"Read: the newest {self.read:,} of {self.total:,} texts."]
+        said = [] if self.read == self.total else [f"Read: the newest {self.read:,} of {counted(self.total, 'text')}."]
         if self.other_languages:
-            said.append(f"{self.other_languages:,} texts are left out for their language.")
+            left = noun(self.other_languages, "is", "are")
+            said.append(f"{counted(self.other_languages, 'text')} {left} left out for the language.")
         if self.verdict != "supported":
             said.append("No number of topics holds against chance: these part the texts usefully at best.")
         return said

@@ -18,6 +18,7 @@ from shoal.lang.calendar import WEEKDAYS
 from shoal.lang.schema import Kind
 from shoal.sql.encode import local_day, quoted
 from shoal.stats.intervals import Moments, mean_interval
+from shoal.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,7 +117,9 @@ class Reach(Model):
             customers, counts = _counts(known, source, names)
             seen = max(seen, len(customers))
             if len(customers) < MIN_CUSTOMERS or len(names) < 2:
-                notes.append(f"Too little is known of the {way}: {len(customers)} customers, {len(names)} of it.")
+                notes.append(
+                    f"Too little is known of the {way}: {counted(len(customers), 'customer')}, {len(names)} of it."
+                )
                 continue
             habit = Habit(way, names, tuple((counts.sum(axis=0) / counts.sum()).tolist()), strength_of_counts(counts))
             habits.append(habit)
@@ -362,6 +365,6 @@ def _reason(habit: Habit, counts: Ints) -> str:
             f"{where} the base is there most ({base:.0%}); customers don't differ in that more than chance makes them."
         )
     return (
-        f"{where}: {mine} of the customer's {total} times; the base {base:.0%}. "
+        f"{where}: {mine} of the customer's {counted(total, 'time')}; the base {base:.0%}. "
         f"The base weighs as much as {habit.strength:.0f} times of their own."
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shoal.errors import Refused
 from shoal.insight.taste.inputs import Interactions, interactions
+from shoal.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,7 +153,8 @@ def affinities(
     taken = base.matrix
     if taken.shape[0] < MIN_CUSTOMERS or taken.shape[1] < 2:
         raise Refused(
-            f"An affinity compares a customer with the base: {taken.shape[0]} customers and {taken.shape[1]} items "
+            f"An affinity compares a customer with the base: {counted(taken.shape[0], 'customer')} and "
+            f"{counted(taken.shape[1], 'item')} "
             f"are too few for that ({MIN_CUSTOMERS} and 2 at least)."
         )
     columns = np.asarray(taken.sum(axis=0)).ravel()

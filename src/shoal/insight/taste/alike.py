@@ -11,6 +11,7 @@ from shoal.insight.taste.affinity import HALF_LIFE_DAYS, SMOOTHING
 from shoal.insight.taste.lines import CATEGORY, PRODUCT, largest, lines, taken
 from shoal.insight.taste.lookalike import MIN_SEED, lookalikes
 from shoal.lang.schema import Kind
+from shoal.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -56,7 +57,7 @@ def lookalike(
     from scipy import sparse
 
     if len(members) != len(known.customers):
-        raise Refused(f"There are {len(known.customers):,} customers, and {len(members):,} were said to be in or out.")
+        raise Refused(f"Of {counted(len(known.customers), 'customer')}, {len(members):,} were said to be in or out.")
     blocks = dict(_blocks(known))
     for name in without:
         if name not in blocks:

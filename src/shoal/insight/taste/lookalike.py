@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shoal.errors import Refused
 from shoal.stats.intervals import Interval, wilson
 from shoal.stats.scoring import auc_interval
+from shoal.wording import counted, noun
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -125,11 +126,13 @@ def _checked(customers: ArrayLike, features: Any, members: ArrayLike, least: int
     size, rest = int(inside.sum()), int((~inside).sum())
     if size < least:
         raise Refused(
-            f"The segment has {size} customers; a look-alike needs {least} at least, or it copies their accidents.",
+            f"The segment has {counted(size, 'customer')}; a look-alike needs {least} at least, or it copies their accidents.",
             fix="Widen the segment.",
         )
     if rest < least:
-        raise Refused(f"Only {rest} customers are outside the segment: there is nobody to find.")
+        raise Refused(
+            f"Only {counted(rest, 'customer')} {noun(rest, 'is', 'are')} outside the segment: there is nobody to find."
+        )
     order = np.argsort(ids, kind="stable")
     data = data[order]
     mean = np.asarray(data.mean(axis=0)).ravel()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from shoal.errors import Refused
 from shoal.stats.intervals import Interval, z_value
 from shoal.stats.multiple import benjamini_hochberg
+from shoal.wording import counted, noun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,8 +51,9 @@ class Need(NamedTuple):
         """The finding in words, with its figures."""
         verb = "is missed" if self.unmet else "isn't shown to be missed"
         return (
-            f"{self.topic} {verb} in {self.segment}: {self.people} of {self.of} unhappy people write of it, "
-            f"{self.others} of {self.of_others} others ({self.lift.value:.1f} times; {self.lift.low:.1f} to "
+            f"{self.topic} {verb} in {self.segment}: {self.people:,} of "
+            f"{counted(self.of, 'unhappy person', 'unhappy people')} {noun(self.people, 'writes', 'write')} of it, "
+            f"{self.others:,} of {counted(self.of_others, 'other')} ({self.lift.value:.1f} times; {self.lift.low:.1f} to "
             f"{self.lift.high:.1f})."
         )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from shoal.clock import from_instant
 from shoal.lang.calendar import zone as zone_rules
+from shoal.wording import dated, noun
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +81,7 @@ def many(count: float, one: str, more: str | None = None) -> str:
     >>> many(1, "customer"), many(1200, "customer"), many(2, "query", "queries")
     ('1\\xa0customer', '1,200\\xa0customers', '2\\xa0queries')
     """
-    return f"{count:,.0f}{HARD}{one if count == 1 else more or one + 's'}"
+    return f"{count:,.0f}{HARD}{noun(count, one, more)}"
 
 
 def listed(names: Sequence[str]) -> str:
@@ -95,7 +96,7 @@ def listed(names: Sequence[str]) -> str:
 def day(at: int | date, zone: str = "UTC") -> str:
     """A date as it is read: ``31 December 2017``; of an instant, the one in the zone."""
     local = at if isinstance(at, date) else local_date(at, zone)
-    return f"{local.day}{HARD}{local:%B}{HARD}{local.year}"
+    return dated(local).replace(" ", HARD)
 
 
 def local_date(at: int, zone: str) -> date:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from shoal.clock import from_instant
 from shoal.config.jobs import DATE
-from shoal.workspace.data import counted
+from shoal.wording import counted
 from shoal.workspace.moments import local_stamp
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def backup(workspace: Workspace, job: Job, at: int) -> str:
     old = sorted(path for path in folder.iterdir() if own.fullmatch(path.name))[: -job.options["keep"]]
     for path in old:
         path.unlink()
-    removed = f" Removed {counted(len(old), 'older copy').replace('copys', 'copies')}." if old else ""
+    removed = f" Removed {counted(len(old), 'older copy', 'older copies')}." if old else ""
     return f"Wrote {made} ({made.stat().st_size / 1e6:.1f} MB).{removed}"
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from shoal.insight.models.btyd.likelihood import maximise
 from shoal.insight.models.btyd.refusals import USUAL, Needs, refuse_unless
+from shoal.wording import noun
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -51,12 +52,13 @@ class ShiftedBetaGeometric:
         size = float(counts.sum())
         refuse_unless(
             size >= needs.customers,
-            f"A model of renewals needs at least {needs.customers} customers; there are {size:.0f}.",
+            f"A model of renewals needs at least {needs.customers} customers; there {noun(size, 'is', 'are')} {size:.0f}.",
             "Wait for more customers, or put cohorts together.",
         )
         refuse_unless(
             gone.sum() >= needs.repeaters,
-            f"A model of renewals needs at least {needs.repeaters} customers who left; there are {gone.sum():.0f}.",
+            f"A model of renewals needs at least {needs.repeaters} customers who left; there "
+            f"{noun(gone.sum(), 'is', 'are')} {gone.sum():.0f}.",
             "Take a longer history.",
         )
         refuse_unless(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shoal.errors import Refused
+from shoal.wording import noun
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,12 +28,13 @@ class Needs:
         """
         if customers < self.customers:
             raise Refused(
-                f"A purchase model needs at least {self.customers} customers; there are {customers}.",
+                f"A purchase model needs at least {self.customers} customers; there {noun(customers, 'is', 'are')} {customers}.",
                 fix="Wait for more customers, or fit over a wider base.",
             )
         if repeaters < self.repeaters:
             raise Refused(
-                f"A purchase model needs at least {self.repeaters} customers who bought again; there are {repeaters}.",
+                f"A purchase model needs at least {self.repeaters} customers who bought again; "
+                f"there {noun(repeaters, 'is', 'are')} {repeaters}.",
                 fix="Take a longer history: repeat purchases are all that the model learns from.",
             )
 
