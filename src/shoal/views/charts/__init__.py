@@ -17,6 +17,7 @@ from shoal.views.charts.models import (
     week_lines,
 )
 from shoal.views.charts.render import to_png, to_spec, to_svg
+from shoal.views.charts.survival import survival_curves
 
 __all__ = [
     "action_ranges",
@@ -39,6 +40,7 @@ __all__ = [
     "segment_map",
     "size_lines",
     "stability_dots",
+    "survival_curves",
     "to_png",
     "to_spec",
     "to_svg",

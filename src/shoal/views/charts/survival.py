@@ -162,7 +162,7 @@ def _grouped(found: Retention, width: int) -> Any:
     ends = alt.Chart(alt.Data(values=_ends(found.groups, width))).encode(
         y=alt.Y("place:Q", **y), color=colour, text="label:N"
     )
-    labels = ends.mark_text(align="left", dx=6, fontSize=11, fontWeight=600).encode(x=alt.value("width"))
+    labels = ends.mark_text(align="left", dx=6, fontSize=11).encode(x=alt.value("width"))
     return band + line + labels
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from shoal.views.charts.survival import retention_says, survival_curves
 from shoal.views.report import words as w
-from shoal.views.report.page import Column, Figure, Hint, Section, Table
+from shoal.views.report.page import Column, Figure, Hint, Section, Shown, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +72,7 @@ def _table(found: Retention) -> Table:
         Column("name", found.by[:1].upper() + found.by[1:]), Column("customers", "Customers", "count"),
         Column("left", "Left", "count"),
         *(Column(f"after_{p}", f"After {p} {found.period}{'' if p == 1 else 's'}", "share") for p in periods),
-        Column("half", "Half left after", "decimal", f"In {found.period}s; a dash where more than half are still here."),
+        Column("half", "Half left after", "figure", f"In {found.period}s; a dash where more than half are still here."),
     )  # fmt: skip
     return Table("contracts-by-group", columns, [_row(group, periods) for group in found.groups])
 
@@ -80,12 +80,14 @@ def _table(found: Retention) -> Table:
 def _row(group: Group, periods: list[int]) -> dict[str, Any]:
     shares = {f"after_{p}": group.steps[p].here.value for p in periods if p < len(group.steps)}
     empty = {f"after_{p}": None for p in periods}
-    return {"name": group.name, "customers": group.customers, "left": group.left, **empty, **shares,
-            "half": group.curve.median()}  # fmt: skip
+    median = group.curve.median()
+    half = None if median is None else Shown(f"{median:.3g}", median)
+    return {"name": group.name, "customers": group.customers, "left": group.left, **empty, **shares, "half": half}
 
 
 def _projected(found: Retention) -> str:
     held = found.projection
     if held is None:
         return f"There is no projection. {found.why_no_projection}"
-    return f"How far a projection can be trusted ({held.model.name}). {held.verdict(found.period)}"
+    said = held.verdict(found.period).replace(" %", f"{w.HARD}%")
+    return f"How far a projection can be trusted ({held.model.name}). {said}"
