@@ -9,6 +9,7 @@ import click
 
 from shoal.cli.output import as_json, as_of_option, count, hint, money, opened, print_json, progress, share, table, when
 from shoal.clock import iso
+from shoal.wording import counted, noun
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +72,8 @@ def _tell(done: Discovered, files: WrittenSegments | None, currency: str, json_:
         click.echo(f"As of {when(done.found.at)}. Nothing was recorded.")
     else:
         click.echo(
-            f"Recorded as version {done.version}: {done.changed:,} customers have another micro_segment; "
+            f"Recorded as version {done.version}: {counted(done.changed, 'customer')} "
+            f"{noun(done.changed, 'has', 'have')} another micro_segment; "
             f"{done.entered:,} entered a segment by that, {done.left:,} left one."
         )
     _say_outliers(done.outliers)
@@ -96,8 +98,8 @@ def _say(found: Found, currency: str) -> None:
 
 def _supported(found: Found) -> str:
     if found.supported_k < 2:
-        return f"The data support no groups of their own among {found.customers:,} customers."
-    return f"The data support {found.supported_k} groups of their own among {found.customers:,} customers."
+        return f"The data support no groups of their own among {counted(found.customers, 'customer')}."
+    return f"The data support {found.supported_k} groups of their own among {counted(found.customers, 'customer')}."
 
 
 def _why_so_many(reason: str) -> str:
@@ -170,7 +172,8 @@ def _say_outliers(outliers: Sequence[str]) -> None:
         first = ", ".join(outliers[:5])
         more = ", …" if len(outliers) > 5 else ""
         click.echo(
-            f"{len(outliers):,} customers are far from every group, and are in the nearest all the same: {first}{more}."
+            f"{counted(len(outliers), 'customer')} {noun(len(outliers), 'is', 'are')} far from every group, and in the nearest "
+            f"all the same: {first}{more}."
         )
 
 
@@ -273,7 +276,7 @@ def assign(ctx: click.Context, json_: bool) -> None:
 
 def _say_assigned(done: Assigned) -> None:
     click.echo(
-        f"{done.customers:,} customers looked at by version {done.version}: {done.new:,} new, {done.moved:,} moved, "
+        f"{counted(done.customers, 'customer')} looked at by version {done.version}: {done.new:,} new, {done.moved:,} moved, "
         f"{done.watched:,} nearer to another group and moved if it is so at the next look, {done.gone:,} gone."
     )
     click.echo(f"As of {when(done.at)}; {done.entered:,} entered a segment by that, {done.left:,} left one.")

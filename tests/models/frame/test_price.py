@@ -42,7 +42,7 @@ def test_one_order_is_shrunk_to_the_base(shop: DuckStore) -> None:
     assert isinstance(model, Price)
     assert share["newcomer"] == pytest.approx((1 + model.weight * model.base) / (1 + model.weight))
     assert model.base < share["newcomer"] < 0.95
-    assert "1 orders bore a discount" in reasons(shop, model, "newcomer")
+    assert "1 order bore a discount" in reasons(shop, model, "newcomer")
 
 
 def test_lines_tell_more_than_orders_where_they_say_it() -> None:

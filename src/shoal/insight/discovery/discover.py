@@ -17,6 +17,7 @@ from shoal.insight.discovery.prepare import make_plan
 from shoal.insight.discovery.profile import Trait, profiles
 from shoal.insight.discovery.rule import Rule, rules
 from shoal.insight.discovery.stability import Band, band
+from shoal.wording import counted, noun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -159,12 +160,14 @@ def _limits(size: int, settings: Settings) -> tuple[Settings, list[str]]:
             else f"Wait until there are {LEAST_CUSTOMERS}; use the segments of the library until then."
         )
         raise Refused(
-            f"{size:,} customers are too few for {settings.fewest} groups or more: {needed:,} are needed.", fix=fix
+            f"{counted(size, 'customer')} {noun(size, 'is', 'are')} too few for {settings.fewest} groups "
+            f"or more: {needed:,} are needed.",
+            fix=fix,
         )
     most = min(settings.most, size // PER_GROUP)
     if most == settings.most:
         return settings, []
-    note = f"{size:,} customers: looked for at most {most} groups, {PER_GROUP} customers for each, not {settings.most}."
+    note = f"{counted(size, 'customer')}: looked for at most {most} groups, {PER_GROUP} customers for each, not {settings.most}."
     return replace(settings, most=most), [note]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shoal import wording
 from shoal.clock import DAY, from_instant
 from shoal.errors import Refused
 from shoal.insight.models.asof import MICRO
@@ -357,7 +358,7 @@ def fingerprint(seen: Purchases) -> str:
 
 def dated(instant: int) -> str:
     """An instant's date, for sentences."""
-    return f"{from_instant(instant):%Y-%m-%d}"
+    return wording.dated(from_instant(instant))
 
 
 def weeks(process: RepeatModel, outcome: Outcome, after: AsOf) -> Rows:

@@ -22,6 +22,7 @@ from shoal.insight.models.model import Evidence, Judged, Measure, Model, Score
 from shoal.lang.schema import Kind
 from shoal.lang.slug import slug_of
 from shoal.sql.encode import quoted
+from shoal.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -160,7 +161,7 @@ class Category(Model):
         sound = [c for c in self.learnt if 0 < came[c].sum() < came[c].size and came[c].size >= shared.LEAST_JUDGED]
         if not sound:
             raise Refused(
-                f"Of {rows.size:,} customers nobody, or everybody, bought from each category: nothing can be judged.",
+                f"Of {counted(rows.size, 'customer')} nobody, or everybody, bought from each category: nothing can be judged.",
                 fix="Wait for a longer history.",
             )
         each = {c: [m for who, told in chances[c].items() for m in _named(who, came[c], told)] for c in sound}

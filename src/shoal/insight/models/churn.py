@@ -19,6 +19,7 @@ from shoal.insight.models.occasions import by_period
 from shoal.insight.models.value import habit
 from shoal.lang.schema import Kind
 from shoal.stats import scoring
+from shoal.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +60,7 @@ class Churn(Model):
         found = Buying.fitted(known, seen, settings.horizon, settings.options.get("process", "auto"))
         first = known.first_order or known.at
         label = (
-            f"Who of {len(seen):,} customers with an order won't order within {settings.horizon} days from the day of "
+            f"Who of {counted(len(seen), 'customer')} with an order won't order within {settings.horizon} days from the day of "
             f"scoring; learnt from {dated(first)} to {dated(known.at)}."
         )
         evidence = Evidence(

@@ -22,6 +22,7 @@ from shoal.insight.models.learning.learners import Logistic, learnt_from_json
 from shoal.insight.models.learning.table import Column, Numbers, Table, Words, ranks_of_keys
 from shoal.insight.models.model import Measure
 from shoal.stats import scoring
+from shoal.wording import counted, dated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -317,7 +318,8 @@ def teach(cases: Cases, settings: Settings, baselines: Mapping[str, str], horizo
     if not 0 < y.sum() < y.size:
         which = "nobody" if not y.sum() else "everybody"
         raise Refused(
-            f"Among {y.size:,} customers at {np.unique(cases.cuts).size} instants it came true of {which}, so there is "
+            f"Among {counted(y.size, 'customer')} at "
+            f"{counted(np.unique(cases.cuts).size, 'instant')} it came true of {which}, so there is "
             "nothing to learn.",
             fix="Take another outcome, a longer horizon, or wait for a longer history.",
         )
@@ -436,7 +438,7 @@ def hold_judgeable(outcome: Floats) -> None:
     """
     if outcome.size < LEAST_JUDGED or not 0 < outcome.sum() < outcome.size:
         raise Refused(
-            f"Of {outcome.size:,} customers it came true of {int(outcome.sum()):,}: nothing can be judged by that.",
+            f"Of {counted(outcome.size, 'customer')} it came true of {int(outcome.sum()):,}: nothing can be judged by that.",
             fix="Take another horizon, or wait for a longer history.",
         )
 
@@ -482,4 +484,4 @@ def _shown(value: str) -> str:
 
 def day_of(at: int) -> str:
     """The date of an instant, for people."""
-    return f"{from_instant(at):%Y-%m-%d}"
+    return dated(from_instant(at))

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from shoal.clock import DAY, from_instant
 from shoal.errors import Refused
 from shoal.insight.models.contest import Lead
+from shoal.wording import counted, dated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -279,7 +280,7 @@ class Model(ABC):
         self.settings, self.evidence = settings, evidence
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.settings.name!r}, {self.evidence.customers:,} customers)"
+        return f"{type(self).__name__}({self.settings.name!r}, {counted(self.evidence.customers, 'customer')})"
 
     @classmethod
     @abstractmethod
@@ -339,7 +340,7 @@ class Model(ABC):
                     model = cls.fitted(before, settings)
                     judged = model.judged(before, after)
                 except Refused as refusal:
-                    notes.append(f"{from_instant(cut):%Y-%m-%d} is left out: {refusal.problem}")
+                    notes.append(f"{dated(from_instant(cut))} is left out: {refusal.problem}")
                     continue
             label, frames = model.evidence.label, judged.frames
             found.append(Period(cut, until, judged.customers, judged.measures, cls.leads(judged.contest)))

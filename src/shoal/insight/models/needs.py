@@ -30,6 +30,7 @@ from shoal.insight.taste.lines import (
 )
 from shoal.lang.schema import Kind
 from shoal.stats.intervals import wilson
+from shoal.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -148,7 +149,7 @@ class Needs(Model):
         matrix = _sample(held.matrix(len(items)))
         if matrix.shape[0] < MIN_ROWS:
             raise Refused(
-                f"{matrix.shape[0]} customers took two {way} names or more; needs are found from {MIN_ROWS}.",
+                f"{counted(matrix.shape[0], 'customer')} took two {way} names or more; needs are found from {MIN_ROWS}.",
                 fix="Wait for more orders, or map what tells the goods apart.",
             )
         logged = matrix.copy()
@@ -341,7 +342,9 @@ def _notes(known: AsOf, way: str, items: int, every: int, share: float, customer
     if every > items:
         notes.append(f"Of {every:,} items the {items} that are taken most are in ({share:.0%} of all that is taken).")
     if rows < customers:
-        notes.append(f"Needs were found from {rows:,} customers with two items or more, and all are placed among them.")
+        notes.append(
+            f"Needs were found from {counted(rows, 'customer')} with two items or more, and all are placed among them."
+        )
     if any(part.counts == VIEWED and field_of(part, known, way) for part in parts(known)):
         notes.append("Looking at a product counts a fifth of buying it.")
     return notes

@@ -19,6 +19,7 @@ from shoal.insight.taste.credibility import strength
 from shoal.insight.taste.lines import fingerprint_of_each
 from shoal.lang.schema import Kind
 from shoal.stats.intervals import Moments, mean_interval
+from shoal.wording import counted, noun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,15 +63,16 @@ class Price(Model):
         customers, n, sums, squares = _held(known, _shares(known))
         if len(customers) < MIN_CUSTOMERS:
             raise Refused(
-                f"{len(customers)} customers with orders are too few to say who waits for a discount; "
+                f"{counted(len(customers), 'customer')} with orders {noun(len(customers), 'is', 'are')} too few to say "
+                "who waits for a discount; "
                 f"{MIN_CUSTOMERS} are needed.",
                 fix="Wait for more customers.",
             )
         base = float(sums.sum() / n.sum())
         if not 0 < base < 1:
             raise Refused(
-                f"{'None' if base == 0 else 'All'} of {int(n.sum()):,} orders bear a discount, so customers can't differ "
-                "in it.",
+                f"{'None' if base == 0 else 'All'} of {counted(int(n.sum()), 'order')} bear a discount, so customers can't "
+                "differ in it.",
                 fix="Map the property that holds the discount, and name it under purchases: in shoal.yaml.",
             )
         weight = strength(n, squares, sums * sums / n, float(sums.sum() ** 2 / n.sum()))
@@ -124,7 +126,8 @@ class Price(Model):
         customers, n, sums, _ = _held(known, _shares(known), customer)
         if not len(customers):
             return ("The customer hasn't ordered yet.",)
-        own = f"{sums[0] / n[0]:.0%} of the customer's {int(n[0])} orders bore a discount; {self.base:.0%} of all orders did."
+        orders = counted(int(n[0]), "order")
+        own = f"{sums[0] / n[0]:.0%} of the customer's {orders} bore a discount; {self.base:.0%} of all orders did."
         if isinf(self.weight):
             return (own, "Customers don't differ in that more than chance makes them differ, so the base is foretold.")
         low, high = self.bounds(n, sums)

@@ -24,6 +24,7 @@ from shoal.insight.taste.lines import (
 from shoal.lang.schema import Kind
 from shoal.sql.encode import local_day
 from shoal.stats.intervals import Moments, mean_interval, wilson
+from shoal.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,7 +97,8 @@ class Replenish(Model):
             customers = len(np.unique(history.customer))
             if customers < MIN_CUSTOMERS:
                 tried.append(
-                    f"{customers} customers bought the same {way} on {LEAST_PURCHASES} days or more; {MIN_CUSTOMERS} are needed."
+                    f"{counted(customers, 'customer')} bought the same {way} on {LEAST_PURCHASES} days or more; "
+                    f"{MIN_CUSTOMERS} are needed."
                 )
                 continue
             kept = regular(history, _visits(known, share), len(names))
@@ -156,7 +158,8 @@ class Replenish(Model):
         place = int(due.item[0])
         name, typical = self.cycles.items[place], float(np.exp(self.cycles.typical[place]))
         return (
-            f"{name}: bought on {int(due.purchases[0])} days, the last one {known.today - int(due.last[0])} days ago; the next "
+            f"{name}: bought on {int(due.purchases[0])} days, the last one "
+            f"{counted(known.today - int(due.last[0]), 'day')} ago; the next "
             f"purchase is foretold {float(np.exp(due.gap[0])):.0f} days after the last.",
             f"Customers buy {name} every {typical:.0f} days; that weighs as much as "
             + (

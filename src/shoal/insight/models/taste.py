@@ -32,6 +32,7 @@ from shoal.insight.taste.lines import (
 from shoal.lang.schema import Kind
 from shoal.stats.bootstrap import Tally
 from shoal.stats.intervals import wilson
+from shoal.wording import counted, noun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,7 +110,8 @@ class Taste(Model):
         customers = buyers(known, _source(known, main))
         if customers < MIN_CUSTOMERS:
             raise Refused(
-                f"A taste is a lean beyond the base, and {customers} customers who bought aren't one; "
+                f"A taste is a lean beyond the base, and {counted(customers, 'customer')} who bought "
+                f"{noun(customers, 'isn', 'aren')}'t one; "
                 f"{MIN_CUSTOMERS} are needed.",
                 fix="Wait for more customers.",
             )

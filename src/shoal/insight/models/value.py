@@ -19,6 +19,7 @@ from shoal.insight.sales import NO_COST
 from shoal.lang.schema import Kind
 from shoal.shapes import PERIOD_DAYS
 from shoal.stats.intervals import z_value
+from shoal.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -305,7 +306,7 @@ def habit(seen: Purchases) -> tuple[str, ...]:
     if days == 1:
         return (f"{said[0].upper()}{said[1:]}.",)
     known = buying.told_days(float(seen.age[0]) * WEEK)
-    return (f"{said[0].upper()}{said[1:]}.", f"Ordered on {days:,} days in the {known} since the first order.")
+    return (f"{said[0].upper()}{said[1:]}.", f"Ordered on {counted(days, 'day')} in the {known} since the first order.")
 
 
 def _chance(chance: float) -> str:
@@ -335,7 +336,7 @@ def _evidence(known: AsOf, settings: Settings, seen: Purchases, found: Buying, s
     what = "margin" if _margin(settings) else "revenue"
     first = known.first_order or known.at
     label = (
-        f"What {len(seen):,} customers with an order will order, and the {what} that it brings, over {settings.horizon} "
+        f"What {counted(len(seen), 'customer')} with an order will order, and the {what} that it brings, over {settings.horizon} "
         f"days from the day of scoring; learnt from {dated(first)} to {dated(known.at)}."
     )
     unpaid = "No order has an amount above 0, so orders are foretold and value isn't." if spending is None else ""
