@@ -15,6 +15,7 @@ from test_model_charts import CALIBRATION, CDNOW, DECILES, PERIODS, WEEKS
 
 from shoal.clock import DAY
 from shoal.insight.holdings import holdings
+from shoal.insight.models.contest import Lead
 from shoal.insight.models.model import Evidence, Measure, Score
 from shoal.insight.models.writing import write
 from shoal.lang.schema import Kind
@@ -60,6 +61,23 @@ def test_a_model_is_not_praised_for_what_chance_or_a_simple_rule_gives(
 ) -> None:
     """Breaks when a difference within the interval, or another measure than the deciding one, is called better."""
     assert predictions.verdict(model(*measures))[0] == said
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.01, 0.05, "Worth more than the best simple rule."),
+        (-0.01, 0.05, "Ahead of recency alone, but within the noise."),
+        (None, None, "Ahead of recency alone; how surely isn't known."),
+    ],
+)
+def test_the_interval_of_the_difference_decides(low: float | None, high: float | None, said: str) -> None:
+    """Breaks when the model's own interval, which is wider than that of a paired difference, has the last word."""
+    one = model(auc("model", 0.80), auc("recency", 0.78))
+    led = replace(one, evidence=replace(one.evidence, leads=(Lead("recency", "auc", 0.02, low, high, 400),)))
+    found, behind = predictions.verdict(led)
+    assert found == said
+    assert ("ahead by 0.02" in behind) is (low is not None)
 
 
 def test_of_an_error_less_is_better() -> None:

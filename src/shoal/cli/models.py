@@ -12,17 +12,18 @@ from shoal.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from shoal.insight.models.contest import Lead
     from shoal.insight.models.model import Backtest, Measure
     from shoal.insight.models.versions import Version
     from shoal.workspace.models import Predicted
 
-_SHORT = 4
-"""Digits of a measure."""
+_SHORT, _LEAD = 4, 2
+"""Digits of a measure, and of a difference of two."""
 
 
 @click.command()
 @click.argument("names", nargs=-1)
-@click.option("--refit", is_flag=True, help="Fit anew; the new fit scores only if it foretells at least as well.")
+@click.option("--refit", is_flag=True, help="Fit anew; the new fit scores only if it foretells better, beyond chance.")
 @as_json
 @click.pass_context
 def predict(ctx: click.Context, names: tuple[str, ...], refit: bool, json_: bool) -> None:
@@ -76,7 +77,20 @@ def _standing(version: Version) -> str:
     pick = max if made.higher else min
     best = pick(others, key=lambda m: m.value or 0.0, default=None)
     said = f"{made.by} {_figure(mine)}"
-    return said if best is None else f"{said}; {best.who} alone {_figure(best)}"
+    if best is None:
+        return said
+    lead = next((one for one in version.evidence.leads if one.rival == best.who), None)
+    return f"{said}; {best.who} alone {_figure(best)}{'' if lead is None else f'; {_ahead(lead)}'}"
+
+
+def _ahead(lead: Lead) -> str:
+    """How far the model is ahead of a baseline, and whether chance alone could have made that."""
+    if lead.low is None or lead.high is None:
+        return "too few customers to say how surely"
+    way, sign = ("behind", -1) if lead.value < 0 else ("ahead", 1)
+    ends = sorted((sign * lead.low, sign * lead.high))
+    said = f"{way} by {abs(lead.value):.{_LEAD}g} ({ends[0]:.{_LEAD}g} to {ends[1]:.{_LEAD}g})"
+    return said if lead.sure or lead.behind else f"{said}, which may be chance"
 
 
 def _figure(measure: Measure) -> str:
@@ -140,6 +154,7 @@ def show(ctx: click.Context, name: str, number: int | None, json_: bool) -> None
                 click.echo(f"Note: {note}")
         click.echo()
         _measures(evidence.measures)
+        _leads(evidence.leads)
         click.echo()
         rows = [
             (str(one.number), when(one.fitted), "scores" if one.in_force else "kept", _standing(one)) for one in every
@@ -157,6 +172,15 @@ def _measures(measures: Sequence[Measure]) -> None:
         of = {m.what: m for m in measures if m.who == who}
         rows.append([who, *(_figure(of[what]) if what in of else "–" for what in names)])
     table(("", *names), rows, right=range(1, len(names) + 1))
+
+
+def _leads(leads: Sequence[Lead]) -> None:
+    """Against each baseline whether the model is better beyond chance, in the measure that decides."""
+    if not leads:
+        return
+    click.echo(f"\nThe model against each, by {leads[0].what}, with the 95 % interval over customers:")
+    for lead in leads:
+        click.echo(f"  {lead.rival}: {_ahead(lead)}")
 
 
 @models.command("backtest")
@@ -180,6 +204,7 @@ def _say_backtest(found: Backtest) -> None:
         click.echo()
         click.secho(f"{when(period.cut)} to {when(period.until)}, {counted(period.customers, 'customer')}", bold=True)
         _measures(period.measures)
+        _leads(period.leads)
     click.echo(f"\n{found.verdict()}")
     for note in found.notes:
         click.echo(f"Note: {note}")

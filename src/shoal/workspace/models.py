@@ -126,8 +126,8 @@ class Models:
 
         Args:
             names: the models; all by default.
-            refit: fit all of them anew. The new fit scores if it foretells the last horizon at least as well as the
-                one in force would; else it is kept as a challenger.
+            refit: fit all of them anew. The new fit scores if such a fit foretells the last horizon better than the one in
+                force, beyond chance, or if that one has seen that time; else it is kept as a challenger.
             progress: is called with (what, done, total).
 
         Raises:
@@ -139,11 +139,12 @@ class Models:
         step = progress or _silent
         runs: list[_Run] = []
         refused: dict[str, str] = {}
+        held = {version.name: version for version in self.in_force()}
         with self.as_of(at) as known:
             for done, settings in enumerate(chosen):
                 step(f"model {settings.name}", done, len(chosen))
                 try:
-                    runs.append(self._run(known, settings, refit))
+                    runs.append(self._run(known, settings, held.get(settings.name), refit))
                 except Refused as refusal:
                     refused[settings.name] = str(refusal)
         if not runs:
@@ -203,14 +204,13 @@ class Models:
         moved = self._ws.segments.publish(because=SCORED).changes.values()
         return sum(entered for entered, _ in moved), sum(left for _, left in moved)
 
-    def _run(self, known: AsOf, settings: Settings, refit: bool) -> _Run:
-        """What a model says now, fitted where that is needed."""
+    def _run(self, known: AsOf, settings: Settings, held: Version | None, refit: bool) -> _Run:
+        """What a model says now, fitted where that is needed; ``held`` is the version in force."""
         from shoal.insight.models.watching import drifted
 
-        held = next((v for v in self.in_force() if v.name == settings.name), None)
         if held is None or held.settings != settings or refit:
             fit = self._fitted(known, settings)
-            if held is None or held.settings != settings or self._at_least_as_good(known, held):
+            if held is None or held.settings != settings or self._wins(known, held):
                 return _Run(fit.model, fit.columns, ((fit, True),))
             champion = restored(held)
             return _Run(champion, champion.scores(known), ((fit, False),))
@@ -234,30 +234,37 @@ class Models:
             model.evidence = replace(model.evidence, notes=(*model.evidence.notes, note))
         else:
             frames = tried.frames
-            measures = (*model.evidence.measures, *tried.periods[-1].measures)
-            model.evidence = replace(model.evidence, measures=measures)
+            last = tried.periods[-1]
+            measures = (*model.evidence.measures, *last.measures)
+            model.evidence = replace(model.evidence, measures=measures, leads=last.leads)
         columns = model.scores(known)
         return _Fit(model, columns, references(columns), frames)
 
-    def _at_least_as_good(self, known: AsOf, held: Version) -> bool:
-        """Whether a new fit would have foretold the last horizon at least as well as the version in force did."""
+    def _wins(self, known: AsOf, held: Version) -> bool:
+        """Whether a new fit takes over: one of a horizon ago foretold what came since better than the version in force did,
+        and the interval of the difference excludes 0."""
+        from shoal.insight.models.contest import against
         from shoal.insight.models.kinds import kind
 
         made = kind(held.settings.kind)
         cut = known.at - made.horizon_of(held.settings) * clock.DAY
+        if held.evidence.until > cut:
+            # It has seen what it would be judged by: nothing can be said yet, and the data are newer.
+            return True
         with known.before(cut) as before:
-            if held.evidence.until > cut:
-                # It has seen what it would be judged by: nothing can be said yet, and the data are newer.
-                return True
             try:
-                rival = made.fitted(before, held.settings).judged(before, known)
-                mine = restored(held).judged(before, known)
+                rival = made.fitted(before, held.settings).judged(before, known).contest
             except Refused:
                 return False
-        new, old = (next((m.value for m in j.measures if m.what == made.by), None) for j in (rival, mine))
-        if new is None or old is None:
-            return new is not None
-        return new >= old if made.higher else new <= old
+            try:
+                mine = restored(held).judged(before, known).contest
+            except Refused:
+                # The version in force can say nothing of today's customers, and a new one can.
+                return rival is not None
+        if rival is None or mine is None:
+            return False
+        lead = against(rival, mine, made.by, higher=made.higher)
+        return lead is not None and lead.sure
 
     def rescore(self) -> tuple[str, ...]:
         """Work out anew what follows from the fitted parameters and the customers' own events, as after a load.

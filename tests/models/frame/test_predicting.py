@@ -14,7 +14,9 @@ import pytest
 import shoal
 from shoal.errors import Refused, UnknownName
 from shoal.insight.models import versions
+from shoal.insight.models.churn import Churn
 from shoal.workspace import Workspace
+from shoal.workspace.models import restored
 
 from .drawn import SETTINGS, drawn_orders, drawn_shop, write_orders
 
@@ -121,6 +123,35 @@ def test_refit_keeps_a_challenger_or_a_new_champion(shop: Workspace) -> None:
         shop.models.use("churn", 9)
 
 
+def test_a_challenger_scores_only_if_it_is_better_beyond_chance(tmp_path: Path) -> None:
+    """Breaks if a new fit that is better by chance at most takes the place of the one in force, or a better one never."""
+    world = drawn_orders(500, 1, days=760)
+    folder = drawn_shop(tmp_path / "shop")
+    write_orders(folder, [row for row in world if row[1] <= 540])
+    with shoal.open(folder) as shop:
+        shop.load()
+        shop.models.predict(["churn"])
+        write_orders(folder, world)
+        shop.load()
+        shop.store.execute(
+            "UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 220 * 86400000000 AS VARCHAR) WHERE key = 'clock_offset'"
+        )
+        shop.models.predict(["churn"], refit=True)
+        # The same world goes on: what a fit on more of it knows better, chance could have given.
+        assert [(v.number, v.in_force) for v in shop.models.versions("churn")] == [(2, False), (1, True)]
+
+        held = shop.models.version("churn")
+        state = dict(restored(held).state())
+        # The same law with a hundred times the time between orders.
+        state["process"] = {**state["process"], "values": [v * (100 if i == 1 else 1) for i, v in
+                            enumerate(state["process"]["values"])]}  # fmt: skip
+        with shop.store.transaction():
+            versions.keep(shop.store, Churn.restored(held.settings, held.evidence, state), shop.now(), in_force=True)
+        assert shop.models.version("churn").number == 3
+        shop.models.predict(["churn"], refit=True)
+        assert shop.models.version("churn").number != 3
+
+
 def test_a_load_works_closed_forms_out_anew(shop: Workspace) -> None:
     """Breaks if a customer who has just bought is still about to leave until somebody runs the models."""
     found = scores(shop)
@@ -183,6 +214,7 @@ def test_the_commands_tell_people_and_machines(shop: Workspace) -> None:
     shown = run("models", "show", "churn")
     assert "brier" in shown
     assert "recency" in shown
+    assert "95 % interval over customers" in shown
     assert json.loads(run("models", "show", "churn", "--json"))["in_force"] is True
     tried = run("models", "backtest", "churn", "--periods", "2")
     assert "The model did" in tried

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import altair as alt
 
     from shoal.insight.holdings import Holdings
+    from shoal.insight.models.contest import Lead
     from shoal.insight.models.model import Measure
     from shoal.views.report.facts import Facts, Foretold
 
@@ -81,17 +82,26 @@ def verdict(model: Foretold) -> tuple[str, str]:
     if not others:
         return "There is nothing to compare it with.", f"{name} {_estimate(mine)}"
     best = (max if model.higher else min)(others, key=lambda m: m.value or 0.0)
-    behind = f"{name} {_estimate(mine)}, {best.who} {_number(best.value)}{_n(mine)}"
+    lead = next((one for one in model.evidence.leads if one.rival == best.who), None)
+    behind = f"{name} {_estimate(mine)}, {best.who} {_number(best.value)}{_n(mine)}{_lead_of(lead)}"
     assert mine.value is not None
     assert best.value is not None
     if mine.value == best.value or (mine.value > best.value) != model.higher:
         near = abs(mine.value - best.value) < w.STEADY * abs(best.value)
         return f"No better than {best.who} alone{'' if near else ': rely on that for this'}.", behind
-    if mine.low is None or mine.high is None:
+    low, high = (mine.low, mine.high) if lead is None else (lead.low, lead.high)
+    if low is None or high is None:
         return f"Ahead of {best.who} alone; how surely isn't known.", behind
-    if mine.low <= best.value <= mine.high:
+    if low <= (best.value if lead is None else 0.0) <= high:
         return f"Ahead of {best.who} alone, but within the noise.", behind
     return _WORTH, behind
+
+
+def _lead_of(lead: Lead | None) -> str:
+    """The difference with its interval; positive is better."""
+    if lead is None or lead.low is None or lead.high is None:
+        return ""
+    return f"; ahead by {_number(lead.value)} (95{w.HARD}%: {_number(lead.low)} to {_number(lead.high)})"
 
 
 def _deciding(model: Foretold) -> list[Measure]:
