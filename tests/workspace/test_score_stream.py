@@ -14,6 +14,7 @@ import shoal
 from shoal.insight.models.model import Score
 from shoal.insight.models.writing import write
 from shoal.lang.schema import Kind
+from shoal.workspace.live import scoring
 from shoal.workspace.live.scoring import VALUES, Scored, changed
 
 CUSTOMERS = 30_000
@@ -29,7 +30,8 @@ sources:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Any:
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(scoring, "AT_ONCE", 1_700)
     (tmp_path / "segments").mkdir()
     (tmp_path / "shoal.yaml").write_text(SETTINGS)
     lines = [f"customer-{(i * 7919) % CUSTOMERS},basic" for i in range(CUSTOMERS)]
@@ -79,6 +81,23 @@ def test_the_stream_says_what_a_write_would_write(workspace: Any) -> None:
     customers = [customer for piece in pieces for customer in piece.customers]
     assert len(set(customers)) == len(customers)
     assert max(sum(map(len, piece.rows)) for piece in pieces) <= VALUES
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_scores_of_some_customers_leave_the_others_alone(workspace: Any, complete: bool) -> None:
+    """Breaks if customers between those who are spoken of are cleared, or a trait that isn't said any more stays."""
+    ws, at = workspace, workspace.now()
+    made = scores(ws, 7)
+    write(ws.store, "model test", made, at, at, {})
+    before = values(ws)
+    some = [Score(s.name, s.kind, s.says, np.asarray(s.owners)[::9], s.values[::9]) for s in scores(ws, 8)[1:]]
+    pieces = list(changed(ws.store, "model test", some, at + 1, {}, whole=False, complete=complete).pieces())
+    write(ws.store, "model test", some, at + 1, at + 1, {}, whole=False, complete=complete)
+    after = values(ws)
+    moved = {pair: value for pair, value in after.items() if before.get(pair) != value}
+    gone = before.keys() - after.keys()
+    assert {name for _, name in gone} == ({"score_0"} if complete else set())
+    assert told(pieces) == moved | dict.fromkeys(gone)
 
 
 def values(workspace: Any) -> dict[tuple[str, str], Any]:

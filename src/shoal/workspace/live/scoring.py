@@ -6,7 +6,8 @@ paused, and memberships follow each entry as they follow an event.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -33,8 +34,8 @@ Row = dict[int, Any]
 """By the place of a trait, its value."""
 VALUES = 1_000
 """So many values of scores make an entry."""
-AT_ONCE = 20_000
-"""The ids of so many customers are looked up at a time."""
+AT_ONCE = 50_000
+"""So many customers are compared with the store at a time."""
 
 
 class Column(NamedTuple):
@@ -199,24 +200,28 @@ def _append(store: Store, writer: Scores, tables: list[pa.Table], column: Column
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What scores change, in the store's columns: a million customers with four scores are some 50 MB of Arrow.
+    """What scores change, worked out some customers at a time: of a million with four scores little is in memory at once.
 
     Args:
-        store: knows the customers' ids.
+        store: with all that the server has acknowledged.
         by: who says so.
+        writer: compares.
         at: the instant that the scores hold from.
         note: is kept with each trait.
+        whole: the scores speak for all customers; else only for their owners.
         columns: the traits.
-        tables: for each of them owner and value, sorted by owner; a row a change.
+        scores: for each of them its values; None for one that isn't worked out any more, and is cleared.
         skipped: by trait, why it isn't written.
     """
 
     store: Store
     by: str
+    writer: Scores
     at: int
     note: Mapping[str, Any]
+    whole: bool
     columns: list[Column]
-    tables: list[pa.Table]
+    scores: list[Score | None]
     skipped: dict[str, str]
 
     def pieces(self) -> Iterator[Scored]:
@@ -225,38 +230,74 @@ class Changed:
         Who was erased meanwhile is left out.
         """
         size = max(1, VALUES // max(1, len(self.columns)))
-        keys = [np.asarray(table["owner"]) for table in self.tables]
-        owners = _union(keys)
-        for begin in range(0, len(owners), AT_ONCE):
-            part = owners[begin : begin + AT_ONCE]
-            ids = self._ids(part)
-            there = part[np.isin(part, np.array(list(ids), dtype=np.int32))]
+        for begin, end in self._ranges():
+            tables = [
+                self._compared(column, score, begin, end)
+                for column, score in zip(self.columns, self.scores, strict=True)
+            ]
+            keys = [np.asarray(table["owner"]) for table in tables]
+            owners = _union(keys)
+            ids = self._ids(owners)
+            there = owners[np.isin(owners, np.array(list(ids), dtype=np.int32))]
             for first in range(0, len(there), size):
                 some = there[first : first + size]
                 customers = [ids[owner] for owner in some.tolist()]
-                yield Scored(self.by, self.at, dict(self.note), self.columns, customers, self._rows(some, keys))
+                yield Scored(self.by, self.at, dict(self.note), self.columns, customers, _rows(some, keys, tables))
 
-    def _rows(self, owners: np.ndarray[Any, Any], keys: list[np.ndarray[Any, Any]]) -> list[Row]:
-        """The values of some owners."""
-        rows: list[Row] = [{} for _ in owners]
-        place_of = {owner: i for i, owner in enumerate(owners.tolist())}
-        for place, (table, mine) in enumerate(zip(self.tables, keys, strict=True)):
-            begin, end = np.searchsorted(mine, owners[0]), np.searchsorted(mine, owners[-1], side="right")
-            values = table["value"][begin:end].to_pylist()
-            for owner, value in zip(mine[begin:end].tolist(), values, strict=True):
-                if owner in place_of:
-                    rows[place_of[owner]][place] = value
-        return rows
+    def _ranges(self) -> Iterator[tuple[int, int]]:
+        """Ranges of keys, without their ends, in which some ``AT_ONCE`` customers are."""
+        if self.whole or None in self.scores:
+            ((least, most),) = self.store.rows("SELECT coalesce(min(key), 0), coalesce(max(key), -1) FROM customers")
+            starts = list(range(least, most + 1, AT_ONCE))
+        else:
+            owners = _union(
+                np.sort(np.asarray(score.owners, dtype=np.int32)) for score in self.scores if score is not None
+            )
+            starts, most = owners[::AT_ONCE].tolist(), int(owners[-1]) if len(owners) else -1
+        yield from pairwise([*starts, most + 1])
+
+    def _compared(self, column: Column, score: Score | None, begin: int, end: int) -> pa.Table:
+        """Owner and value, a row a change, sorted by owner; of the customers in a range of keys."""
+        everyone = f"range({begin:d}, {end:d}) asked(owner)"
+        if score is None:
+            return self.writer.changes(column.name, NOBODY, whole=True, among=everyone).sort_by("owner")
+        with registered(self.store, "scores_to_compare", stored(_within(score, begin, end))) as name:
+            values, among = f"SELECT owner, value FROM {name}", everyone if self.whole else name
+            return self.writer.changes(column.name, values, whole=self.whole, among=among).sort_by("owner")
 
     def _ids(self, owners: np.ndarray[Any, Any]) -> dict[int, str]:
         import pyarrow as pa
 
+        if not len(owners):
+            return {}
         with registered(self.store, "scored_owners", pa.table({"key": pa.array(owners, pa.int32())})) as name:
             found = self.store.arrow(
                 f"SELECT key, id FROM customers SEMI JOIN {name} USING (key) "
                 f"WHERE key BETWEEN {int(owners[0])} AND {int(owners[-1])}"
             )
         return dict(zip(found["key"].to_pylist(), found["id"].to_pylist(), strict=True))
+
+
+def _within(score: Score, begin: int, end: int) -> Score:
+    """The values of owners in a range of keys."""
+    owners = np.asarray(score.owners)
+    inside = np.flatnonzero((owners >= begin) & (owners < end))
+    values = score.values
+    picked = values[inside] if isinstance(values, np.ndarray) else [values[i] for i in inside.tolist()]
+    return replace(score, owners=owners[inside], values=picked)
+
+
+def _rows(owners: np.ndarray[Any, Any], keys: list[np.ndarray[Any, Any]], tables: list[pa.Table]) -> list[Row]:
+    """The values of some owners; ``keys`` are those of the tables."""
+    rows: list[Row] = [{} for _ in owners]
+    place_of = {owner: i for i, owner in enumerate(owners.tolist())}
+    for place, (table, mine) in enumerate(zip(tables, keys, strict=True)):
+        begin, end = np.searchsorted(mine, owners[0]), np.searchsorted(mine, owners[-1], side="right")
+        values = table["value"][begin:end].to_pylist()
+        for owner, value in zip(mine[begin:end].tolist(), values, strict=True):
+            if owner in place_of:
+                rows[place_of[owner]][place] = value
+    return rows
 
 
 def _union(keys: Iterable[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
@@ -292,15 +333,8 @@ def changed(
     """
     writer = Scores(store, at, at, by=by)
     skipped = {s.name: refusal for s in scores if (refusal := writer.refusal(s.name, s.kind)) is not None}
-    columns, tables = [], []
-    for score in scores:
-        if score.name in skipped:
-            continue
-        with registered(store, "scores_to_compare", stored(score)) as name:
-            values, among = f"SELECT owner, value FROM {name}", None if whole else name
-            tables.append(writer.changes(score.name, values, whole=whole, among=among).sort_by("owner"))
-        columns.append(Column(score.name, score.kind.value, score.says))
-    for trait in writer.left_over({c.name for c in columns}) if complete else ():
-        columns.append(Column(trait.name, trait.kind.value, "It isn't worked out any more."))
-        tables.append(writer.changes(trait.name, NOBODY, whole=True).sort_by("owner"))
-    return Changed(store, by, at, note, columns, tables, skipped)
+    kept: list[Score | None] = [s for s in scores if s.name not in skipped]
+    columns = [Column(s.name, s.kind.value, s.says) for s in kept if s is not None]
+    gone = writer.left_over({c.name for c in columns}) if complete else []
+    columns += [Column(trait.name, trait.kind.value, "It isn't worked out any more.") for trait in gone]
+    return Changed(store, by, writer, at, note, whole, columns, [*kept, *([None] * len(gone))], skipped)

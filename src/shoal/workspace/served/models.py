@@ -7,6 +7,7 @@ about a thousand values, between which calls take effect.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from shoal.insight.ranks import ranked
@@ -81,11 +82,14 @@ class ServedModels(Models):
     ) -> tuple[dict[str, int], dict[str, str]]:
         self._ws.now()
         found = changed(self._ws.store, by, scores, at, note, whole=whole, complete=complete)
+        many = dict.fromkeys((column.name for column in found.columns), 0)
         for piece in found.pieces():
             self._link.ask("score", kept=True, body=piece.body())
+            for place in chain.from_iterable(piece.rows):
+                many[found.columns[place].name] += 1
         self._ws.now()
         self._ws.refresh()
-        return {c.name: len(t) for c, t in zip(found.columns, found.tables, strict=True)}, found.skipped
+        return many, found.skipped
 
     def publish(self) -> tuple[int, int]:
         """The server has published what each entry changed. Ranks are the exception: they are worked out of everybody."""
