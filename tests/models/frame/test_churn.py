@@ -18,7 +18,7 @@ from shoal.errors import ConfigError, Refused
 from shoal.insight.models.asof import AsOf
 from shoal.insight.models.btyd import Purchases
 from shoal.insight.models.buying import recent
-from shoal.insight.models.churn import Churn, _earlier, _shares
+from shoal.insight.models.churn import Churn, _earlier, shares
 from shoal.insight.models.model import Evidence
 from shoal.stats import scoring
 from shoal.workspace import Workspace
@@ -195,9 +195,9 @@ def test_shares_by_recency_are_those_of_the_earlier_period() -> None:
     """Breaks when a baseline looks at the outcome that it is to foretell, or parts equal values."""
     then = np.repeat([1.0, 10.0, 100.0], 100)
     gone = np.concatenate([np.zeros(100), np.tile([0, 1], 50), np.ones(100)])
-    found = _shares(then, gone, np.array([0.0, 1.0, 10.0, 50.0, 100.0, 999.0]))
+    found = shares(then, gone, np.array([0.0, 1.0, 10.0, 50.0, 100.0, 999.0]))
     assert found == pytest.approx([0.5 / 101, 0.5 / 101, 50.5 / 101, 100.5 / 101, 100.5 / 101, 100.5 / 101])
-    assert _shares(np.ones(50), np.ones(50), np.array([7.0]))[0] == pytest.approx(50.5 / 51)
+    assert shares(np.ones(50), np.ones(50), np.array([7.0]))[0] == pytest.approx(50.5 / 51)
 
 
 def test_calibrated_baselines_stand_beside_and_the_verdict_is_of_levels(cdnow: Workspace) -> None:

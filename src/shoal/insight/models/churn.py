@@ -120,24 +120,24 @@ class Churn(Model):
         chance = self.chance(seen, outcome.days)
         rate = np.exp(-seen.frequency * outcome.days / WEEK / np.maximum(seen.age, 1 / WEEK))
         chances = {"model": chance, "same rate": rate}
-        measures = [m for who, one in chances.items() for m in (*_ranked(who, one, gone), *_levels(who, one, gone))]
+        measures = [m for who, one in chances.items() for m in (*ranked(who, one, gone), *levels(who, one, gone))]
         earlier = _earlier(before, outcome.days, len(seen))
         for who, column in (("recency", buying.silence), ("frequency", _often)):
             rank = column(seen) if who == "recency" else -column(seen)
-            measures += _ranked(who, rank, gone)
+            measures += ranked(who, rank, gone)
             if earlier is not None:
-                chances[who] = _shares(column(earlier[0]), earlier[1], column(seen))
-                measures += _levels(who, chances[who], gone)
+                chances[who] = shares(column(earlier[0]), earlier[1], column(seen))
+                measures += levels(who, chances[who], gone)
         if earlier is not None:
             chances["share before"] = np.full(len(gone), earlier[1].mean())
-            measures += _levels("share before", chances["share before"], gone)
+            measures += levels("share before", chances["share before"], gone)
         assert seen.customers is not None
         contest = Contest.of_rows(seen.customers, {who: (gone - one) ** 2 for who, one in chances.items()})
         return Judged(len(seen), tuple(measures), self._frames(outcome, chance, gone, after), contest)
 
     def _frames(self, outcome: Outcome, chance: Floats, gone: Floats, after: AsOf) -> Mapping[str, Rows]:
         return {
-            "calibration": _calibration(chance, gone),
+            "calibration": calibration(chance, gone),
             "deciles": buying.deciles(chance, gone),
             "frequency": buying.frequencies(self.process, outcome),
             "weeks": buying.weeks(self.process, outcome, after),
@@ -202,7 +202,7 @@ def _earlier(before: AsOf, days: float, now: int) -> tuple[Purchases, Floats] | 
     return held.before, (held.orders == 0).astype(np.float64)
 
 
-def _shares(then: Floats, gone: Floats, now: Floats) -> Floats:
+def shares(then: Floats, gone: Floats, now: Floats) -> Floats:
     """For each value of now the share of those of then with about the same value who bought nothing.
 
     In twentieths of then; equal values are never parted. Half a customer is added to either side of each.
@@ -216,13 +216,13 @@ def _shares(then: Floats, gone: Floats, now: Floats) -> Floats:
     return np.asarray(share[np.searchsorted(edges, now)])
 
 
-def _ranked(who: str, rank: Floats, gone: Floats) -> list[Measure]:
+def ranked(who: str, rank: Floats, gone: Floats) -> list[Measure]:
     if not 0 < gone.sum() < gone.size:
         return [Measure(who, "auc", None, n=gone.size)]
     return [Measure(who, "auc", *scoring.auc_interval(gone, rank), n=gone.size)]
 
 
-def _levels(who: str, chance: Floats, gone: Floats) -> list[Measure]:
+def levels(who: str, chance: Floats, gone: Floats) -> list[Measure]:
     n = gone.size
     both = 0 < gone.sum() < n
     skill = scoring.brier_skill(gone, chance) if both else None
@@ -238,7 +238,7 @@ def _levels(who: str, chance: Floats, gone: Floats) -> list[Measure]:
     ]
 
 
-def _calibration(chance: Floats, gone: Floats) -> Rows:
+def calibration(chance: Floats, gone: Floats) -> Rows:
     if gone.size < scoring.LEAST_IN_BIN:
         return []
     table = scoring.reliability(gone, chance)

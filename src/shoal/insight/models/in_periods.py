@@ -13,12 +13,13 @@ import numpy as np
 from shoal.errors import Refused
 from shoal.insight.models import buying, occasions
 from shoal.insight.models.buying import dated
-from shoal.insight.models.churn import LEAST_EARLIER, Churn, _calibration, _ranked, _shares
-from shoal.insight.models.churn import _levels as _chances
+from shoal.insight.models.churn import LEAST_EARLIER, Churn, calibration, ranked, shares
+from shoal.insight.models.churn import levels as of_chances
+from shoal.insight.models.contest import Contest
 from shoal.insight.models.model import Evidence, Judged, Measure, Score, Settings
 from shoal.insight.models.occasions import Came, Pace
 from shoal.insight.models.spending import Spending, log_error
-from shoal.insight.models.value import LEVEL, CustomerValue, _buys, _check_cost, _levels, _off, _top
+from shoal.insight.models.value import LEVEL, CustomerValue, buys, check_cost, levels, off, top
 from shoal.lang.schema import Kind
 from shoal.stats.intervals import z_value
 
@@ -79,7 +80,7 @@ class ValueInPeriods(CustomerValue):
         """
         pace, margin = Pace.of(settings), settings.options.get("of") == "margin"
         if margin:
-            _check_cost(known)
+            check_cost(known)
         seen = occasions.histories(known, pace.period, margin=margin)
         process = occasions.fitted(known, seen, pace)
         with occasions.closing(known, pace.period) as closed:
@@ -192,20 +193,24 @@ class ValueInPeriods(CustomerValue):
         each = np.ones(len(seen)) if self.spending is None else self.spending.each(seen)
         brought = came.orders if self.spending is None else came.money
         measures = [
-            *_levels("model", turns * each, brought),
-            _buys("model", turns, came.orders),
+            *levels("model", turns * each, brought),
+            buys("model", turns, came.orders),
             Measure("model", "orders mae", float(np.abs(turns - came.orders).mean()), n=len(seen)),
-            Measure("model", "orders total error", _off(turns, came.orders), n=len(seen)),
+            Measure("model", "orders total error", off(turns, came.orders), n=len(seen)),
         ]
-        for who, guess in self._plain(before, came).items():
-            measures += [*_levels(who, guess, brought), _buys(who, guess, came.orders)]
+        plain = self._plain(before, came)
+        for who, guess in plain.items():
+            measures += [*levels(who, guess, brought), buys(who, guess, came.orders)]
         for who, rank in (("recency", seen.recency - seen.age), ("frequency", seen.frequency)):
-            measures += [_buys(who, rank, came.orders), _top(who, rank, brought)]
+            measures += [buys(who, rank, came.orders), top(who, rank, brought)]
         frames = {
             "deciles": buying.deciles(turns * each, brought),
             "frequency": occasions.frequencies(seen, turns, came.orders),
         }
-        return Judged(len(seen), tuple(measures), frames)
+        assert seen.customers is not None
+        rivals = {"model": turns * each, **plain}
+        contest = Contest.of_rows(seen.customers, {who: np.abs(guess - brought) for who, guess in rivals.items()})
+        return Judged(len(seen), tuple(measures), frames, contest)
 
     def _plain(self, before: AsOf, came: Came) -> dict[str, Floats]:
         """The rate so far goes on, all bring the mean of that, and the periods before the cut come again."""
@@ -320,23 +325,23 @@ class ChurnInPeriods(Churn):
         seen, gone = came.seen, (came.orders == 0).astype(np.float64)
         turns = answered(self.turns, seen, lambda process, rows: process.expected(rows, came.periods))
         own = (1 - seen.frequency / np.maximum(seen.age, 1.0)) ** came.periods
-        measures = []
-        for who, chance in (("model", self.chance_of(seen, came.periods)), ("same rate", own)):
-            measures += [*_ranked(who, chance, gone), *_chances(who, chance, gone)]
+        chances = {"model": self.chance_of(seen, came.periods), "same rate": own}
+        measures = [m for who, one in chances.items() for m in (*ranked(who, one, gone), *of_chances(who, one, gone))]
         earlier = self._earlier(before, came)
         for who, rank in (("recency", _silence(seen)), ("frequency", -seen.frequency)):
-            measures += _ranked(who, rank, gone)
+            measures += ranked(who, rank, gone)
             if earlier is not None:
                 then = _silence(earlier.seen) if who == "recency" else -earlier.seen.frequency
-                lost = (earlier.orders == 0).astype(np.float64)
-                measures += _chances(who, _shares(then, lost, rank), gone)
-        chance = self.chance_of(seen, came.periods)
+                chances[who] = shares(then, (earlier.orders == 0).astype(np.float64), rank)
+                measures += of_chances(who, chances[who], gone)
         frames = {
-            "calibration": _calibration(chance, gone),
-            "deciles": buying.deciles(chance, gone),
+            "calibration": calibration(chances["model"], gone),
+            "deciles": buying.deciles(chances["model"], gone),
             "frequency": occasions.frequencies(seen, turns, came.orders),
         }
-        return Judged(len(seen), tuple(measures), frames)
+        assert seen.customers is not None
+        contest = Contest.of_rows(seen.customers, {who: (gone - one) ** 2 for who, one in chances.items()})
+        return Judged(len(seen), tuple(measures), frames, contest)
 
     def _earlier(self, before: AsOf, came: Came) -> Came | None:
         """What came as long before the cut; None where too few were there."""

@@ -72,7 +72,7 @@ class CustomerValue(Model):
             return _in_periods().fitted(known, settings)
         margin = _margin(settings)
         if margin:
-            _check_cost(known)
+            check_cost(known)
         seen = known.purchases(margin=margin)
         found = Buying.fitted(known, seen, settings.horizon, settings.options.get("process", "auto"))
         spending = Spending.fitted(seen, buying.money(known, seen, margin=margin))
@@ -216,16 +216,16 @@ class CustomerValue(Model):
         each = np.ones(len(seen)) if self.spending is None else self.spending.each(seen)
         came = outcome.orders if self.spending is None else outcome.money
         measures = [
-            *_levels("model", orders * each, came),
-            _buys("model", orders, outcome.orders),
+            *levels("model", orders * each, came),
+            buys("model", orders, outcome.orders),
             Measure("model", "orders mae", float(np.abs(orders - outcome.orders).mean()), n=len(seen)),
-            Measure("model", "orders total error", _off(orders, outcome.orders), n=len(seen)),
+            Measure("model", "orders total error", off(orders, outcome.orders), n=len(seen)),
         ]
         baselines = self._baselines(before, outcome)
         for who, guess in baselines.items():
-            measures += [*_levels(who, guess, came), _buys(who, guess, outcome.orders)]
+            measures += [*levels(who, guess, came), buys(who, guess, outcome.orders)]
         for who, rank in (("recency", -buying.silence(seen)), ("frequency", seen.frequency)):
-            measures += [_buys(who, rank, outcome.orders), _top(who, rank, came)]
+            measures += [buys(who, rank, outcome.orders), top(who, rank, came)]
         frames = {
             "deciles": buying.deciles(orders * each, came),
             "frequency": buying.frequencies(self.process, outcome),
@@ -323,7 +323,7 @@ def _margin(settings: Settings) -> bool:
     return settings.options.get("of") == "margin"
 
 
-def _check_cost(known: AsOf) -> None:
+def check_cost(known: AsOf) -> None:
     (row,) = known.arrow(f"SELECT count(cost) AS n FROM {known.sales.table} WHERE is_order").to_pylist()
     if not known.sales.has_cost or not row["n"]:
         raise Refused(
@@ -351,28 +351,28 @@ def _evidence(known: AsOf, settings: Settings, seen: Purchases, found: Buying, s
     return Evidence(label, first, known.at, buying.fingerprint(seen), len(seen), notes=tuple(notes), fallback=fallback)
 
 
-def _levels(who: str, guess: Floats, came: Floats) -> list[Measure]:
+def levels(who: str, guess: Floats, came: Floats) -> list[Measure]:
     n = len(guess)
     return [
         Measure(who, "mae", float(np.abs(guess - came).mean()), n=n),
         Measure(who, "rmse", float(np.sqrt(np.mean((guess - came) ** 2))), n=n),
-        Measure(who, "total error", _off(guess, came), n=n),
-        _top(who, guess, came),
+        Measure(who, "total error", off(guess, came), n=n),
+        top(who, guess, came),
     ]
 
 
-def _top(who: str, rank: Floats, came: Floats) -> Measure:
+def top(who: str, rank: Floats, came: Floats) -> Measure:
     """The share of what came that the tenth with the highest rank brought."""
     table = buying.deciles(rank, came)
     held = table[0]["gain"] if table else np.nan
     return Measure(who, "top tenth", float(held) if np.isfinite(held) else None, n=len(rank))
 
 
-def _buys(who: str, rank: Floats, orders: Floats) -> Measure:
+def buys(who: str, rank: Floats, orders: Floats) -> Measure:
     """How well a rank tells those who order at all from the others."""
     return Measure(who, "auc", auc(rank, orders > 0), n=len(rank))
 
 
-def _off(guess: Floats, came: Floats) -> float | None:
+def off(guess: Floats, came: Floats) -> float | None:
     """The sum that was foretold, over the sum that came, less 1."""
     return float(guess.sum() / came.sum() - 1) if came.sum() > 0 else None
