@@ -69,7 +69,7 @@ def test_the_published_fits_come_out_of_a_workspace(cut: AsOf, name: str) -> Non
     assert model.spending.model is not None
     assert model.spending.model.values() == pytest.approx([6.25, 3.744, 15.444], abs=0.02)
     assert (model.evidence.customers, model.evidence.fallback) == (2357, "")
-    assert "1997-01-01 to 1997-09-30" in model.evidence.label
+    assert "1 January 1997 to 30 September 1997" in model.evidence.label
 
 
 @pytest.mark.parametrize(
