@@ -116,7 +116,7 @@ def test_a_million_categories_stay_sparse() -> None:
 def test_bad_input_is_refused_with_the_reason() -> None:
     with pytest.raises(Refused, match="1 customer and 1 item"):
         affinities(["a"], ["x"], [1], [1])
-    with pytest.raises(Refused, match="1 items"):
+    with pytest.raises(Refused, match="1 item are"):
         affinities(np.arange(50), ["x"] * 50, np.ones(50), np.ones(50))
     with pytest.raises(Refused, match="nothing that counts"):
         affinities(["a", "b"], ["x", "y"], [-1, 0], [1, 1])
