@@ -164,7 +164,7 @@ def test_the_order_in_which_rows_were_loaded_changes_nothing(discovered: Found, 
     found = []
     for root in (discovered[0], shops.make(tmp_path / "other", shuffled, people[::-1])):
         with open_workspace(root) as shop:
-            found.append(shop.discovery.discover(groups=(3, 5), as_of="2024-06-30").found.segments)
+            found.append(shop.discovery.discover(groups=(3, 5), as_of="2024-06-30", afresh=True).found.segments)
     assert [(s.name, s.size, s.rule.where, s.jaccard) for s in found[0]] == [
         (s.name, s.size, s.rule.where, s.jaccard) for s in found[1]
     ]

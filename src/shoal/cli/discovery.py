@@ -14,7 +14,7 @@ from shoal.wording import counted, noun
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shoal.insight.discovery.record import Criterion, Event, Found, MicroSegment, Sentence
+    from shoal.insight.discovery.record import Criterion, Event, Found, MicroSegment, Rule, Sentence
     from shoal.workspace import Workspace
     from shoal.workspace.discovery import Assigned, Discovered, WrittenSegments
 
@@ -29,6 +29,7 @@ _VERDICT = {
 @click.option("--groups", metavar="RANGE", help="How many groups, as 12-20 or 8; 12-20 where shoal.yaml says nothing.")
 @click.option("--for", "among", metavar="SEGMENT", help="Only the members of a segment, or of a condition.")
 @as_of_option
+@click.option("--afresh", is_flag=True, help="Take what a search from nothing finds, whatever groups are in force.")
 @click.option("--dry-run", is_flag=True, help="Look only; record nothing.")
 @click.option("--write", is_flag=True, help="Write the micro-segments as files in segments/ too.")
 @as_json
@@ -38,6 +39,7 @@ def discover(
     groups: str | None,
     among: str | None,
     as_of: str | None,
+    afresh: bool,
     dry_run: bool,
     write: bool,
     json_: bool,
@@ -45,7 +47,7 @@ def discover(
     """Find micro-segments: groups of customers alike in behaviour, value, lifecycle, taste, channel and traits.
 
     It says first how many groups the data support. Every customer's micro-segment is recorded as the trait
-    micro_segment; a group that has kept most of its customers keeps its id.
+    micro_segment. Groups in force stay unless there are materially better ones, and keep their ids.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -57,7 +59,7 @@ def discover(
     with opened(ctx) as workspace:
         with progress() as step:
             done = workspace.discovery.discover(
-                groups=asked, among=among, as_of=as_of, write=not dry_run, progress=step
+                groups=asked, among=among, as_of=as_of, write=not dry_run, afresh=afresh, progress=step
             )
         files = workspace.discovery.write_segments() if write else None
         _tell(done, files, workspace.config.currency, json_)
@@ -148,23 +150,37 @@ def _events(events: Sequence[Event]) -> None:
     for event in events:
         if event.kind != "kept":
             click.echo(_event(event))
-    kept = [e.after[0] for e in events if e.kind == "kept"]
+    kept = sorted((e for e in events if e.kind == "kept"), key=lambda e: e.after)
     if kept:
-        click.echo(f"Kept: {', '.join(sorted(kept))}.")
+        click.echo(f"Kept: {', '.join(_alike(e) for e in kept)}.")
+
+
+def _alike(event: Event) -> str:
+    """A segment that kept its id, with how alike it is where it isn't quite the same."""
+    same = event.jaccard is None or event.jaccard >= 0.995
+    return event.after[0] if same else f"{event.after[0]} (Jaccard {event.jaccard:.2f})"
 
 
 def _event(event: Event) -> str:
     before, after = ", ".join(event.before), ", ".join(event.after)
+    many = f" ({event.customers:,} customers)" if event.customers else ""
     match event.kind:
         case "born":
-            return f"Born: {after}."
+            return f"Born: {after}{many}."
         case "died":
-            return f"Died: {before}."
+            return f"Died: {before}{many}."
         case "merged":
-            return f"Merged: {before} into {after}."
+            return f"Merged: {_parts(event.before, event.shares)} into {after}{many}."
         case "split":
-            return f"Split: {before} into {after}."
+            return f"Split: {before}{many} into {_parts(event.after, event.shares)}."
     return f"Kept: {after}."
+
+
+def _parts(ids: Sequence[str], shares: Sequence[float]) -> str:
+    """Ids, each with the share of its customers that went in, or that went there."""
+    if len(shares) != len(ids):
+        return ", ".join(ids)
+    return ", ".join(f"{one} ({100 * part:.0f} %)" for one, part in zip(ids, shares, strict=True))
 
 
 def _say_outliers(outliers: Sequence[str]) -> None:
@@ -253,8 +269,12 @@ def _rule(one: MicroSegment) -> None:
     click.echo(indent(one.rule.where, "  "))
     click.echo(
         f"Of whom it names, {share(one.rule.precision)} are members; of the members it names {share(one.rule.recall)} "
-        f"(F1 {one.rule.fidelity:.2f}; {one.rule.unseen:.2f} on customers that it wasn't made from)."
+        f"(F1 {one.rule.fidelity:.2f}; {one.rule.unseen:.2f}{_within(one.rule)} on customers that it wasn't made from)."
     )
+
+
+def _within(rule: Rule) -> str:
+    return "" if rule.low is None or rule.high is None else f", 95 % interval {rule.low:.2f} to {rule.high:.2f},"
 
 
 # ---------------------------------------------------------------- between fits
@@ -318,6 +338,22 @@ def accept(ctx: click.Context, json_: bool) -> None:
         _tell(done, None, workspace.config.currency, json_)
 
 
+@discover.command("use")
+@click.argument("version", type=click.IntRange(min=1))
+@as_json
+@click.pass_context
+def use(ctx: click.Context, version: int, json_: bool) -> None:
+    """Put another version in force, as the one before a refit, and assign all customers by it."""
+    with opened(ctx) as workspace:
+        done = workspace.discovery.use(version)
+        if json_:
+            print_json(done.document())
+            return
+        click.echo(f"Version {version} is in force.")
+        _say_assigned(done)
+        _say_proposal(workspace)
+
+
 @discover.command("history")
 @as_json
 @click.pass_context
@@ -351,6 +387,8 @@ def _changed(found: Found) -> str:
     kept = sum(e.kind == "kept" for e in found.events)
     if not kept and not any(e.before for e in found.events):
         return "the first"
+    if found.origin == "kept":
+        return f"the same {found.k} groups, looked at again"
     other = " ".join(_event(e) for e in found.events if e.kind != "kept")
     return f"{kept} kept. {other}".strip()
 

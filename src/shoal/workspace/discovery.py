@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from shoal.insight.discovery.keeping import Proposal, Version
+    from shoal.insight.discovery.model import Standing
     from shoal.insight.discovery.reading import Read
     from shoal.insight.discovery.record import Asked, Found, MicroSegment
-    from shoal.insight.discovery.refresh import Fit
+    from shoal.insight.discovery.refresh import Before, Fit
     from shoal.insight.discovery.table import Ints
     from shoal.insight.models.asof import AsOf
     from shoal.lang.nodes import Definition
@@ -135,24 +136,28 @@ class Discoveries:
         among: str | None = None,
         as_of: When = None,
         write: bool = True,
+        afresh: bool = False,
         progress: Step | None = None,
     ) -> Discovered:
         """Find micro-segments, record them as a new version, and write every customer's as the trait ``micro_segment``.
 
-        Segments that share most of their customers with one of the version in force keep its id.
+        The search begins with the groups in force, and leaves them as they are, or moves or resizes them, unless a fresh
+        one finds materially better ones. Those that share most of their customers with one in force keep its id.
 
         Args:
             groups: the range of numbers of groups; that of ``shoal.yaml`` by default.
             among: a segment, or a condition, that names the population; that of ``shoal.yaml`` by default.
             as_of: look at the data of an earlier instant; nothing is written then.
             write: False to look only.
+            afresh: take what a search from nothing finds, whatever is in force; ids are matched all the same.
             progress: is called with (what, done, total).
 
         Raises:
             Refused: too few customers, no column that tells them apart, or the trait's name is taken.
             DefinitionError: the condition isn't accepted.
         """
-        return self._discover(self._asked(groups, among), as_of, write and as_of is None, progress or _silent)
+        asked = self._asked(groups, among)
+        return self._discover(asked, as_of, write and as_of is None, progress or _silent, afresh=afresh)
 
     def accept(self, *, progress: Step | None = None) -> Discovered:
         """Find micro-segments anew, as drift has proposed, with the settings of the version in force.
@@ -167,21 +172,51 @@ class Discoveries:
             raise Refused("Nothing is proposed.", fix="To discover anew all the same: shoal discover")
         return self._discover(held.found.asked, None, True, progress or _silent)
 
-    def _discover(self, asked: Asked, as_of: When, write: bool, step: Step) -> Discovered:
-        from shoal.insight.discovery import keeping
-        from shoal.insight.discovery.refresh import Setting, fitted, members
+    def _discover(self, asked: Asked, as_of: When, write: bool, step: Step, *, afresh: bool = False) -> Discovered:
+        from shoal.insight.discovery.refresh import Setting, fitted
 
         ws = self._ws
-        held = keeping.in_force(ws.store)
         purpose = ws.config.default_purpose
         with ws.models.as_of(as_of) as known, ws.models.as_of(ws.moment()) as consents:
-            before = None if held is None else members(known, held.model.segments, held.next_number)
+            before = self._before(known, afresh=afresh)
             setting = Setting(consents, ws.config.purposes, purpose, ws.config.currency, ws.config.trials)
             fit = fitted(known, asked, setting, before, step)
         if not write:
             return Discovered(fit.found, None, 0, fit.outliers)
         step("recording", 5, 5)
         return self._record(fit)
+
+    def _before(self, known: AsOf, *, afresh: bool) -> Before | None:
+        """What a search begins with; None before the first one."""
+        from shoal.insight.discovery import keeping
+        from shoal.insight.discovery.refresh import Before, members
+
+        held = keeping.in_force(self._ws.store)
+        if held is None:
+            return None
+        # Of all versions: who goes back to an earlier one must not give the ids of the later one to others.
+        number = max(v.next_number for v in keeping.versions(self._ws.store))
+        inside = members(known, held.model.segments, number)
+        return Before(inside, held.model, held.features, held.found.asked, starts=not afresh)
+
+    def use(self, number: int) -> Assigned:
+        """Put another version in force, as the one before a refit that didn't please, and assign all customers by it.
+
+        Each gets the nearest of its frozen groups. Nothing is lost: the other version may be put in force again.
+
+        Args:
+            number: of the version.
+
+        Raises:
+            UnknownName: there is no such version.
+            Refused: nothing was discovered yet, or it is in force already.
+        """
+        from shoal.insight.discovery import keeping
+
+        held = keeping.version(self._ws.store, number)
+        if held.in_force:
+            raise Refused(f"Version {number} is in force already.", fix="To see all versions: shoal discover history")
+        return self._assign(held, put_in_force=True)
 
     def _record(self, fit: Fit) -> Discovered:
         from shoal.insight.discovery import keeping
@@ -236,23 +271,28 @@ class Discoveries:
         Raises:
             Refused: nothing was discovered yet.
         """
-        from shoal.insight.discovery import drifting, keeping
-        from shoal.insight.discovery.model import Standing, reassign
-        from shoal.insight.discovery.reading import read
-        from shoal.insight.discovery.refresh import AT_ONCE, MARGIN, TIMES, standing_of
+        from shoal.insight.discovery import keeping
 
-        held = keeping.version(self._ws.store)
+        return self._assign(keeping.version(self._ws.store), put_in_force=False)
+
+    def _assign(self, held: Version, *, put_in_force: bool) -> Assigned:
+        """Look at all customers by the frozen groups of a version; where it comes into force, by nothing of before."""
+        from shoal.insight.discovery import drifting, keeping
+        from shoal.insight.discovery.reading import read
+        from shoal.insight.discovery.refresh import standing_of
+
         at = self._ws.now()
-        last = self._last_look()
+        last = None if put_in_force else self._last_look()
         counts = last is None or at - last >= clock.DAY
         with self._ws.models.as_of(at) as known:
             mine = read(known, held.features, held.found.asked.who)
             segment, rival = standing_of(known, mine.owners, held.model.segments)
             gone = self._gone(known, mine)
-        stood = Standing(segment, rival, (rival >= 0).astype(np.int64))
-        now = reassign(held.model, mine.table, stood, margin=MARGIN, times=TIMES, at_once=AT_ONCE, counts=counts)
+        now = _looked(held, mine, segment, rival, counts=counts, anew=put_in_force)
         shifts = drifting.shifts(held.references, mine.table, now.segment) if len(mine.owners) else []
         with self._written() as moved:
+            if put_in_force:
+                keeping.put_in_force(self._ws.store, held.number, at)
             looked = at if counts or last is None else last
             self._write(at, held.number, held.model.segments, mine.owners, now.segment, now.rival, looked)
             proposal = self._proposed(held, at, shifts)
@@ -395,7 +435,9 @@ class Discoveries:
         from shoal.insight.discovery.refresh import TRAIT, recorded
 
         with self._ws.models.as_of(end) as after, after.before(self._ws.instant(start)) as before:
-            was, now = (dict(zip(*_listed(recorded(known, TRAIT)), strict=True)) for known in (before, after))
+            was, now = (
+                {int(who): one for who, one in zip(*recorded(known, TRAIT), strict=True)} for known in (before, after)
+            )
         counted = Counter((was.get(who), now.get(who)) for who in {*was, *now})
         pairs = sorted(counted.items(), key=lambda one: (one[0][0] or "", one[0][1] or ""))
         text = pa.string()
@@ -486,15 +528,22 @@ class Discoveries:
         )
 
 
+def _looked(held: Version, mine: Read, segment: Ints, rival: Ints, *, counts: bool, anew: bool) -> Standing:
+    """Where customers stand after a look; ``anew`` forgets where they stood."""
+    from shoal.insight.discovery.model import Standing, reassign
+    from shoal.insight.discovery.refresh import AT_ONCE, MARGIN, TIMES
+
+    stood = Standing(segment, rival, (rival >= 0).astype(np.int64))
+    if anew:
+        stood = Standing.new(len(segment))
+    return reassign(held.model, mine.table, stood, margin=MARGIN, times=TIMES, at_once=AT_ONCE, counts=counts)
+
+
 def _said(definition: Definition) -> str:
     """What a definition says, however its file is laid out and commented."""
     from shoal.lang.files import definition_document
 
     return json.dumps(definition_document(definition), ensure_ascii=False, sort_keys=True)
-
-
-def _listed(found: tuple[Any, list[str]]) -> tuple[list[int], list[str]]:
-    return found[0].tolist(), found[1]
 
 
 def _silent(what: str, done: int, total: int) -> None:

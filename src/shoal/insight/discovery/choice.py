@@ -9,7 +9,7 @@ The words are those of Dolnicar, Grün & Leisch (2018, doi 10.1007/978-981-10-88
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -18,6 +18,7 @@ from shoal.errors import Refused
 from shoal.insight.discovery.indices import calinski_harabasz, davies_bouldin, distances, mixture_bic, silhouette
 from shoal.insight.discovery.kmeans import Partition, cluster
 from shoal.insight.discovery.null import Cloud, cloud
+from shoal.insight.discovery.refit import Laid, Origin, partitions
 from shoal.insight.discovery.separation import valleys
 from shoal.insight.discovery.stability import STABLE, bootstrap
 
@@ -121,6 +122,8 @@ class Choice:
         k: the one chosen.
         reason: why it.
         partition: the sample's partition into k groups.
+        chosen: the evidence for it. Where it isn't the fresh one, it isn't that of ``evidence`` for the same k.
+        origin: whether the groups in force stay, moved or were adapted, or the groups are fresh.
     """
 
     evidence: tuple[Evidence, ...]
@@ -128,44 +131,114 @@ class Choice:
     k: int
     reason: str
     partition: Partition
-
-    def of(self, k: int) -> Evidence:
-        """The evidence for k groups."""
-        return next(e for e in self.evidence if e.k == k)
+    chosen: Evidence
+    origin: Origin = "fresh"
 
 
-def choose(rows: Matrix, blocks: tuple[tuple[str, str, int], ...], settings: Settings) -> Choice:
+def choose(
+    rows: Matrix, blocks: tuple[tuple[str, str, int], ...], settings: Settings, laid: Laid | None = None
+) -> Choice:
     """Look at each number of groups on a sample, and at the same on draws without groups.
 
     Args:
         rows: the sample in the prepared space, in an order that means nothing.
         blocks: its columns, as in ``Plan.blocks``.
         settings: the range, the seed and how much work to do.
+        laid: the groups in force on the sample; they give way only to what is materially better.
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     # Matrices here are small: threads would wait for each other longer than they work.
     with threadpool_limits(1):
-        return _choose(rows, blocks, settings)
+        return _choose(rows, blocks, settings, laid)
 
 
-def _choose(rows: Matrix, blocks: tuple[tuple[str, str, int], ...], settings: Settings) -> Choice:
-    single, ks = cloud(rows, blocks), np.arange(2, settings.most + 1)
-    between, found = distances(rows[: settings.silhouette_rows]), {}
-    figures = np.empty((len(ks), 3))
-    for at, k in enumerate(ks.tolist()):
-        found[k] = cluster(rows, k, settings.seed, _STARTS)
-        figures[at] = _figures(rows, between, found[k], single.smooth)
-    nulls, null_rands, null_jaccards = _nulls(single, ks.tolist(), settings)
-    against = _Against(figures, nulls)
-    evidence = tuple(
-        _evidence(rows, found[k], single.smooth, against, at, (null_rands[at], null_jaccards[at]), settings)
-        for at, k in enumerate(ks.tolist())
-    )
+def _choose(rows: Matrix, blocks: tuple[tuple[str, str, int], ...], settings: Settings, laid: Laid | None) -> Choice:
+    search = _Search(rows, blocks, settings)
+    evidence = tuple(search.evidence(search.found[k]) for k in search.ks)
     natural = [e.k for e in evidence if e.verdict == "natural"]
     supported = max(natural, default=1)
     k, reason = _pick(evidence, supported, settings)
-    return Choice(evidence, supported, k, reason, found[k])
+    fresh = next(e for e in evidence if e.k == k)
+    choice = Choice(evidence, supported, k, reason, search.found[k], fresh)
+    return choice if laid is None else _settled(search, choice, laid)
+
+
+class _Search:
+    """The sample's partitions with what the draws without groups give at each k."""
+
+    def __init__(self, rows: Matrix, blocks: tuple[tuple[str, str, int], ...], settings: Settings) -> None:
+        self.rows, self.settings, self.ks = rows, settings, list(range(2, settings.most + 1))
+        single = cloud(rows, blocks)
+        self.smooth = single.smooth
+        self.between = distances(rows[: settings.silhouette_rows])
+        self.found = {k: cluster(rows, k, settings.seed, _STARTS) for k in self.ks}
+        self.figures = np.array([_figures(rows, self.between, self.found[k], self.smooth) for k in self.ks])
+        self.nulls, self.null_rands, self.null_jaccards = _nulls(single, self.ks, settings)
+
+    def evidence(self, partition: Partition) -> Evidence:
+        """What speaks for a partition of the sample; its k is one of those looked at."""
+        at, figures = self.ks.index(partition.k), self.figures
+        if partition is not self.found[partition.k]:
+            figures = figures.copy()
+            figures[at] = _figures(self.rows, self.between, partition, self.smooth)
+        without_groups = self.null_rands[at], self.null_jaccards[at]
+        against = _Against(figures, self.nulls)
+        return _evidence(self.rows, partition, self.smooth, against, at, without_groups, self.settings)
+
+
+_RANKS: tuple[Verdict, ...] = ("constructive", "reproducible", "natural")
+
+
+def _settled(search: _Search, fresh: Choice, laid: Laid) -> Choice:
+    """The groups in force, or what has become of them, unless there is something materially better."""
+    allowed = range(search.settings.fewest, search.settings.most + 1)
+    looked = [
+        (origin, partition, search.evidence(partition))
+        for origin, partition in partitions(search.rows, laid, fresh.k, allowed, search.settings.seed)
+        if partition.k in allowed
+    ]
+    for origin, partition, mine in looked:
+        if all(_material(mine, other) is None for other in (fresh.chosen, *(e for _, _, e in looked))):
+            reason = _stays(origin, laid.k, mine, fresh.chosen)
+            return replace(fresh, k=partition.k, reason=reason, partition=partition, chosen=mine, origin=origin)
+    return replace(fresh, reason=_gone(fresh, looked[0][2] if looked else None))
+
+
+def _material(mine: Evidence, other: Evidence) -> str | None:
+    """By what the other one is materially better, null-corrected; None where it isn't."""
+    if _RANKS.index(other.verdict) > _RANKS.index(mine.verdict):
+        return f"they are {other.verdict}"
+    above = (other.silhouette - other.null_silhouette) - (mine.silhouette - mine.null_silhouette)
+    if above >= LEAST_SILHOUETTE:
+        return f"their silhouette lies {above:.3f} further above that of a cloud without groups"
+    if other.gap - mine.gap >= LEAST_GAP:
+        return f"their gap is {other.gap:.3f}, not {mine.gap:.3f}"
+    return None
+
+
+def _above(e: Evidence) -> str:
+    return f"{e.silhouette - e.null_silhouette:.3f} and {e.gap:.3f}"
+
+
+def _stays(origin: Origin, before: int, mine: Evidence, fresh: Evidence) -> str:
+    what = {
+        "kept": f"The {before} groups in force stay as they are",
+        "moved": "The groups in force stay, with their centres where the customers are now",
+        "adapted": f"The groups in force became {mine.k} by splitting or joining, as a fresh search takes {fresh.k}",
+        "fresh": "",
+    }[origin]
+    return (
+        f"{what}: {fresh.k} fresh groups aren't materially better (silhouette and gap above those of a cloud without "
+        f"groups: {_above(mine)}; fresh ones {_above(fresh)})."
+    )
+
+
+def _gone(fresh: Choice, held: Evidence | None) -> str:
+    if held is None:
+        return fresh.reason
+    why = _material(held, fresh.chosen)
+    return fresh.reason if why is None else f"{fresh.reason} They replace the groups in force: {why}."
 
 
 def _figures(rows: Matrix, between: Floats, partition: Partition, smooth: Bools) -> tuple[float, float, float]:

@@ -15,7 +15,8 @@ from shoal.insight.discovery.model import Model, Outliers, spreads
 from shoal.insight.discovery.outcomes import Distinctness, compare
 from shoal.insight.discovery.prepare import make_plan
 from shoal.insight.discovery.profile import Trait, profiles
-from shoal.insight.discovery.rule import Rule, rules
+from shoal.insight.discovery.refit import Held, Laid, Origin
+from shoal.insight.discovery.rule import Rule, Rules, rules
 from shoal.insight.discovery.stability import Band, band
 from shoal.wording import counted, noun
 
@@ -77,6 +78,9 @@ class Discovery:
         members: what the next refresh needs to keep ids.
         changes: what became of the last refresh's segments.
         distinctness: on held-out outcomes; None where none were given.
+        origin: whether the groups in force stay as they are, moved or were adapted, or the groups are fresh. Those that
+            stay keep their columns and their preparation too.
+        judged: rows of the table that the rules weren't made from.
     """
 
     supported_k: int
@@ -93,6 +97,8 @@ class Discovery:
     members: Members
     changes: tuple[Change, ...]
     distinctness: Distinctness | None
+    origin: Origin
+    judged: Ints
 
 
 def discover(
@@ -100,6 +106,7 @@ def discover(
     settings: Settings | None = None,
     *,
     before: Members | None = None,
+    held: Held | None = None,
     outcomes: Mapping[str, Floats] | None = None,
 ) -> Discovery:
     """Find micro-segments.
@@ -111,6 +118,7 @@ def discover(
         table: the customers.
         settings: the range of k, the seed and how much work to do.
         before: ``members`` of the last refresh.
+        held: the groups in force, which the search begins with; their ids are those of ``before``, in the same order.
         outcomes: held-out columns by name, one value per row of the table, NaN where it is missing.
 
     Raises:
@@ -125,30 +133,54 @@ def discover(
     rows = plan.apply(rows_in_order)
     drawn = np.random.default_rng([limited.seed, 11]).permutation(table.size)[: limited.rows].astype(np.int64)
     limited, more = _distinct_limit(rows[drawn], limited)
-    choice = choose(rows[drawn], plan.blocks, limited)
+    old = None if held is None else _laid(held, order, drawn)
+    begins = old[1] if held is not None and old is not None and held.starts else None
+    choice = choose(rows[drawn], plan.blocks, limited, begins)
     model, labels, rank = _partition(rows, plan, choice)
-    who = identify(rows_in_order.ids, labels, choice.k, before)
+    ground = rows_in_order
+    if held is not None and old is not None and choice.origin == "kept":
+        ground = held.table.take(order)
+        model, labels, rank = _kept(held, ground, old[0])
+    who = identify(rows_in_order.ids, labels, choice.k, before, meaning=None if old is None else old[0])
     model = replace(model, segments=who.segments)
     places = np.empty(table.size, dtype=np.int64)
     places[order] = labels
-    outliers = model.outliers(table)
-    found = choice.of(choice.k)
+    # Whoever the groups are told to is in the order of the table that was given.
+    outliers = model.outliers(table if ground is rows_in_order or held is None else held.table)
+    said = rules(ground, model, labels, choice.k, limited.seed)
     return Discovery(
         choice.supported_k,
-        found.verdict,
+        choice.chosen.verdict,
         (*notes, *more),
-        plan.decisions,
+        model.plan.decisions,
         choice.evidence,
         choice.k,
         choice.reason,
-        _segments(rows_in_order, model, labels, outliers.rows[order], found, rank, limited.seed),
+        _segments(ground, model, labels, outliers.rows[order], choice.chosen, rank, said),
         places,
         model,
         outliers,
         Members(rows_in_order.ids, labels, who.segments, who.next_number),
         who.changes,
         compare(places, who.segments, outcomes, limited.alpha) if outcomes else None,
+        choice.origin,
+        order[said.judged],
     )
+
+
+def _laid(held: Held, order: Ints, drawn: Ints) -> tuple[Ints, Laid]:
+    """The groups in force as labels of all rows in the order of their ids, and on the sample."""
+    places = held.model.places(held.table)[order]
+    return places, Laid(places[drawn], len(held.model.segments), held.stays)
+
+
+def _kept(held: Held, ground: Table, places: Ints) -> tuple[Model, Ints, Ints]:
+    """The frozen partition, the largest group of today first."""
+    k = len(held.model.segments)
+    rank = np.argsort(-np.bincount(places, minlength=k), kind="stable").astype(np.int64)
+    labels, centres = np.argsort(rank)[places].astype(np.int64), held.model.centres[rank]
+    away = squared_distances(held.model.plan.apply(ground), centres, labels)
+    return Model(held.model.plan, centres, ("",) * k, spreads(away, labels, k)), labels, rank
 
 
 def _limits(size: int, settings: Settings) -> tuple[Settings, list[str]]:
@@ -207,14 +239,13 @@ def _segments(
     outlying: np.typing.NDArray[np.bool_],
     evidence: Evidence,
     rank: Ints,
-    seed: int,
+    said: Rules,
 ) -> tuple[Segment, ...]:
     k = evidence.k
     sizes = np.bincount(labels, minlength=k)
     far = np.bincount(labels[outlying], minlength=k)
     few = np.arange(0, table.size, max(1, -(-table.size // _PROFILED)), dtype=np.int64)
     traits = profiles(table.take(few), model.plan, labels[few], k)
-    said = rules(table, model.plan, labels, k, seed)
     return tuple(
         Segment(
             model.segments[i],
@@ -226,7 +257,7 @@ def _segments(
             evidence.valley[rank[i]],
             float(far[i] / max(int(sizes[i]), 1)),
             traits[i],
-            said[i],
+            said.rules[i],
         )
         for i in range(k)
     )

@@ -91,8 +91,13 @@ def keep(store: Store, fit: Fit, at: int) -> Version:
         "next_number": fit.next_number,
     }
     number = calibration.record(store, SLUG, document, at, kind=KIND)
-    calibration.record(store, SLUG, {"version": number}, at, kind=IN_FORCE)
+    put_in_force(store, number, at)
     return version(store, number)
+
+
+def put_in_force(store: Store, number: int, at: int) -> None:
+    """Let a version assign customers from now on."""
+    calibration.record(store, SLUG, {"version": number}, at, kind=IN_FORCE)
 
 
 def versions(store: Store) -> list[Version]:

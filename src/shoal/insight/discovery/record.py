@@ -105,8 +105,10 @@ class Rule:
         precision: of whom the rule names, the share that are members, by the engine over all customers of the fit.
         recall: of the members, the share that it names.
         fidelity: F1 of the two.
-        unseen: the F1 on customers that the rule wasn't grown on.
+        unseen: the F1 on customers that the rule wasn't made from, by the engine too.
         conditions: how many comparisons it has.
+        low: the lower end of the 95 % interval of ``unseen``.
+        high: the upper end.
     """
 
     where: str | None
@@ -115,6 +117,8 @@ class Rule:
     fidelity: float
     unseen: float
     conditions: int
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +169,31 @@ class MicroSegment:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What became of a segment at a refresh: kept, born, died, merged or split."""
+    """What became of a segment at a refresh: kept, born, died, merged or split.
+
+    Args:
+        kind: which of the five.
+        before: ids of the last refresh.
+        after: ids of this one.
+        jaccard: of a kept segment: by members or by meaning, whichever is greater.
+        members: of a kept segment: by the members that both refreshes know.
+        shares: how much of each part went into a merge, or of the old one into each part of a split.
+        customers: how many it is about.
+    """
 
     kind: str
     before: tuple[str, ...]
     after: tuple[str, ...]
     jaccard: float | None = None
+    members: float | None = None
+    shares: tuple[float, ...] = ()
+    customers: int = 0
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> Event:
+        """From JSON."""
+        lists = {key: tuple(document.get(key, ())) for key in ("before", "after", "shares")}
+        return cls(**{**document, **lists})
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +258,7 @@ class Found:
         decisions: what was done with each column, in words.
         outliers: customers far from everything, who are in their nearest segment all the same.
         explained: by held-out outcome, the share of its variance that lies between the segments, 0 … 1.
+        origin: ``kept``, ``moved`` or ``adapted`` from the groups in force, or ``fresh``.
     """
 
     at: int
@@ -255,6 +279,7 @@ class Found:
     decisions: tuple[tuple[str, str, str], ...]
     outliers: int = 0
     explained: Mapping[str, float] = field(default_factory=dict)
+    origin: str = "fresh"
 
     @property
     def distinct(self) -> tuple[str, ...]:
@@ -276,9 +301,7 @@ class Found:
                 "notes": tuple(document["notes"]),
                 "segments": tuple(MicroSegment.read(s) for s in document["segments"]),
                 "merges": tuple((tuple(ids), why) for ids, why in document["merges"]),
-                "events": tuple(
-                    Event(e["kind"], tuple(e["before"]), tuple(e["after"]), e["jaccard"]) for e in document["events"]
-                ),
+                "events": tuple(Event.read(e) for e in document["events"]),
                 "looked": tuple(Looked(**{**e, "reasons": tuple(e["reasons"])}) for e in document["looked"]),
                 "decisions": tuple((d[0], d[1], d[2]) for d in document["decisions"]),
             }

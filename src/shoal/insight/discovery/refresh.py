@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shoal.clock import DAY
+from shoal.errors import DefinitionError, Refused, UnknownName
 from shoal.insight.discovery import cards, drifting, record
 from shoal.insight.discovery.choice import Settings
 from shoal.insight.discovery.discover import LEAST_CUSTOMERS, discover
@@ -17,7 +18,9 @@ from shoal.insight.discovery.identity import Members
 from shoal.insight.discovery.observing import observed
 from shoal.insight.discovery.outcomes import compare
 from shoal.insight.discovery.personas import names, persona
-from shoal.insight.discovery.reading import drawn, names_of, outcomes, read
+from shoal.insight.discovery.reading import Read, drawn, names_of, outcomes, read
+from shoal.insight.discovery.refit import Held
+from shoal.insight.discovery.rule import f1_interval
 from shoal.insight.discovery.wording import where
 from shoal.lang.nodes import Definition
 from shoal.lang.parse import parse
@@ -25,18 +28,18 @@ from shoal.stats.effects import eta_squared
 from shoal.stats.intervals import Moments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from shoal.insight.discovery.discover import Discovery, Segment
     from shoal.insight.discovery.features import Feature, Span
     from shoal.insight.discovery.model import Model
     from shoal.insight.discovery.observing import Observed
-    from shoal.insight.discovery.reading import Read
     from shoal.insight.discovery.record import Asked, Found
-    from shoal.insight.discovery.table import Floats, Ints
+    from shoal.insight.discovery.table import Bools, Floats, Ints
     from shoal.insight.models.asof import AsOf
     from shoal.lang.schema import Basis
     from shoal.shapes import Trial
+    from shoal.stats.intervals import Interval
 
     Step = Callable[[str, int, int], None]
 
@@ -91,14 +94,33 @@ class Setting:
     trials: tuple[Trial, ...] = ()
 
 
-def fitted(known: AsOf, asked: Asked, setting: Setting, before: Members | None, step: Step) -> Fit:
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The version in force, which a refresh begins with.
+
+    Args:
+        members: who is recorded in which of its segments, in the order of ``model.segments``.
+        model: its frozen partition.
+        features: its columns.
+        asked: what it was asked for.
+        starts: whether the search begins with its groups; else they only give their ids to fresh ones.
+    """
+
+    members: Members
+    model: Model
+    features: tuple[Feature, ...]
+    asked: Asked
+    starts: bool = True
+
+
+def fitted(known: AsOf, asked: Asked, setting: Setting, before: Before | None, step: Step) -> Fit:
     """Find micro-segments as of an instant.
 
     Args:
         known: the store.
         asked: what is to be done.
         setting: what else the workspace says.
-        before: who is in which segment now, so that ids stay.
+        before: the version in force, so that its groups and ids stay unless there is something materially better.
         step: is called with (what, done, total).
 
     Raises:
@@ -111,7 +133,11 @@ def fitted(known: AsOf, asked: Asked, setting: Setting, before: Members | None, 
     mine = read(known, features, asked.who)
     step("looking for groups", 1, STEPS)
     settings = Settings(asked.fewest, asked.most, asked.seed, weights=weights(features))
-    result = discover(mine.table, settings, before=before)
+    held = None if before is None else _held(known, asked, before, features, mine)
+    result = discover(mine.table, settings, before=None if before is None else before.members, held=held)
+    if held is not None and before is not None and result.origin == "kept":
+        # What stays is told and assigned by its own columns.
+        features, mine = before.features, Read(held.table, mine.owners)
     step("testing on what came after", 2, STEPS)
     looked = _Looked(result, mine, features, span, asked.who)
     afterwards = _later(known, looked)
@@ -126,14 +152,30 @@ def fitted(known: AsOf, asked: Asked, setting: Setting, before: Members | None, 
     return Fit(found, features, result.model, references, number, mine.owners, result.places, outliers)
 
 
-def members(known: AsOf, segments: Sequence[str], next_number: int) -> Members | None:
-    """Who is recorded in which segment as of an instant; None where nobody is."""
+def _held(known: AsOf, asked: Asked, before: Before, features: Sequence[Feature], mine: Read) -> Held | None:
+    """The groups in force on the customers of today; None where their columns can't be read any more."""
+    if tuple(before.features) == tuple(features):
+        table = mine.table
+    else:
+        try:
+            table = read(known, before.features, asked.who).table
+        except (Refused, UnknownName, DefinitionError):
+            return None
+    same = (before.asked.who, sorted(before.asked.without)) == (asked.who, sorted(asked.without))
+    return Held(before.model, table, same and _columns(before.features) == _columns(features), before.starts)
+
+
+def _columns(features: Iterable[Feature]) -> set[tuple[str, str]]:
+    """What groups are made from but for tastes: which categories tell most changes with each month, and means little."""
+    return {(f.name, f.text) for f in features if f.theme != "taste"}
+
+
+def members(known: AsOf, segments: Sequence[str], next_number: int) -> Members:
+    """Who is recorded in which segment as of an instant."""
     owners, values = recorded(known, TRAIT)
     place = {segment: i for i, segment in enumerate(segments)}
     places = np.array([place.get(v, -1) for v in values], dtype=np.int64)
     inside = places >= 0
-    if not inside.any():
-        return None
     return Members(names_of(known, owners[inside]), places[inside], tuple(segments), next_number)
 
 
@@ -209,14 +251,22 @@ def _rules(known: AsOf, looked: _Looked) -> list[record.Rule]:
         both = int((hits & member).sum())
         precision = both / int(hits.sum()) if hits.any() else None
         recall = both / int(member.sum()) if text is not None and member.any() else None
-        out.append(_rule(segment, text, precision, recall))
+        unseen = _f1(hits[result.judged], member[result.judged])
+        out.append(_rule(segment, text, precision, recall, unseen))
     return out
 
 
-def _rule(segment: Segment, text: str | None, precision: float | None, recall: float | None) -> record.Rule:
+def _f1(named: Bools, member: Bools) -> Interval:
+    return f1_interval(int((named & member).sum()), int(named.sum()), int(member.sum()))
+
+
+def _rule(
+    segment: Segment, text: str | None, precision: float | None, recall: float | None, unseen: Interval
+) -> record.Rule:
     p, r = precision or 0.0, recall or 0.0
     fidelity = 2 * p * r / (p + r) if p + r else 0.0
-    return record.Rule(text, precision, recall, fidelity, segment.rule.fidelity, segment.rule.conditions)
+    ends = (unseen.low, unseen.high) if text is not None else (None, None)
+    return record.Rule(text, precision, recall, fidelity, unseen.value, segment.rule.conditions, *ends)
 
 
 # ---------------------------------------------------------------- segments
@@ -333,7 +383,9 @@ def _found(
         notes,
         segments,
         tuple((m.segments, m.reason) for m in merges),
-        tuple(record.Event(c.kind, c.before, c.after, c.jaccard) for c in result.changes),
+        tuple(
+            record.Event(c.kind, c.before, c.after, c.jaccard, c.members, c.shares, c.customers) for c in result.changes
+        ),
         tuple(
             record.Looked(e.k, e.verdict, e.silhouette, e.null_silhouette, e.rand, e.p, e.reasons)
             for e in result.evidence
@@ -341,6 +393,7 @@ def _found(
         tuple((d.column, d.action, d.reason) for d in result.decisions),
         int(result.outliers.rows.sum()),
         {} if afterwards is None else afterwards.explained,
+        result.origin,
     )
 
 

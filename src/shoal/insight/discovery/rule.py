@@ -1,29 +1,40 @@
 """A segment said in conditions on the original columns, with how well they say it.
 
-A shallow tree is grown on the membership (a surrogate), its best branches become conditions that a person can read, and
-their precision and recall come from customers that the tree hasn't seen.
+A rule is one, two or three boxes (conditions joined by *and*) joined by *or*, searched for directly for the greatest F1; see
+``boxes``. The search may ask the frozen groups about customers that don't exist (TREPAN: Craven & Shavlik 1996): where there are
+few, pairs of near ones are crossed, column by column, and the groups say where such a customer would be. Precision, recall
+and F1 come from customers that neither the search nor the crossing saw.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from math import ceil, floor
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from shoal.insight.discovery.boxes import Search, packed
+from shoal.insight.discovery.table import Categories, Table
+from shoal.stats.intervals import Interval, wilson
 
-    from shoal.insight.discovery.prepare import Plan
-    from shoal.insight.discovery.table import Bools, Floats, Ints, Table
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from shoal.insight.discovery.model import Model
+    from shoal.insight.discovery.table import Bools, Floats, Ints
 
 Operator: TypeAlias = Literal["<=", ">", "in", "not in", "is missing", "is known"]
 
-_DEPTH = 4
-_BRANCHES = 3
-_ROWS = 30_000
+_ROWS = 16_000  # that a rule is searched on, crossed customers among them
+_JUDGED = 30_000
+_CROSSED = 8  # crossed customers for a real one, at most
+_NEAR = 10
+_CUTS = 24  # bounds of a column that are tried
+_AROUND = 0.012  # of a quantile: any number so near will do, and the shortest one is taken
+_OWN_CUTS = (0.02, 0.05, 0.1, 0.2, 0.8, 0.9, 0.95, 0.98)  # and of the members' own values
+_LEVELS = 4  # levels that a condition names at most
 _PLACES = 6  # decimals of a number in the segment language
 
 
@@ -71,7 +82,7 @@ class Rule:
     """A segment in conditions: one of the branches holds, and in it every condition.
 
     Args:
-        branches: at most three, each a conjunction. None at all where the tree finds nothing that tells the segment.
+        branches: at most three, each a conjunction. None at all where nothing tells the segment.
         precision: of the held-out customers that the rule names, the share that are members; None if it names none.
         recall: of the held-out members, the share that it names; None if there are none.
         rows: how many customers were held out.
@@ -98,139 +109,178 @@ class Rule:
         return _any(self.branches, table)
 
 
-def rules(table: Table, plan: Plan, labels: Ints, k: int, seed: int, depth: int = _DEPTH) -> list[Rule]:
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Rules of all groups, and the rows that they weren't made from."""
+
+    rules: tuple[Rule, ...]
+    judged: Ints
+
+
+def rules(table: Table, model: Model, labels: Ints, k: int, seed: int) -> Rules:
     """A rule for each of k groups.
 
-    At most 30,000 customers are drawn to grow the trees and as many again to judge them.
+    They are searched on two thirds of the customers, at most 16,000, and judged on at most 30,000 others.
 
     Args:
         table: the customers, in the order of ``labels``.
-        plan: names the columns and levels that a rule may use.
+        model: the frozen groups: names the columns and levels that a rule may use, and is asked about crossed customers.
+            Its centres are in the order of the labels.
         labels: groups, 0 … k − 1.
         k: how many.
-        seed: of the draw.
-        depth: of a tree, and so the most conditions of a branch before equal columns are joined.
+        seed: of the draws.
     """
     order = np.random.default_rng([seed, 5]).permutation(table.size)
     cut = min(_ROWS, table.size * 2 // 3)
-    grown, judged = np.sort(order[:cut]), np.sort(order[cut : cut + _ROWS])
-    learnt, rows = table.take(grown), table.take(judged)
-    features, meanings = _features(learnt, plan)
-    out = []
+    learnt, judged = np.sort(order[:cut]), np.sort(order[cut : cut + _JUDGED])
+    seen, truth = _more(table.take(learnt), labels[learnt], model, seed)
+    rows = table.take(judged)
+    found = []
     for i in range(k):
-        branches = _branches(learnt, features, meanings, labels[grown] == i, depth)
+        branches = _branches(seen, model, truth == i)
         named, member = _any(branches, rows), labels[judged] == i
         both = int((named & member).sum())
         precision = both / int(named.sum()) if named.any() else None
         recall = both / int(member.sum()) if member.any() else None
-        out.append(Rule(branches, precision, recall, len(judged)))
-    return out
+        found.append(Rule(branches, precision, recall, len(judged)))
+    return Rules(tuple(found), judged)
 
 
-@dataclass(frozen=True, slots=True)
-class _Meaning:
-    """What a feature of the tree is in the table: a column, or one level of it."""
+def f1_interval(both: int, named: int, members: int) -> Interval:
+    """F1 with its 95 % interval: 0 … 1 where there is neither a member nor anybody named.
 
-    column: str
-    level: str | None
-    values: Floats  # known ones, sorted; to choose a short bound between two of them
-    missing: bool
+    F1 = 2F* / (1 + F*), where F* is the share of members who are named among all who are either, a binomial proportion (Hand,
+    Christen & Kirielle 2021, doi 10.1007/s10994-021-05964-1); so Wilson's interval of F* gives that of F1.
 
-
-def _features(table: Table, plan: Plan) -> tuple[np.typing.NDArray[np.float32], list[_Meaning]]:
-    columns, meanings = [], []
-    for number in plan.numbers:
-        values = np.asarray(table.numbers[number.column], dtype=np.float64)
-        known = np.isfinite(values)
-        distinct = np.unique(values[known])
-        # Ranks, so that a tree in single precision cuts between values as they are; −1 is missing.
-        columns.append(np.where(known, np.searchsorted(distinct, values), -1))
-        meanings.append(_Meaning(number.column, None, distinct, not bool(known.all())))
-    for category in plan.categories:
-        column = table.categories[category.column]
-        place = {level: i for i, level in enumerate(column.levels)}
-        missing = bool((column.codes < 0).any())
-        for level in category.levels:
-            columns.append(column.codes == place.get(level, -2))
-            meanings.append(_Meaning(category.column, level, np.zeros(0), missing))
-        if category.missing:
-            columns.append(column.codes < 0)
-            meanings.append(_Meaning(category.column, None, np.zeros(0), missing))
-    return np.stack(columns, axis=1).astype(np.float32), meanings
+    >>> [round(v, 2) for v in f1_interval(40, 50, 60)]
+    [0.73, 0.63, 0.81]
+    """
+    share, low, high = wilson(both, named + members - both)
+    return Interval(*(2 * s / (1 + s) for s in (share, low, high)))
 
 
-def _branches(
-    rows: Table, features: np.typing.NDArray[np.float32], meanings: list[_Meaning], member: Bools, depth: int
-) -> tuple[tuple[Condition, ...], ...]:
-    """Branches of the tree for as long as one more makes the rule truer to the members it was grown on."""
-    from sklearn.tree import DecisionTreeClassifier
+def _more(table: Table, labels: Ints, model: Model, seed: int) -> tuple[Table, Ints]:
+    """The customers, and as many crossed ones beside them as make a search steady, each with its group."""
+    times = min(_CROSSED, _ROWS // max(table.size, 1) - 1)
+    if times < 1 or table.size <= _NEAR:
+        return table, labels
+    crossed = _crossed(table, model, times, seed)
+    both = Table(
+        np.arange(table.size + crossed.size),
+        {name: np.concatenate([values, crossed.numbers[name]]) for name, values in table.numbers.items()},
+        {
+            name: Categories(np.concatenate([column.codes, crossed.categories[name].codes]), column.levels)
+            for name, column in table.categories.items()
+        },
+    )
+    return both, np.concatenate([labels, model.places(crossed)])
 
+
+def _crossed(table: Table, model: Model, times: int, seed: int) -> Table:
+    """Customers between two near ones: each value is that of the one or of the other."""
+    from sklearn.neighbors import NearestNeighbors
+
+    prepared = model.plan.apply(table)
+    near = NearestNeighbors(n_neighbors=_NEAR + 1).fit(prepared).kneighbors(prepared, return_distance=False)
+    rng = np.random.default_rng([seed, 6])
+    first = np.tile(np.arange(table.size), times)
+    a, b = table.take(first), table.take(near[first, rng.integers(1, _NEAR + 1, len(first))])
+    return Table(
+        np.arange(len(first)),
+        {n: np.where(rng.random(len(first)) < 0.5, a.numbers[n], b.numbers[n]) for n in sorted(a.numbers)},
+        {
+            n: Categories(
+                np.where(rng.random(len(first)) < 0.5, a.categories[n].codes, b.categories[n].codes),
+                a.categories[n].levels,
+            )
+            for n in sorted(a.categories)
+        },
+    )
+
+
+def _branches(rows: Table, model: Model, member: Bools) -> tuple[tuple[Condition, ...], ...]:
+    """The boxes that tell a group."""
     if member.all() or not member.any():
         return ()
-    least = max(5, int(0.02 * member.sum()))
-    tree = DecisionTreeClassifier(max_depth=depth, min_samples_leaf=least, class_weight="balanced", random_state=0)
-    leaves = tree.fit(features, member).apply(features)
-    hits, sizes = np.bincount(leaves, member), np.bincount(leaves)
-    taken: list[int] = []
-    best = 0.0
-    for leaf in np.argsort(-hits / np.maximum(sizes, 1), kind="stable")[: _BRANCHES * 4].tolist():
-        if len(taken) == _BRANCHES or hits[leaf] == 0:
-            break
-        trial = [*taken, leaf]
-        score = 2 * hits[trial].sum() / (sizes[trial].sum() + member.sum())
-        if score > best + 0.01:
-            taken, best = trial, score
-    paths = _paths(tree.tree_, meanings)
-    return tuple(_plainer(_joined(paths[leaf]), rows) for leaf in taken if paths[leaf])
+    asked = list(_conditions(rows, model, member))
+    if not asked:
+        return ()
+    met = np.stack([packed(condition.holds(rows)) for condition in asked])
+    _, kinds = np.unique([f"{c.column} {c.op}" for c in asked], return_inverse=True)
+    found = Search(met, packed(member), kinds.astype(np.int64)).rule()
+    boxes = (sorted((asked[at] for at in box), key=lambda c: (c.column, c.op != ">")) for box in found.boxes)
+    return tuple(tuple(box) for box in boxes)
 
 
-def _plainer(way: tuple[Condition, ...], rows: Table) -> tuple[Condition, ...]:
-    """Without what the other conditions rule out already: a whole condition, or its "or missing"."""
-    kept = list(way)
-    for condition in sorted(way, key=lambda c: c.op not in ("is known", "is missing")):
-        at = kept.index(condition)
-        others = _all([c for i, c in enumerate(kept) if i != at], rows)
-        now = others & condition.holds(rows)
-        strict = replace(condition, or_missing=False)
-        if len(kept) > 1 and np.array_equal(others, now):
-            kept.pop(at)
-        elif condition.or_missing and np.array_equal(others & strict.holds(rows), now):
-            kept[at] = strict
-    return tuple(kept)
+def _conditions(rows: Table, model: Model, member: Bools) -> Iterator[Condition]:
+    """All conditions that are tried; of two that name the same the plainer one comes first."""
+    for number in model.plan.numbers:
+        values = np.asarray(rows.numbers[number.column], dtype=np.float64)
+        known = np.isfinite(values)
+        bounds = _bounds(np.sort(values[known]), np.sort(values[known & member]))
+        tests: list[tuple[Operator, float | tuple[str, ...]]] = [(op, v) for v in bounds for op in _BOTH]
+        yield from _asked(number.column, tests, missing=not bool(known.all()))
+    for category in model.plan.categories:
+        column = rows.categories[category.column]
+        sets = _sets(column, category.levels, member)
+        yield from _asked(category.column, sets, missing=bool((column.codes < 0).any()))
+
+
+_BOTH: tuple[Operator, Operator] = ("<=", ">")
+
+
+def _asked(column: str, tests: list[tuple[Operator, float | tuple[str, ...]]], *, missing: bool) -> Iterator[Condition]:
+    yield from (Condition(column, op, value) for op, value in tests)
+    if missing:
+        yield Condition(column, "is missing")
+        yield Condition(column, "is known")
+        yield from (Condition(column, op, value, or_missing=True) for op, value in tests)
+
+
+def _bounds(known: Floats, mine: Floats) -> list[float]:
+    """Short numbers near quantiles of all known values and of the members' own; both sorted."""
+    if len(known) < 2 or known[0] == known[-1]:
+        return []
+    asked = [(known, q) for q in np.linspace(0.02, 0.98, _CUTS)]
+    asked += [(mine, q) for q in _OWN_CUTS] if len(mine) > _NEAR else []
+    found: set[float] = set()
+    for values, q in asked:
+        ends = np.clip(np.array([q - _AROUND, q + _AROUND]), 0, 1) * (len(values) - 1)
+        low, high = values[ends.astype(np.int64)].tolist()
+        if low < high:
+            found.add(short(low, high))
+        else:
+            found.update(_beside(known, low))
+    return sorted(found)
+
+
+def _beside(known: Floats, tied: float) -> Iterator[float]:
+    """Bounds on either side of a value that many have."""
+    reach = int(_AROUND * len(known))
+    first, last = int(np.searchsorted(known, tied, "left")), int(np.searchsorted(known, tied, "right"))
+    if first > 0:
+        yield short(float(known[max(0, first - 1 - reach)]), tied)
+    if last < len(known):
+        yield short(tied, float(known[min(len(known) - 1, last + reach)]))
+
+
+def _sets(column: Categories, levels: tuple[str, ...], member: Bools) -> list[tuple[Operator, float | tuple[str, ...]]]:
+    """The levels in which most, and those in which fewest are members: of two classes, the best sets are among these
+    (Breiman et al. 1984, theorem 4.5)."""
+    place = {level: i for i, level in enumerate(column.levels)}
+    counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.levels))
+    mine = np.bincount(column.codes[(column.codes >= 0) & member], minlength=len(column.levels))
+    there = [level for level in levels if level in place and counts[place[level]]]
+    there.sort(key=lambda level: (-mine[place[level]] / counts[place[level]], level))
+    found: list[tuple[Operator, float | tuple[str, ...]]] = []
+    for many in range(1, min(_LEVELS, len(there)) + 1):
+        found.append(("in", tuple(sorted(there[:many]))))
+        found.append(("not in", tuple(sorted(there[-many:]))))
+    return found
 
 
 def _all(conditions: Iterable[Condition], rows: Table) -> Bools:
     return reduce(np.logical_and, [c.holds(rows) for c in conditions], np.ones(rows.size, dtype=bool))
-
-
-def _paths(tree: Any, meanings: list[_Meaning]) -> dict[int, list[Condition]]:
-    """The conditions on the way to each leaf."""
-    found: dict[int, list[Condition]] = {}
-    stack: list[tuple[int, list[Condition]]] = [(0, [])]
-    while stack:
-        node, way = stack.pop()
-        left, right = int(tree.children_left[node]), int(tree.children_right[node])
-        if left < 0:
-            found[node] = way
-            continue
-        meaning, bound = meanings[int(tree.feature[node])], float(tree.threshold[node])
-        low, high = _sides(meaning, bound)
-        stack += [(left, [*way, low]), (right, [*way, high])]
-    return found
-
-
-def _sides(meaning: _Meaning, bound: float) -> tuple[Condition, Condition]:
-    name = meaning.column
-    if meaning.level is not None:
-        texts = (meaning.level,)
-        return Condition(name, "not in", texts, or_missing=meaning.missing), Condition(name, "in", texts)
-    if len(meaning.values) == 0:
-        return Condition(name, "is known"), Condition(name, "is missing")
-    if bound < 0:
-        return Condition(name, "is missing"), Condition(name, "is known")
-    place = floor(bound)
-    value = short(float(meaning.values[place]), float(meaning.values[place + 1]))
-    return Condition(name, "<=", value, or_missing=meaning.missing), Condition(name, ">", value)
 
 
 def short(low: float, high: float) -> float:
@@ -247,38 +297,6 @@ def short(low: float, high: float) -> float:
             if low <= neat < high:
                 return float(neat)
     return low
-
-
-def _joined(way: list[Condition]) -> tuple[Condition, ...]:
-    """One condition for each column and direction: the tighter bound, the levels together."""
-    joined: dict[tuple[str, Operator], Condition] = {}
-    for condition in way:
-        key = (condition.column, condition.op)
-        joined[key] = _both(joined[key], condition) if key in joined else condition
-    return tuple(_without_idle(joined))
-
-
-def _both(a: Condition, b: Condition) -> Condition:
-    if isinstance(a.value, float) and isinstance(b.value, float):
-        tight = min(a.value, b.value) if a.op == "<=" else max(a.value, b.value)
-        return Condition(a.column, a.op, tight, a.or_missing and b.or_missing)
-    if a.op == "not in" and isinstance(a.value, tuple) and isinstance(b.value, tuple):
-        return Condition(a.column, a.op, tuple(sorted({*a.value, *b.value})), a.or_missing and b.or_missing)
-    return a
-
-
-def _without_idle(joined: dict[tuple[str, Operator], Condition]) -> list[Condition]:
-    """Leave out what another condition of the column says already, and missing where it is ruled out."""
-    out = []
-    for (column, op), condition in joined.items():
-        others = {o for c, o in joined if c == column and o != op}
-        if (op == "is known" and others & {">", "in"}) or (op == "not in" and "in" in others):
-            continue
-        excluded = bool(others & {">", "in", "is known"})
-        if op == "is known" and others & {"<=", "not in"}:
-            continue
-        out.append(Condition(column, op, condition.value, condition.or_missing and not excluded))
-    return out
 
 
 def _any(branches: tuple[tuple[Condition, ...], ...], table: Table) -> Bools:

@@ -1,0 +1,192 @@
+"""The search for boxes: sets of rows as bits, so that all conditions are tried against a box in one pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shoal.insight.discovery.table import Bools, Floats, Ints
+
+Bits: TypeAlias = npt.NDArray[np.uint64]
+
+MOST_BOXES = 3
+MOST_CONDITIONS = 4
+GAIN = 0.003
+"""F1 that one more condition must bring: a rule is to be read."""
+READABLE = 3
+FURTHER = 0.02
+"""F1 that a fourth condition in a box must bring."""
+_BEAM = 8
+_ROUNDS = 4
+
+
+def packed(rows: Bools) -> Bits:
+    """Booleans (… × n) as bits, 64 to a word; the last word is filled with zeros."""
+    lead, n = rows.shape[:-1], rows.shape[-1]
+    wide = np.zeros((*lead, -(-n // 64) * 64), dtype=bool)
+    wide[..., :n] = rows
+    return np.packbits(wide, axis=-1).view(np.uint64)
+
+
+def counted(bits: Bits) -> Ints:
+    """How many rows are in each set (over the last axis)."""
+    return np.asarray(np.bitwise_count(bits).sum(axis=-1, dtype=np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """Boxes as places of conditions; a rule holds where one box does."""
+
+    boxes: tuple[tuple[int, ...], ...]
+
+    @property
+    def conditions(self) -> int:
+        """How many in all."""
+        return sum(len(box) for box in self.boxes)
+
+    @property
+    def cost(self) -> float:
+        """The F1 that its length must be worth."""
+        return sum(_cost(len(box)) for box in self.boxes)
+
+    def without(self, box: int, condition: int | None = None) -> Boxes:
+        """Less a whole box, or one condition of it."""
+        kept = list(self.boxes)
+        if condition is None or len(kept[box]) == 1:
+            kept.pop(box)
+        else:
+            kept[box] = tuple(c for i, c in enumerate(kept[box]) if i != condition)
+        return Boxes(tuple(kept))
+
+
+def _cost(length: int) -> float:
+    return GAIN * length + FURTHER * max(length - READABLE, 0)
+
+
+class Search:
+    """A search for the rule of one segment.
+
+    Args:
+        conditions: c × words, the rows that meet each condition.
+        member: words, the rows of the segment.
+        size: how many rows there are.
+    """
+
+    def __init__(self, conditions: Bits, member: Bits, kinds: Ints) -> None:
+        self._all, self._member, self._kinds = conditions, member, kinds
+        self._inside = conditions & member
+        self._many = int(counted(member))
+        self._nothing = np.zeros_like(member)
+
+    def rule(self) -> Boxes:
+        """The boxes that tell the segment best, each further condition worth its place."""
+        found = Boxes(())
+        while len(found.boxes) < MOST_BOXES:
+            box = self._grown(self._rows(found))
+            if box is None:
+                break
+            more = self._mended(Boxes((*found.boxes, box)))
+            if self._worth(more) <= self._worth(found):
+                break
+            found = more
+        return found
+
+    def f1(self, rule: Boxes) -> float:
+        """Of the rows that a rule names and the segment."""
+        rows = self._rows(rule)
+        both = int(counted(rows & self._member))
+        return 2 * both / max(int(counted(rows)) + self._many, 1)
+
+    def _worth(self, rule: Boxes) -> float:
+        return self.f1(rule) - rule.cost if rule.boxes else 0.0
+
+    def _rows(self, rule: Boxes) -> Bits:
+        rows = self._nothing
+        for box in rule.boxes:
+            rows = rows | self._box(box)
+        return rows
+
+    def _box(self, box: Sequence[int]) -> Bits:
+        return np.asarray(np.bitwise_and.reduce(self._all[list(box)], axis=0))
+
+    def _with(self, rows: Bits, covered: Bits) -> tuple[Floats, Floats]:
+        """F1 of what is covered together with ``rows`` under each condition; and F½, which asks for precision."""
+        left = rows & ~covered
+        hits = counted(self._inside & left) + int(counted(covered & self._member))
+        named = counted(self._all & left) + int(counted(covered))
+        return 2 * hits / np.maximum(named + self._many, 1), 1.25 * hits / np.maximum(named + 0.25 * self._many, 1)
+
+    def _barred(self, box: Sequence[int]) -> Bools:
+        """Conditions that a box can't take: those it has, in other words too (the same column in the same direction)."""
+        return np.isin(self._kinds, self._kinds[list(box)])
+
+    def _grown(self, covered: Bits) -> tuple[int, ...] | None:
+        """The box that adds most to what is covered."""
+        everything = ~self._nothing
+        beam: list[tuple[int, ...]] = [()]
+        best, chosen = -1.0, None
+        for length in range(1, MOST_CONDITIONS + 1):
+            tried: dict[tuple[int, ...], tuple[float, float]] = {}
+            for box in beam:
+                scores, precise = self._with(self._box(box) if box else everything, covered)
+                barred = self._barred(box)
+                for order in (np.where(barred, -1.0, scores), np.where(barred, -1.0, precise)):
+                    for at in np.argsort(-order, kind="stable")[: 2 * _BEAM].tolist():
+                        if order[at] >= 0:
+                            tried[tuple(sorted((*box, at)))] = float(scores[at]), float(precise[at])
+            if not tried:
+                break
+            by_f1 = sorted(tried, key=lambda b: (-tried[b][0], b))
+            by_precision = sorted(tried, key=lambda b: (-tried[b][1], b))
+            beam = list(dict.fromkeys([*by_f1[:_BEAM], *by_precision[: _BEAM // 2]]))
+            worth = tried[by_f1[0]][0] - _cost(length)
+            if worth > best:
+                best, chosen = worth, by_f1[0]
+        return chosen
+
+    def _mended(self, rule: Boxes) -> Boxes:
+        """Each condition is tried against all others, and dropped or added, until nothing is better."""
+        best = self._worth(rule)
+        for _ in range(_ROUNDS):
+            before = best
+            for at in range(len(rule.boxes)):
+                rule, best = self._mended_box(rule, at, best)
+            if best <= before + 1e-9:
+                break
+        return rule
+
+    def _mended_box(self, rule: Boxes, at: int, best: float) -> tuple[Boxes, float]:
+        covered = self._rows(rule.without(at))
+        others = rule.without(at).cost
+        box = rule.boxes[at]
+        for place in range(min(len(box) + 1, MOST_CONDITIONS)):
+            rest = tuple(c for i, c in enumerate(box) if i != place)
+            scores, _ = self._with(self._box(rest) if rest else ~self._nothing, covered)
+            one = int(np.argmax(np.where(self._barred(rest), -1.0, scores)))
+            worth = float(scores[one]) - others - _cost(len(rest) + 1)
+            if one not in rest and worth > best + 1e-9:
+                box, best = (*rest, one), worth
+            if rest and (fewer := self._worth(Boxes((*rule.without(at).boxes, rest)))) > best + 1e-9:
+                box, best = rest, fewer
+        kept = list(rule.boxes)
+        kept[at] = box
+        return Boxes(tuple(kept)), best
+
+
+def pruned(rule: Boxes, unseen: Search) -> Boxes:
+    """Without what makes no odds to customers that the rule wasn't made from."""
+    while rule.conditions > 1:
+        fewer = [rule.without(b, c) for b, box in enumerate(rule.boxes) for c in range(len(box))]
+        fewer += [rule.without(b) for b in range(len(rule.boxes))] if len(rule.boxes) > 1 else []
+        worth = [unseen._worth(r) for r in fewer]
+        at = int(np.argmax(worth))
+        if worth[at] < unseen._worth(rule):
+            return rule
+        rule = fewer[at]
+    return rule
