@@ -277,7 +277,7 @@ class _Gathering:
         known = [v for v in keeping.versions(store) if v.fitted <= self.at]
         if not known:
             return None
-        version = known[0]
+        version = next((v for v in known if v.in_force), known[0])
         names = {segment.id: segment.name for v in reversed(known) for segment in v.found.segments}
         proposal = keeping.open_proposal(store, version.number)
         why = proposal.reasons if proposal is not None and proposal.at <= self.at else ()
