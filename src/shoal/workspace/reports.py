@@ -396,7 +396,7 @@ def foretold(version: Version, every: Sequence[Version] = ()) -> Foretold:
         KINDS[settings.kind].title,
         version.number,
         version.fitted,
-        settings.horizon,
+        settings.looks,
         trial,
         made.by,
         made.higher,

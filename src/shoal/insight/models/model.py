@@ -47,6 +47,19 @@ class Settings:
     horizon: int
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def looks(self) -> str:
+        """How far it looks ahead, in words.
+
+        >>> Settings("churn", "churn", 90).looks
+        '90 days'
+        >>> Settings("churn", "churn", 366, {"period": "year", "ahead": 1}).looks
+        '1 year'
+        """
+        many = self.options.get("ahead", self.horizon)
+        one = self.options.get("period", "day")
+        return f"{many:,} {one if many == 1 else f'{one}s'}"
+
     def document(self) -> dict[str, Any]:
         """JSON-ready."""
         return {"kind": self.kind, "horizon": self.horizon, "options": dict(self.options)}

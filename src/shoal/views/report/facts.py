@@ -33,7 +33,7 @@ class Foretold:
         title: what its kind foretells.
         version: the number of the fit.
         fitted: when, an instant; its trial ended then.
-        horizon: days that it looks ahead.
+        looks: how far it looks ahead, in words.
         trial: days that it was tried on.
         by: the measure that decides between it and its baselines.
         higher: whether more of that measure is better.
@@ -46,7 +46,7 @@ class Foretold:
     title: str
     version: int
     fitted: int
-    horizon: int
+    looks: str
     trial: int
     by: str
     higher: bool
