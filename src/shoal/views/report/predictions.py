@@ -128,7 +128,7 @@ def _brief(facts: Facts, model: Foretold) -> Brief:
     ]
     return Brief(
         _title(model),
-        f"Version {model.version}, looks {model.looks} ahead", tuple(figures), tuple(said),
+        f"Version {model.version}, looks {model.looks.replace(' ', w.HARD)} ahead", tuple(figures), tuple(said),
     )  # fmt: skip
 
 
