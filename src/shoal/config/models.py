@@ -169,7 +169,7 @@ OPTIONS: Mapping[str, Mapping[str, Callable[[Section, str], Any]]] = {
     "churn": {"process": _process, "family": _family, "period": _period},
     "category": {"categories": _texts, "most": _whole, "without": _texts, "learner": _learner},
     "response": {"sent": _text, "answered": _text, "type": _text, "without": _texts, "learner": _learner},
-    "reach": {"events": _texts},
+    "reach": {"events": _texts, "sent": _texts, "answered": _texts, "within": days},
     "price": {},
     "replenish": {"of": _goods},
     "taste": {"half_life": days, "most": _whole},

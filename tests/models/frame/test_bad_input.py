@@ -120,6 +120,7 @@ FEW = r"There are \d+ positives among [\d,]+ rows; a model needs 100 or more"
 NO_MAIL = 'Fewer than 50 of "Email Sent"'
 NO_AMOUNT = "No order has an amount above 0, so orders are foretold and value isn't"
 SILENT = "Nobody at all has ordered for"
+ACTS = "it is when and where customers act by themselves"
 
 WORLDS: Mapping[str, World] = {
     "one customer": World(
@@ -148,12 +149,12 @@ WORLDS: Mapping[str, World] = {
             "needs": "needs are found from 50",
             "outcome": NO_CASE,
         },
-        {"price": "all get the base's share"},
+        {"price": "all get the base's share", "reach": ACTS},
     ),
     "negative spend": World(
         lambda shop: put(shop, "lines", price=lambda _, price: -price),
         {"response": NO_MAIL},
-        fallback={"value": NO_AMOUNT, "category": FEW, "outcome": FEW},
+        fallback={"value": NO_AMOUNT, "category": FEW, "outcome": FEW, "reach": ACTS},
     ),
     "all on one day": World(
         lambda shop: put(shop, "lines", at=FIRST + timedelta(days=180, hours=12)),
@@ -165,6 +166,7 @@ WORLDS: Mapping[str, World] = {
             "replenish": NOT_OFTEN,
             "outcome": "came true of everybody",
         },
+        {"reach": ACTS},
     ),
     "constant columns": World(
         constant,
@@ -174,7 +176,7 @@ WORLDS: Mapping[str, World] = {
             "taste": "all orders are of one category",
             "needs": "needs are found from 50",
         },
-        {"outcome": FEW},
+        {"outcome": FEW, "reach": ACTS},
         mail=True,
     ),
     "all-missing columns": World(
@@ -186,7 +188,7 @@ WORLDS: Mapping[str, World] = {
             "taste": NO_GOODS,
             "needs": NO_GOODS,
         },
-        {"outcome": FEW},
+        {"outcome": FEW, "reach": ACTS},
         mail=True,
     ),
     "many levels": World(
@@ -205,7 +207,7 @@ WORLDS: Mapping[str, World] = {
     "no amounts": World(
         lambda shop: put(shop, "lines", price=""),
         {"response": NO_MAIL},
-        {"value": NO_AMOUNT, "category": FEW, "outcome": FEW},
+        {"value": NO_AMOUNT, "category": FEW, "outcome": FEW, "reach": ACTS},
     ),
     "empty store": World(
         lambda _: Shop(),
@@ -234,6 +236,7 @@ WORLDS: Mapping[str, World] = {
             "needs": NO_GOODS,
             "outcome": NO_CASE,
         },
+        {"reach": ACTS},
         mail=True,
     ),
 }

@@ -1,27 +1,44 @@
-"""Reach: by which channel, at which local hour and on which weekday a customer is most likely to be there."""
+"""Reach: by which channel, at which local hour and on which weekday to reach a customer.
+
+Where messages and answers to them are recorded, it is where customers answer (see ``answers``); else where they act by
+themselves, which is another thing, and the evidence says so.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from math import inf, isinf
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
 from shoal.errors import Refused
+from shoal.insight.models import answers
+from shoal.insight.models.answers import (
+    CHANNEL,
+    HOUR,
+    WEEKDAY,
+    Answering,
+    Touches,
+    around,
+    channel_of,
+    has_time,
+    weekday_of,
+)
+from shoal.insight.models.contest import Contest
 from shoal.insight.models.model import Evidence, Judged, Measure, Model, Score
-from shoal.insight.purchases import named
 from shoal.insight.sales import local_hour
 from shoal.insight.taste.credibility import strength_of_counts
 from shoal.insight.taste.lines import fingerprint, fingerprint_of_each
 from shoal.lang.calendar import WEEKDAYS
 from shoal.lang.schema import Kind
 from shoal.sql.encode import local_day, quoted
+from shoal.stats.bootstrap import Tally
 from shoal.stats.intervals import Moments, mean_interval
 from shoal.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -30,8 +47,9 @@ if TYPE_CHECKING:
     from shoal.sql.registry import EventType
 
     Ints = npt.NDArray[np.int64]
+    Way: TypeAlias = "Habit | Answering"
+    _Hit = Callable[[Ints, npt.NDArray[np.bool_]], npt.NDArray[np.float64]]
 
-HOUR, WEEKDAY, CHANNEL = "hour", "weekday", "channel"
 WINDOW = 3
 """Hours of the window that is foretold: the best hour with the one before and the one after."""
 DAYS = 730
@@ -44,9 +62,7 @@ _COMPANY = frozenset(
     )
 )  # fmt: skip
 """The last word of events that the company does, and not the customer."""
-_SPOKEN = ("email", "e-mail", "sms", "push", "whatsapp", "mail", "phone", "call", "web", "page", "app", "store")
 _ROWS = 100_000
-_SAME = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +94,7 @@ class Habit:
 
     def around(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Of each place the sum over its window; only hours have one that is wider than the place."""
-        if self.way != HOUR:
-            return values
-        window: npt.NDArray[Any] = values + np.roll(values, 1, axis=-1) + np.roll(values, -1, axis=-1)
-        return window
+        return around(self.way, values)
 
     def hits(self, counts: Ints, places: Ints) -> npt.NDArray[np.float64]:
         """Of each row the share of its counts that falls into the window around a place."""
@@ -90,13 +103,19 @@ class Habit:
 
 
 class Reach(Model):
-    """Habits of customers, shrunk to the base's, so that one event doesn't decide."""
+    """Where customers answer, or else act: shrunk to the base's, so that one event doesn't decide.
+
+    Args:
+        settings: what it was fitted with.
+        evidence: what it rests on.
+        habits: of hours, weekdays and channels, in this order, those that can be told.
+    """
 
     title: ClassVar[str] = "the best channel, hour and weekday"
     by: ClassVar[str] = "hit"
     higher: ClassVar[bool] = True
 
-    def __init__(self, settings: Settings, evidence: Evidence, habits: tuple[Habit, ...]) -> None:
+    def __init__(self, settings: Settings, evidence: Evidence, habits: tuple[Way, ...]) -> None:
         super().__init__(settings, evidence)
         self.habits = habits
 
@@ -107,8 +126,17 @@ class Reach(Model):
         Raises:
             Refused: too few customers did anything.
         """
-        habits, notes, marks, seen = [], [], [], 0
+        habits: list[Way] = []
+        notes, marks, seen = [], [], 0
+        touches = Touches.of(known, settings)
         for way in (HOUR, WEEKDAY, CHANNEL):
+            found = None if touches is None else _answering(known, touches, way)
+            if touches is not None and found is not None:
+                habits.append(found[0])
+                marks.append(found[1])
+                seen = max(seen, found[2])
+                notes.append(_of_answers(found[0], touches))
+                continue
             source = _source(known, way, settings)
             if source is None:
                 notes.append(_MISSING[way])
@@ -137,25 +165,27 @@ class Reach(Model):
     # ------------------------------------------------------------ scores
 
     def scores(self, known: AsOf) -> tuple[Score, ...]:
-        """``best_hour``, ``best_weekday`` and ``best_channel`` of those who did anything; the others have none."""
+        """``best_hour``, ``best_weekday`` and ``best_channel`` of those who did, or were sent, anything; others have none."""
         found = []
         for habit in self.habits:
-            source = _source(known, habit.way, self.settings)
-            if source is None:
+            picks = self._picks(habit, known)
+            if picks is None:
                 continue
-            customers, counts = _counts(known, source, habit.values)
-            places = habit.best(counts)
+            customers, places, says = picks[0], picks[1]["reach"], _says(habit)
             if habit.way == HOUR:
-                found.append(Score("best_hour", Kind.NUMBER, _SAYS[HOUR], customers, places.astype(np.float64)))
+                found.append(Score("best_hour", Kind.NUMBER, says, customers, places.astype(np.float64)))
             else:
                 words = [habit.values[place] for place in places.tolist()]
-                found.append(Score(f"best_{habit.way}", Kind.TEXT, _SAYS[habit.way], customers, words))
+                found.append(Score(f"best_{habit.way}", Kind.TEXT, says, customers, words))
         return tuple(found)
 
     def reasons(self, known: AsOf, customer: int) -> tuple[str, ...]:
         """For each habit what the customer did, against the base."""
         said = []
         for habit in self.habits:
+            if isinstance(habit, Answering):
+                said.append(self._answer(habit, known, customer))
+                continue
             source = _source(known, habit.way, self.settings)
             if source is not None:
                 said.append(_reason(habit, _counts(known, source, habit.values, customer=customer)[1]))
@@ -166,30 +196,47 @@ class Reach(Model):
     def judged(self, before: AsOf, after: AsOf) -> Judged:
         """Which share of what each customer did later fell into the window that was foretold; the mean over customers.
 
-        Baselines: everyone's most frequent (``base``), the customer's latest (``last used``), and their own most
-        frequent without shrinking (``own most frequent``). ``hit`` is the mean over hour, weekday and channel.
+        Where it is told from answers: which share they answered of the messages that were sent in that window, by that
+        channel; who was sent none of them isn't judged by it.
+
+        Baselines: everyone's best (``base``), the customer's latest (``last used``), and their own best without shrinking
+        (``own most frequent``). ``hit`` is the mean over hour, weekday and channel.
 
         Raises:
             Refused: nobody of whom something is foretold did anything afterwards.
         """
-        hits: dict[str, dict[str, npt.NDArray[np.float64]]] = {}
+        came: dict[str, dict[str, _Hits]] = {}
         for habit in self.habits:
-            picks = self._picks(habit, before)
-            source = _source(after, habit.way, self.settings)
-            if picks is None or source is None:
+            picks, later = self._picks(habit, before), self._later(habit, before, after)
+            if picks is None or later is None:
                 continue
-            came, counts = _counts(after, source, habit.values, since=before.today)
             customers, chosen = picks
-            place = np.searchsorted(customers, came)
-            there = np.append(customers, -1)[place] == came
+            owners, hits = later
+            place = np.searchsorted(customers, owners)
+            there = np.append(customers, -1)[place] == owners
             for who, places in chosen.items():
-                hits.setdefault(who, {})[habit.way] = habit.hits(counts[there], places[place[there]])
-        if not hits or not any(len(one) for one in hits["reach"].values()):
+                found = np.full(len(owners), np.nan)
+                found[there] = hits(places[place[there]], there)
+                came.setdefault(who, {})[habit.way] = _Hits(owners[~np.isnan(found)], found[~np.isnan(found)])
+        if not came or not any(len(one.owners) for one in came["reach"].values()):
             raise Refused("Nobody of whom something was known did anything after the cut.")
-        customers_seen = max(len(one) for one in hits["reach"].values())
-        return Judged(customers_seen, tuple(m for who, ways in hits.items() for m in _measures(who, ways)))
+        seen = max(len(one.owners) for one in came["reach"].values())
+        measures = tuple(m for who, ways in came.items() for m in _measures(who, {w: h.hits for w, h in ways.items()}))
+        return Judged(seen, measures, contest=_contest(came))
 
-    def _picks(self, habit: Habit, before: AsOf) -> tuple[npt.NDArray[np.int32], dict[str, Ints]] | None:
+    def _picks(self, habit: Way, before: AsOf) -> tuple[npt.NDArray[np.int32], dict[str, Ints]] | None:
+        """Of whom something can be foretold, and the places that the model and each baseline choose."""
+        if isinstance(habit, Answering):
+            source = self._told(before)
+            if source is None:
+                return None
+            found = answers.counted(before, source, habit.way, habit.values)
+            return found.customers, {
+                "reach": habit.best(found.sent, found.answers),
+                "base": np.full(len(found.customers), habit.base),
+                "last used": _last_answered(before, source, habit, found.customers),
+                "own most frequent": habit.own(found.sent, found.answers),
+            }
         source = _source(before, habit.way, self.settings)
         if source is None:
             return None
@@ -202,18 +249,132 @@ class Reach(Model):
             "own most frequent": habit.around(counts).argmax(axis=1),
         }
 
+    def _later(self, habit: Way, before: AsOf, after: AsOf) -> tuple[npt.NDArray[np.int32], _Hit] | None:
+        """Who did, or was sent, something after the cut, and how much of it falls to some places of theirs."""
+        if isinstance(habit, Answering):
+            source = self._told(after)
+            if source is None:
+                return None
+            found = answers.counted(after, source, habit.way, habit.values, f"ts > {before.at:d}")
+            return found.customers, lambda places, there: habit.rates_at(
+                places, found.sent[there], found.answers[there]
+            )
+        source = _source(after, habit.way, self.settings)
+        if source is None:
+            return None
+        came, counts = _counts(after, source, habit.values, since=before.at)
+        return came, lambda places, there: habit.hits(counts[there], places)
+
+    def _told(self, known: AsOf) -> str | None:
+        touches = Touches.of(known, self.settings)
+        return None if touches is None else touches.told(known)
+
+    def _answer(self, habit: Answering, known: AsOf, customer: int) -> str:
+        source = self._told(known)
+        nothing = np.zeros((1, len(habit.values)), np.int64)
+        none = answers.Counts(np.zeros(1, np.int32), nothing, nothing, nothing[0])
+        found = none
+        if source is not None:
+            found = answers.counted(known, source, habit.way, habit.values, f"customer = {customer:d}")
+        if not len(found.customers):
+            found = none
+        place = int(habit.best(found.sent, found.answers)[0])
+        n, a = (int(around(habit.way, counts)[0, place]) for counts in (found.sent, found.answers))
+        return (
+            f"{_where(habit.way, habit.values[place], place)}: {a} of {n} messages to the customer were answered; of the base's "
+            f"{habit.rates[place] or 0:.1%}."
+        )
+
     def state(self) -> dict[str, Any]:
-        """The habits of the base; an infinite strength as null."""
-        return {"habits": [{**asdict(h), "strength": None if isinf(h.strength) else h.strength} for h in self.habits]}
+        """The habits and answers of the base; an infinite strength as null."""
+        return {"habits": [{k: None if v == inf else v for k, v in asdict(h).items()} for h in self.habits]}
 
     @classmethod
     def restored(cls, settings: Settings, evidence: Evidence, state: Mapping[str, Any]) -> Reach:
         """The model of ``state``."""
-        habits = (
-            Habit(h["way"], tuple(h["values"]), tuple(h["shares"]), inf if h["strength"] is None else h["strength"])
-            for h in state["habits"]
-        )
-        return cls(settings, evidence, tuple(habits))
+        return cls(settings, evidence, tuple(_way_of(document) for document in state["habits"]))
+
+
+def _way_of(document: Mapping[str, Any]) -> Way:
+    numbers = {k: inf if document[k] is None else document[k] for k in ("strength", "level") if k in document}
+    way, values = document["way"], tuple(document["values"])
+    if "rates" in document:
+        rates = tuple(document["rates"])
+        return Answering(way, values, rates, numbers["level"], numbers["strength"], document["sent"])
+    return Habit(way, values, tuple(document["shares"]), numbers["strength"])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Hits:
+    """Of customers, by key, ascending, how much of what came fell to what was chosen."""
+
+    owners: npt.NDArray[np.int32]
+    hits: npt.NDArray[np.float64]
+
+
+def _contest(came: Mapping[str, Mapping[str, _Hits]]) -> Contest:
+    """By customer, with a part for each of hour, weekday and channel."""
+    ways = [way for way in came["reach"] if all(len(by[way].owners) for by in came.values())]
+    owners = np.unique(
+        np.concatenate([by[way].owners for by in came.values() for way in ways] or [np.zeros(0, np.int32)])
+    )
+    tallies = {}
+    for who, by in came.items():
+        sums, counts = (np.zeros((len(owners), len(ways))) for _ in range(2))
+        for part, way in enumerate(ways):
+            place = np.searchsorted(owners, by[way].owners)
+            sums[place, part], counts[place, part] = by[way].hits, 1.0
+        tallies[who] = Tally(sums, counts)
+    return Contest(owners, tallies)
+
+
+def _answering(known: AsOf, touches: Touches, way: str) -> tuple[Answering, str, int] | None:
+    """What answers say of a way, with a mark of what they are and how many customers were sent anything."""
+    source = touches.told(known)
+    names = answers.named_values(known, source, way, MOST_CHANNELS)
+    if len(names) < 2:
+        return None
+    found = answers.counted(known, source, way, names)
+    learnt = Answering.learnt(way, names, found) if len(found.customers) >= MIN_CUSTOMERS else None
+    if learnt is None:
+        return None
+    rows = np.arange(len(found.customers))
+    return learnt, fingerprint_of_each(rows, *found.sent.T, *found.answers.T), len(rows)
+
+
+def _of_answers(found: Answering, touches: Touches) -> str:
+    """What the base does by a way that answers tell."""
+    best = sorted(
+        ((rate, name) for rate, name in zip(found.rates, found.values, strict=True) if rate is not None), reverse=True
+    )
+    said = ", ".join(f"{name} {rate:.1%}" for rate, name in best[:3])
+    same = " Customers don't differ in that more than chance makes them: all get the base's best." if found.same else ""
+    return (
+        f"The {found.way} is told from {found.sent:,} messages, answered by {touches.words} within {touches.within} days: "
+        f"{said}. Who was sent what wasn't drawn at random.{same}"
+    )
+
+
+def _last_answered(known: AsOf, source: str, habit: Answering, customers: npt.NDArray[np.int32]) -> Ints:
+    """For each customer the place of the message that they answered last; the base's best for one without an answer."""
+    table = known.arrow(
+        f"SELECT customer, arg_max({habit.way}, (ts, {habit.way})) AS value FROM ({source}) "
+        f"WHERE answered AND {habit.way} IN ({', '.join(map(quoted, habit.values))}) GROUP BY customer ORDER BY customer"
+    )
+    found = np.full(len(customers), habit.base, dtype=np.int64)
+    found[np.searchsorted(customers, table["customer"].to_numpy())] = _places(table["value"].to_pylist(), habit.values)
+    return found
+
+
+def _says(habit: Way) -> str:
+    if not isinstance(habit, Answering):
+        return _SAYS[habit.way]
+    what = {
+        HOUR: f"The local hour, 0 to 23, in the middle of the {WINDOW} hours in which the customer",
+        WEEKDAY: "The weekday on which the customer",
+        CHANNEL: "The channel by which the customer",
+    }[habit.way]
+    return f"{what} most probably answers a message: the share answered of what they were sent, shrunk to the base's."
 
 
 _SAYS = {
@@ -257,27 +418,8 @@ def _source(known: AsOf, way: str, settings: Settings) -> str | None:
 def _value(known: AsOf, way: str, event: EventType) -> str | None:
     """The SQL of an event's hour, weekday or channel as text; None where it doesn't say."""
     if way == HOUR:
-        return f"CAST({local_hour()} AS VARCHAR)" if _has_time(known, event) else None
-    if way == WEEKDAY:
-        # 1970-01-01 was a Thursday.
-        day = local_day("ts", "offset_s")
-        return f"list_extract([{', '.join(map(quoted, WEEKDAYS))}], (({day} + 3) % 7 + 7) % 7 + 1)"
-    column = named(event.properties, known.rule.purchases.channel, Kind.TEXT)
-    if column is not None:
-        return f"nullif(trim({event.properties[column].col}), '')"
-    first = event.name.split()[0].casefold()
-    return quoted({"page": "web", "e-mail": "email"}.get(first, first)) if first in _SPOKEN else None
-
-
-def _has_time(known: AsOf, event: EventType) -> bool:
-    """Whether an event bears times and not dates alone, whose hour would be midnight or the time of the import."""
-    seconds = "((ts // 1000000 + offset_s) % 86400 + 86400) % 86400"
-    table = known.arrow(
-        f"SELECT max(n) AS most, sum(n) AS n FROM (SELECT {seconds} AS second, count(*) AS n "
-        f"FROM ({known.event(event.name)}) GROUP BY second)"
-    )
-    most, n = table["most"][0].as_py(), table["n"][0].as_py()
-    return bool(n) and most < _SAME * float(n)
+        return f"CAST({local_hour()} AS VARCHAR)" if has_time(known, event) else None
+    return weekday_of() if way == WEEKDAY else channel_of(known, event)
 
 
 def _names(known: AsOf, way: str, source: str) -> tuple[str, ...]:
@@ -295,10 +437,10 @@ def _names(known: AsOf, way: str, source: str) -> tuple[str, ...]:
 def _counts(
     known: AsOf, source: str, names: Sequence[str], *, since: int | None = None, customer: int | None = None
 ) -> tuple[npt.NDArray[np.int32], Ints]:
-    """On how many days each customer did something at each value: keys, ascending, and customers × values."""
-    first = known.today - DAYS if since is None else since
+    """On how many days each customer did something at each value, after an instant: keys, ascending, and customers × values."""
+    after = "" if since is None else f"AND ts > {since:d} "
     table = known.arrow(
-        f"SELECT customer, value, count(DISTINCT day) AS n FROM ({source}) WHERE day > {first} "
+        f"SELECT customer, value, count(DISTINCT day) AS n FROM ({source}) WHERE true {after}"
         f"{'' if customer is None else f'AND customer = {customer:d} '}"
         f"AND value IN ({', '.join(map(quoted, names))}) GROUP BY customer, value ORDER BY customer"
     )
@@ -334,18 +476,32 @@ def _measures(who: str, ways: Mapping[str, npt.NDArray[np.float64]]) -> list[Mea
     return found
 
 
-def _evidence(known: AsOf, habits: Sequence[Habit], seen: int, marks: Sequence[str], notes: Sequence[str]) -> Evidence:
-    ways = " and ".join(filter(None, [", ".join(h.way for h in habits[:-1]), habits[-1].way]))
+def _evidence(known: AsOf, habits: Sequence[Way], seen: int, marks: Sequence[str], notes: Sequence[str]) -> Evidence:
+    told, acted = ([h.way for h in habits if isinstance(h, Answering) is answered] for answered in (True, False))
+    label = [
+        f"At which {_and(told)} customers answer messages, of those that they were sent up to now." if told else "",
+        f"At which {_and(acted)} customers are there: days on which they did something, of the last {DAYS} days."
+        if acted else "",
+    ]  # fmt: skip
+    instead = (
+        f"No answers to messages tell the {_and(acted)}, so it is when and where customers act by themselves."
+        if acted else ""
+    )  # fmt: skip
     same = "Customers don't differ more than chance makes them differ: all get the base's."
+    alike = same if all(isinf(h.strength) for h in habits) else ""
     return Evidence(
-        label=f"At which {ways} customers are there: days on which they did something, of the last {DAYS} days.",
+        label=" ".join(filter(None, label)),
         since=max(known.first_order or 0, known.at - DAYS * 86_400_000_000),
         until=known.at,
         fingerprint=fingerprint(list(marks)),
         customers=seen,
         notes=tuple(notes),
-        fallback=same if all(isinf(h.strength) for h in habits) else "",
+        fallback=" ".join(filter(None, (instead, alike))),
     )
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def _reason(habit: Habit, counts: Ints) -> str:
@@ -355,11 +511,7 @@ def _reason(habit: Habit, counts: Ints) -> str:
     place = habit.best(counts)[0]
     mine, base = (int(habit.around(counts)[0, place]), float(habit.around(np.asarray(habit.shares))[place]))
     name = habit.values[place]
-    where = {
-        HOUR: f"From {(place - 1) % 24} to {(place + 2) % 24} o'clock",
-        WEEKDAY: f"On {name}s",
-        CHANNEL: f"By {name}",
-    }[habit.way]
+    where = _where(habit.way, name, place)
     if isinf(habit.strength):
         return (
             f"{where} the base is there most ({base:.0%}); customers don't differ in that more than chance makes them."
@@ -368,3 +520,11 @@ def _reason(habit: Habit, counts: Ints) -> str:
         f"{where}: {mine} of the customer's {counted(total, 'time')}; the base {base:.0%}. "
         f"The base weighs as much as {habit.strength:.0f} times of their own."
     )
+
+
+def _where(way: str, name: str, place: int) -> str:
+    return {
+        HOUR: f"From {(place - 1) % 24} to {(place + 2) % 24} o'clock",
+        WEEKDAY: f"On {name}s",
+        CHANNEL: f"By {name}",
+    }[way]
