@@ -287,6 +287,7 @@ def test_customers_who_all_leave_alike_are_not_said_to_differ() -> None:
     [
         ({"start": "Order Completed", "end": "Order Completed"}, "doesn't end a contract", "shoal predict churn"),
         ({"start": EVENTS["start"], "end": "Order Completed"}, "doesn't end a contract", "shoal predict churn"),
+        ({"start": EVENTS["start"], "end": EVENTS["start"]}, "both begin and end", "under end"),
         ({"start": "joined", "end": "last_order_at"}, "is worked out, mostly from orders", "shoal predict churn"),
         ({"tenure": "tenure_days", "left": "gone"}, "is worked out, mostly from orders", "shoal predict churn"),
         ({"tenure": "plan", "left": "gone"}, "plan is text", "under start and end"),

@@ -191,6 +191,23 @@ def test_the_year_that_runs_waits_until_it_is_over(tmp_path: Path) -> None:
             assert model.scores(alone) == ()
 
 
+def test_the_order_of_rows_and_their_number_in_a_period_say_nothing(tmp_path: Path) -> None:
+    """Breaks when a fit hangs on the order of the file, or an order more in the same month counts as a month more."""
+    rows = [row for row in drawn(8, 300, 700) if int(row[1]) < 690]
+    end = [("visitor", 720, 1, None, "view")]
+    split = [(who, day, amount / 2) for who, day, amount in rows for _ in range(2)]
+    order = np.random.default_rng(1).permutation(len(split)).tolist()
+    month = of("churn", 31, family="bgbb", period="month", ahead=1)
+    found = []
+    for name, given_rows in (("one", rows), ("two", [split[i] for i in order])):
+        with shop(tmp_path / name, [*given_rows, *end]) as workspace, workspace.models.as_of() as now:
+            model = Churn.fitted(now, month)
+            found.append((model.state(), by_id(workspace, model.scores(now)[0])))
+    (one, scores), (two, others) = found
+    assert one == two
+    assert scores == others
+
+
 @given(st.integers(-20_000, 40_000), st.sampled_from(["week", "month", "quarter", "year"]))
 def test_each_day_lies_in_one_period(day: int, period: str) -> None:
     """Breaks when periods leave days out, overlap, or are longer than is said."""

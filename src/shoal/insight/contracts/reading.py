@@ -171,6 +171,8 @@ def _by_dates(known: AsOf, rule: ContractRule) -> Spells:
             f"{known.rule.orders} doesn't end a contract: who ordered last may order again, and nobody says good-bye.",
             fix=f"Name the event or date that ends a contract, as a cancellation. {CHURN}",
         )
+    if rule.start == rule.end:
+        raise Refused(f"{rule.start} can't both begin and end a contract.", fix="Name what ends it under end.")
     starts, ends = _moments(known, rule.start), _moments(known, rule.end)
     exact = starts.instants is not None and ends.instants is not None
     begun, ended = (m.instants if exact and m.instants is not None else m.days for m in (starts, ends))
