@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
-from .served import Served
+from .served import Served, shop
 
 
 def log_of(served: Served) -> list[dict[str, object]]:
@@ -123,3 +126,13 @@ def test_the_settings_bound_what_a_call_may_weigh(served: Served) -> None:
     assert answer.status_code == 200
     served.track("ann", "Order Completed")
     served.wait_for("buyers", {"ann"})
+
+
+def test_a_taken_port_is_said_at_once(served: Served, tmp_path: Path) -> None:
+    """Breaks if a start reads everything before it finds that another program listens there, or says so only in its log."""
+    other = shop(tmp_path / "other", {})
+    command = [sys.executable, "-m", "shoal.cli", "-w", str(other), "serve", "--port", str(served.port)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert (done.stdout, len(done.stderr.splitlines())) == ("", 1)
+    assert f"Nobody can listen on port {served.port} of 127.0.0.1: Address already in use." in done.stderr

@@ -26,9 +26,13 @@ def serve(ctx: click.Context, host: str | None, port: int | None, origins: tuple
             said, host=host or said.host, port=port or said.port, origins=origins or said.origins,
             strict=strict or said.strict,
         )  # fmt: skip
-        click.echo(f"Serving {workspace.config.root} on http://{settings.host}:{settings.port}; end it with Ctrl-C.")
-        sys.stdout.flush()
-        serve_workspace(workspace, settings)
+
+        def begun() -> None:
+            root, place = workspace.config.root, f"http://{settings.host}:{settings.port}"
+            click.echo(f"Serving {root} on {place}; end it with Ctrl-C.")
+            sys.stdout.flush()
+
+        serve_workspace(workspace, settings, begun)
         click.echo("Stopped; everything that was taken is in the store.")
 
 

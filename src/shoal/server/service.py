@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import sys
 from dataclasses import fields
 from functools import partial
@@ -187,33 +188,22 @@ def app_of(service: Service, access: Access, settings: CollectSettings | None = 
     return app
 
 
-def serve(workspace: Workspace, settings: ServerSettings) -> None:
+def serve(workspace: Workspace, settings: ServerSettings, begun: Callable[[], None] = lambda: None) -> None:
     """Serve a workspace until a signal ends it.
 
     Args:
         workspace: open, and owned by this process.
         settings: where and how, from ``shoal.yaml`` and the command line.
+        begun: is called once nothing speaks against it.
 
     Raises:
         ConfigError: a public address, and nobody who may administer; or the first load is still to set the clock.
+        ShoalError: the address can't be listened on.
     """
-    if workspace.config.clock == "data-end" and not workspace.clock.offset:
-        # What is taken by the real clock would lie years ahead once the data's end is "now".
-        raise located(
-            ConfigError(
-                "Nothing is loaded yet, and clock: data-end takes the time from the first load.",
-                place="clock",
-                fix="Load first: shoal load; then serve. Or, if events come as they happen, write clock: now.",
-            ),
-            workspace.config.root,
-        )
     service = Service(workspace)
     host, port = settings.host, settings.port
-    if host not in LOOPBACK and not service.keys.administered:
-        raise ConfigError(
-            f"{host} can be reached from outside, and no key may administer this workspace.",
-            fix="Make one first: shoal keys create NAME --scope admin; or serve on 127.0.0.1.",
-        )
+    _check(service, host, port)
+    begun()
     token = workspace.config.root / ".shoal" / TOKEN
     access = Access(service.keys, write_token(token), settings.rate_per_second)
     configure()
@@ -247,6 +237,37 @@ def serve(workspace: Workspace, settings: ServerSettings) -> None:
             signal.signal(number, handler)
     if service.failure is not None:
         raise service.failure
+
+
+def _check(service: Service, host: str, port: int) -> None:
+    """Refuse what can't be served, before everything is read for it."""
+    config = service.workspace.config
+    if config.clock == "data-end" and not service.clock.offset:
+        # What is taken by the real clock would lie years ahead once the data's end is "now".
+        raise located(
+            ConfigError(
+                "Nothing is loaded yet, and clock: data-end takes the time from the first load.",
+                place="clock",
+                fix="Load first: shoal load; then serve. Or, if events come as they happen, write clock: now.",
+            ),
+            config.root,
+        )
+    if host not in LOOPBACK and not service.keys.administered:
+        raise ConfigError(
+            f"{host} can be reached from outside, and no key may administer this workspace.",
+            fix="Make one first: shoal keys create NAME --scope admin; or serve on 127.0.0.1.",
+        )
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            with socket.socket(family, kind, protocol) as tried:
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                tried.bind(address)
+    except OSError as error:
+        # Not a fault of the settings alone: systemd tries again, as where the machine has no such address yet.
+        raise ShoalError(
+            f"Nobody can listen on port {port} of {host}: {error.strerror}.",
+            fix="End what listens there, or take another: shoal serve --port NUMBER.",
+        ) from error
 
 
 def _reached(host: str) -> str:
