@@ -6,7 +6,7 @@ ENGINE_TESTS := tests/store tests/sql tests/load tests/proof/test_named.py tests
 	"tests/docs/test_docs.py::test_every_block_of_a_page_runs[getting-started.md]" \
 	--deselect tests/proof/test_proof.py::test_every_operator_is_tried
 
-.PHONY: help demo test test-engines lint docs dist bench soak lock clean
+.PHONY: help demo test test-engines lint docs dist bench soak simulations lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ bench: $(STAMPS)/test ## Measure against named baselines on millions of events; 
 soak: $(STAMPS)/test ## Long property runs, many kills, and the figures of the docs on real data
 	SHOAL_LONG=1 $(BIN)/python -m pytest -q tests/models/frame/test_habits_real.py
 	$(BIN)/python -m benchmarks.soak
+
+simulations: $(STAMPS)/test ## Whether the intervals of experiments hold what they promise, with a fresh seed
+	$(BIN)/python -m benchmarks.simulations
 
 test-engines: $(STAMPS)/engines ## Pass what depends on the engine with the oldest DuckDB that Shoal works with
 	SHOAL_PROOF_WORLDS=3 .venv-engines/bin/python -m pytest $(ENGINE_TESTS) -n auto --dist worksteal

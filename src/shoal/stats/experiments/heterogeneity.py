@@ -5,7 +5,6 @@ Of a hundred random segments the best looks three times as good as the truth; on
 
 from __future__ import annotations
 
-from math import sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -65,24 +64,29 @@ def homogeneity(values: npt.ArrayLike, errors: npt.ArrayLike) -> Heterogeneity:
 
 
 def shrunk(values: npt.ArrayLike, errors: npt.ArrayLike, confidence: float = CONFIDENCE) -> list[Interval]:
-    """Each effect drawn towards the mean of all, by as much as chance moved it (empirical Bayes; Efron & Morris 1975).
+    """Each effect drawn towards the mean of all, by as much as chance moved it (empirical Bayes).
 
-    The mean's own error is in the interval. Where effects don't differ beyond chance all are the mean.
+    By Morris (1983, doi:10.1080/01621459.1983.10477920), whose intervals allow for what isn't known of the mean and of how
+    much effects differ: without that they hold 85 of 100 truths where they promise 95. Where effects don't differ beyond
+    chance all are near the mean. Fewer than four groups are drawn as four would be.
 
     Raises:
         Refused: as ``homogeneity``.
     """
     effects, se = _checked(values, errors)
-    tau2 = homogeneity(effects, se).tau2
-    weights = 1 / (se**2 + tau2)
-    mean, error2 = float(weights @ effects / weights.sum()), 1 / float(weights.sum())
-    found = []
-    for effect, variance in zip(effects.tolist(), (se**2).tolist(), strict=True):
-        kept = tau2 / (tau2 + variance)
-        value = kept * effect + (1 - kept) * mean
-        half = z_value(confidence) * sqrt(kept * variance + (1 - kept) ** 2 * error2)
-        found.append(Interval(value, value - half, value + half))
-    return found
+    v, a, k = se**2, homogeneity(values, errors).tau2, len(effects)
+    weights = 1 / (v + a)
+    mean = float(weights @ effects / weights.sum())
+    free = max(k - 3, 1)
+    drawn = free / (free + 2) * v / (v + a)
+    centre = (1 - drawn) * effects + drawn * mean
+    typical = float(weights @ v / weights.sum())
+    unsure = 2 / free * drawn**2 * (typical + a) * weights
+    spread = np.sqrt(v * (1 - (1 - weights / weights.sum()) * drawn) + unsure * (effects - mean) ** 2)
+    half = z_value(confidence) * spread
+    return [
+        Interval(*one) for one in zip(centre.tolist(), (centre - half).tolist(), (centre + half).tolist(), strict=True)
+    ]
 
 
 def _checked(values: npt.ArrayLike, errors: npt.ArrayLike) -> tuple[Floats, Floats]:

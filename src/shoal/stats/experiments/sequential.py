@@ -95,6 +95,7 @@ class Plan(NamedTuple):
     levels: tuple[float, ...]
 
 
+@lru_cache(maxsize=128)
 def classic(looks: int, alpha: float = 1 - CONFIDENCE, kind: Spending = "obrien-fleming") -> Plan:
     """Equally spaced looks with bounds of one form: all equal (Pocock 1977), or falling as 1/√t (O'Brien & Fleming 1979).
 
