@@ -74,3 +74,4 @@ def test_a_group_of_fewer_customers_gets_its_size_and_no_portrait_of_habits(tmp_
     for segment in small:
         assert segment.persona.portrait[0].figure.segment == segment.size
         assert segment.persona.different == segment.persona.buys == ()
+        assert len(segment.name.split()) > 1, "what is known of most of them still makes a name"

@@ -89,7 +89,8 @@ def _words(segment: Segment, features: Mapping[str, Feature], place: str) -> Ite
         feature = features[trait.column]
         if abs(trait.effect) < NAMED_FROM or feature.place != place or trait.segment is None:
             continue
-        if not well_known(trait.known, segment.size):
+        # A name must be given to small groups too: there it is of what is known of most of them.
+        if not well_known(trait.known, segment.size) and 2 * trait.known < segment.size:
             continue
         word = _level_word(trait, feature, segment.size) if trait.level is not None else _number_word(trait, feature)
         key = trait.column if feature.theme in ("taste", "demographics") else feature.theme
