@@ -11,9 +11,10 @@ import numpy as np
 from shoal.clock import DAY, HOUR
 from shoal.customers.writer import write_records
 from shoal.insight.models.asof import AsOf
+from shoal.insight.models.model import Model
 from shoal.lang.schema import Schema
 from shoal.shapes import Event, RevenueRule, TraitChange
-from shoal.sql.duck import DuckStore
+from shoal.sql.duck import DuckStore, create_store
 from shoal.sql.registry import learned_schema, scores
 
 START = 19_000 * DAY
@@ -32,6 +33,20 @@ def known(store: DuckStore, at: int) -> AsOf:
     traits, events = learned_schema(store)
     schema = Schema(traits=traits, events=events, zone="UTC", scores=scores(store))
     return AsOf(store, RevenueRule(), schema, at)
+
+
+def store_of(records: Iterable[Any]) -> DuckStore:
+    """A real store of these records."""
+    made = create_store(":memory:", zone="UTC", now=0, threads=1)
+    write(made, list(records))
+    return made
+
+
+def scores_of(model: Model, store: DuckStore, at: int = END) -> dict[str, dict[str, Any]]:
+    """By trait and by customer's id the value."""
+    names = dict(store.rows("SELECT key, id FROM customers"))
+    with known(store, at) as now:
+        return {s.name: {names[int(k)]: v for k, v in zip(s.owners, s.values, strict=True)} for s in model.scores(now)}
 
 
 def order(customer: str, at: int, revenue: float, *categories: str) -> Event:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from models.frame.made_shop import known, write
+from models.frame.made_shop import known, scores_of, store_of
 from shoal.clock import DAY, HOUR
 from shoal.insight.models.kinds import kind
 from shoal.insight.models.model import Evidence, Model, Settings
 from shoal.shapes import ORDER_COMPLETED, Event
-from shoal.sql.duck import DuckStore, create_store
+from shoal.sql.duck import DuckStore
 
 MONDAY = 19_001 - 19_001 % 7 + 4
 """A Monday in days since 1970: the first day of these worlds."""
@@ -95,13 +95,6 @@ def twins(events: Iterable[Event], of: str = "c001") -> list[Event]:
     return [replace(event, customer=f"twin of {of}") for event in events if event.customer == of]
 
 
-def store_of(events: Iterable[Event]) -> DuckStore:
-    """A real store of these events."""
-    made = create_store(":memory:", zone="UTC", now=0, threads=2)
-    write(made, list(events))
-    return made
-
-
 def fitted(store: DuckStore, name: str, at: int = END, horizon: int = 60, **options: Any) -> Model:
     """A model of a kind as of an instant."""
     with known(store, at) as now:
@@ -110,9 +103,7 @@ def fitted(store: DuckStore, name: str, at: int = END, horizon: int = 60, **opti
 
 def scored(store: DuckStore, model: Model, at: int = END) -> dict[str, dict[str, Any]]:
     """By trait and by customer's id the value."""
-    names = dict(store.rows("SELECT key, id FROM customers"))
-    with known(store, at) as now:
-        return {s.name: {names[int(k)]: v for k, v in zip(s.owners, s.values, strict=True)} for s in model.scores(now)}
+    return scores_of(model, store, at)
 
 
 def key(store: DuckStore, customer: str) -> int:

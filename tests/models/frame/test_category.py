@@ -5,26 +5,36 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
 
-from models.frame.made_shop import CATEGORIES, DAYS, END, START, history, known, order, people, write
+from models.frame.made_shop import (
+    CATEGORIES,
+    DAYS,
+    END,
+    START,
+    history,
+    known,
+    order,
+    people,
+    scores_of,
+    store_of,
+    write,
+)
 from shoal.clock import DAY
 from shoal.errors import Refused
 from shoal.insight.models.category import Category, traits_of
 from shoal.insight.models.model import Evidence, Settings
 from shoal.shapes import Event
-from shoal.sql.duck import DuckStore, create_store
+from shoal.sql.duck import DuckStore
 
 SETTINGS = Settings("category", "category", 45, {"learner": "logistic"})
 
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[DuckStore]:
-    made = create_store(":memory:", zone="UTC", now=0, threads=1)
-    write(made, history())
+    made = store_of(history())
     yield made
     made.close()
 
@@ -33,13 +43,6 @@ def shop() -> Iterator[DuckStore]:
 def model(shop: DuckStore) -> Category:
     with known(shop, END) as now:
         return Category.fitted(now, SETTINGS)
-
-
-def scores_of(model: Category, store: DuckStore) -> dict[str, dict[str, Any]]:
-    """By trait and by customer's id the value."""
-    names = dict(store.rows("SELECT key, id FROM customers"))
-    with known(store, END) as now:
-        return {s.name: {names[int(k)]: v for k, v in zip(s.owners, s.values, strict=True)} for s in model.scores(now)}
 
 
 def test_the_traits_bear_the_category_and_the_horizon(model: Category, shop: DuckStore) -> None:
@@ -78,8 +81,7 @@ def test_its_backtest_has_its_baselines(shop: DuckStore) -> None:
 
 def test_the_future_changes_nothing(model: Category) -> None:
     """Breaks if a fit or its scores know of orders after their instant."""
-    store = create_store(":memory:", zone="UTC", now=0, threads=1)
-    write(store, history())
+    store = store_of(history())
     write(store, [order(f"c{i:04}", END + (1 + i % 40) * DAY, 900, "Toys", "Cars") for i in range(400)])
     with known(store, END) as then:
         assert Category.fitted(then, SETTINGS).state() == model.state()
@@ -90,8 +92,7 @@ def test_it_is_kept_and_equal_customers_are_equal(model: Category) -> None:
     """Breaks if a restored model scores otherwise, or two customers of one history differ."""
     state, evidence = (json.loads(json.dumps(x)) for x in (model.state(), model.evidence.document()))
     again = Category.restored(SETTINGS, Evidence.from_document(evidence), state)
-    store = create_store(":memory:", zone="UTC", now=0, threads=1)
-    write(store, history(100))
+    store = store_of(history(100))
     write(store, [order(f"twin{i}", END - d * DAY, 20, "Wine", "Toys") for i in range(3) for d in (5, 30, 70)])
     found = scores_of(model, store)
     assert scores_of(again, store) == found
@@ -136,8 +137,7 @@ def test_names_that_would_be_the_same_are_numbered() -> None:
 
 def test_orders_without_a_category_are_refused() -> None:
     """Breaks if a shop without categories gets chances from nowhere."""
-    store = create_store(":memory:", zone="UTC", now=0, threads=1)
-    write(store, [
+    store = store_of([
         Event(f"c{i}", "Order Completed", START + d * DAY, {"revenue": 5}) for i in range(60) for d in range(0, DAYS, 30)
     ])  # fmt: skip
     with known(store, END) as now, pytest.raises(Refused, match='No "Order Completed" says a category'):
@@ -147,8 +147,7 @@ def test_orders_without_a_category_are_refused() -> None:
 
 def test_a_million_categories_are_no_model() -> None:
     """Breaks if categories that are hardly bought are learnt one by one."""
-    store = create_store(":memory:", zone="UTC", now=0, threads=1)
-    write(store, [order(f"c{i}", START + d * DAY, 5, f"k{i}-{d}") for i in range(60) for d in range(0, DAYS, 30)])
+    store = store_of([order(f"c{i}", START + d * DAY, 5, f"k{i}-{d}") for i in range(60) for d in range(0, DAYS, 30)])
     with known(store, END) as now, pytest.raises(Refused, match="No category was bought by 20 customers"):
         Category.fitted(now, SETTINGS)
     store.close()

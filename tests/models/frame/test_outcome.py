@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 import shoal
-from models.frame.made_shop import DAYS, END, START, history, known, order, people, write
+from models.frame.made_shop import DAYS, END, START, history, known, order, people, scores_of, store_of, write
 from shoal.clock import DAY
 from shoal.errors import ConfigError, Refused
 from shoal.insight.models.features import Plan
@@ -127,8 +127,7 @@ def test_settings_are_read(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[DuckStore]:
-    made = create_store(":memory:", zone="UTC", now=0, threads=1)
-    write(made, history())
+    made = store_of(history())
     yield made
     made.close()
 
@@ -137,13 +136,6 @@ def shop() -> Iterator[DuckStore]:
 def lapse(shop: DuckStore) -> Outcome:
     with known(shop, END) as now:
         return Outcome.fitted(now, LAPSE)
-
-
-def scores_of(model: Any, store: DuckStore, at: int) -> dict[str, dict[str, Any]]:
-    """By trait and by customer's id the value."""
-    names = dict(store.rows("SELECT key, id FROM customers"))
-    with known(store, at) as now:
-        return {s.name: {names[int(k)]: v for k, v in zip(s.owners, s.values, strict=True)} for s in model.scores(now)}
 
 
 def test_it_does_better_than_recency_where_behaviour_decides(shop: DuckStore) -> None:
@@ -161,8 +153,7 @@ def test_it_does_better_than_recency_where_behaviour_decides(shop: DuckStore) ->
 
 def test_the_future_changes_neither_fit_nor_scores(lapse: Outcome) -> None:
     """Breaks if a model as of an instant knows anything of later."""
-    store = create_store(":memory:", zone="UTC", now=0, threads=1)
-    write(store, history())
+    store = store_of(history())
     write(store, [
         *(order(f"c{i:04}", END + (1 + i % 50) * DAY, 900, "Toys") for i in range(0, 400, 2)),
         *(TraitChange(f"c{i:04}", "left", True, END + DAY) for i in range(1, 400, 2)),
@@ -188,8 +179,7 @@ def test_the_order_of_rows_is_no_matter(lapse: Outcome, shop: DuckStore) -> None
 
 def test_equal_customers_have_equal_scores(lapse: Outcome) -> None:
     """Breaks if an id, a key or the place of a row takes part."""
-    store = create_store(":memory:", zone="UTC", now=0, threads=1)
-    write(store, history())
+    store = store_of(history())
     days = (3, 21, 50, 90, 140)
     write(store, [order(f"twin{i}", END - d * DAY, 20, "Wine") for i in range(3) for d in days])
     found = scores_of(lapse, store, END)
@@ -236,8 +226,7 @@ def test_already_so_is_left_out_or_kept(shop: DuckStore) -> None:
 
 def test_a_trait_that_is_written_with_the_outcome_is_told() -> None:
     """Breaks if a column that only reads the answer passes in silence, or can't be left out."""
-    store = create_store(":memory:", zone="UTC", now=0, threads=1)
-    write(store, history(200, seed=4))
+    store = store_of(history(200, seed=4))
     gone = [i for i in range(200) if i % 3 == 0]
     write(store, [TraitChange(f"c{i:04}", "status", "gone" if i in gone else "here", START) for i in range(200)])
     write(store, [TraitChange(f"c{i:04}", "exit_note", "by phone" if i % 2 else "by mail", START) for i in gone])
@@ -253,8 +242,7 @@ def test_a_trait_that_is_written_with_the_outcome_is_told() -> None:
 
 def test_few_cases_give_a_fallback_that_says_so() -> None:
     """Breaks if a model is made of a handful of cases, or a simpler one stands in without a word."""
-    store = create_store(":memory:", zone="UTC", now=0, threads=1)
-    write(store, history(70, seed=6))
+    store = store_of(history(70, seed=6))
     with known(store, END) as now:
         model = Outcome.fitted(now, Settings("x", "outcome", 90, {"predict": QUIET}))
     assert "a model needs 100 or more" in model.evidence.fallback
@@ -279,8 +267,7 @@ def test_what_can_not_be_foretold_is_refused(shop: DuckStore, options: dict[str,
 
 def test_one_customer_is_refused() -> None:
     """Breaks if one customer gets a number from nowhere."""
-    store = create_store(":memory:", zone="UTC", now=0, threads=1)
-    write(store, [order("ann", START + d * DAY, 5, "Wine") for d in range(0, DAYS, 30)])
+    store = store_of([order("ann", START + d * DAY, 5, "Wine") for d in range(0, DAYS, 30)])
     with known(store, END) as now, pytest.raises(Refused, match="Customers known 120 days ago: 1"):
         Outcome.fitted(now, LAPSE)
     store.close()
@@ -298,8 +285,7 @@ def test_rows_can_not_be_repeated_to_balance_outcomes(shop: DuckStore) -> None:
 
 def test_a_model_of_one_instant_is_judged_by_what_came_later() -> None:
     """Breaks if a model that was learnt across customers can't be held against time, or is judged by what it had seen."""
-    store = create_store(":memory:", zone="UTC", now=0, threads=1)
-    write(store, history(300, seed=4))
+    store = store_of(history(300, seed=4))
     slow = sorted(people(300, 4), key=lambda p: -p.every)
     gone, going = slow[:100:2], slow[1:100:2]
     write(store, [TraitChange(p.id, "status", "here", START) for p in slow])

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
 
-from models.frame.made_shop import END, START, history, known, order, people, write
+from models.frame.made_shop import END, START, history, known, order, people, scores_of, store_of, write
 from shoal.clock import DAY, HOUR
 from shoal.errors import Refused
 from shoal.insight.models.model import Evidence, Settings
@@ -22,8 +21,7 @@ SETTINGS = Settings("response", "response", 20, {})
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[DuckStore]:
-    made = create_store(":memory:", zone="UTC", now=0, threads=1)
-    write(made, history(300, messages=True))
+    made = store_of(history(300, messages=True))
     yield made
     made.close()
 
@@ -32,13 +30,6 @@ def shop() -> Iterator[DuckStore]:
 def model(shop: DuckStore) -> Response:
     with known(shop, END) as now:
         return Response.fitted(now, SETTINGS)
-
-
-def scores_of(model: Response, store: DuckStore) -> dict[str, dict[str, Any]]:
-    """By trait and by customer's id the value."""
-    names = dict(store.rows("SELECT key, id FROM customers"))
-    with known(store, END) as now:
-        return {s.name: {names[int(k)]: v for k, v in zip(s.owners, s.values, strict=True)} for s in model.scores(now)}
 
 
 def test_it_finds_who_answers_and_what(model: Response, shop: DuckStore) -> None:
@@ -69,8 +60,7 @@ def test_its_backtest_has_its_baselines(shop: DuckStore) -> None:
 
 def test_the_future_changes_nothing(model: Response) -> None:
     """Breaks if a fit or its scores know of messages or answers after their instant."""
-    store = create_store(":memory:", zone="UTC", now=0, threads=1)
-    write(store, history(300, messages=True))
+    store = store_of(history(300, messages=True))
     write(store, [
         *(Event(f"c{i:04}", "Message Sent", END + DAY, {"message_id": "late", "type": "late"}) for i in range(300)),
         *(Event(f"c{i:04}", "Message Clicked", END + 2 * DAY, {"message_id": f"m{i % 20}"}) for i in range(300)),
@@ -84,8 +74,7 @@ def test_it_is_kept_and_equal_customers_are_equal(model: Response) -> None:
     """Breaks if a restored model scores otherwise, or two customers of one history differ."""
     state, evidence = (json.loads(json.dumps(x)) for x in (model.state(), model.evidence.document()))
     again = Response.restored(SETTINGS, Evidence.from_document(evidence), state)
-    store = create_store(":memory:", zone="UTC", now=0, threads=1)
-    write(store, history(60, messages=True))
+    store = store_of(history(60, messages=True))
     write(store, [order(f"twin{i}", END - d * DAY, 20, "Wine") for i in range(3) for d in (5, 30)])
     found = scores_of(model, store)
     assert scores_of(again, store) == found
@@ -112,8 +101,7 @@ def test_an_answer_counts_for_the_message_that_it_names(shop: DuckStore) -> None
 
 def test_without_a_name_an_answer_counts_for_what_was_sent_before_it() -> None:
     """Breaks if answers that name no message are lost."""
-    store = create_store(":memory:", zone="UTC", now=0, threads=1)
-    write(store, [
+    store = store_of([
         Event("ann", "Email Sent", START), Event("ann", "Email Sent", START + 30 * DAY),
         Event("ann", "Coupon Redeemed", START + 5 * DAY), Event("ann", "Coupon Redeemed", START + 30 * DAY - HOUR),
     ])  # fmt: skip
@@ -136,8 +124,7 @@ def test_without_a_name_an_answer_counts_for_what_was_sent_before_it() -> None:
 )
 def test_what_is_missing_is_said(options: dict[str, str], says: str) -> None:
     """Breaks if a shop without messages gets chances from nowhere, or isn't told what it lacks."""
-    store = create_store(":memory:", zone="UTC", now=0, threads=1)
-    write(store, history(60))
+    store = store_of(history(60))
     settings = Settings("response", "response", 20, options)
     with known(store, END) as now:
         if says:
@@ -150,8 +137,7 @@ def test_what_is_missing_is_said(options: dict[str, str], says: str) -> None:
 
 def test_messages_too_new_to_be_answered_are_refused() -> None:
     """Breaks if a message of yesterday counts as unanswered."""
-    store = create_store(":memory:", zone="UTC", now=0, threads=1)
-    write(store, [
+    store = store_of([
         *(order(f"c{i}", START + i * DAY, 5, "Wine") for i in range(60)),
         *(Event(f"c{i}", "Message Sent", END - DAY, {"message_id": "m", "type": "a"}) for i in range(60)),
         Event("c0", "Message Clicked", END - HOUR, {"message_id": "m"}),
