@@ -73,6 +73,17 @@ def test_refusals_are_of_one_form(served: Served) -> None:
     assert (wrong.status_code, wrong.json()["fix"]) == (405, "Use POST.")
 
 
+def test_a_body_that_isnt_said_to_be_json_is_told_so(served: Served) -> None:
+    """Breaks if whoever sends JSON with plain curl is told of dictionaries and objects."""
+    given = {"content": b'{"where": "did Order"}', "headers": {**served.bearer, "content-type": "text/plain"}}
+    said = served.http.post("/v1/preview", **given).json()["error"]
+    assert said["problem"] == "The body is sent as text/plain."
+    assert "Content-Type: application/json" in said["fix"]
+    said = served.http.post("/v1/preview", json={"when": 1}, headers=served.bearer).json()["error"]
+    assert said["place"] == "body.where"
+    assert "openapi" in said["fix"]
+
+
 def test_a_segment_tells_how_it_was_defined_before(served: Served) -> None:
     """Breaks if a change over HTTP loses what was in force before, or a removed segment its history."""
     served.track("ann", "Order Completed", revenue=30)

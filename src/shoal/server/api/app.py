@@ -117,8 +117,15 @@ _FIXES = {
 }
 
 
+_AS_JSON = "Send JSON, with the header Content-Type: application/json."
+
+
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    return JSONResponse({"error": {"problem": f"{first['msg']}.", "place": place, "fix": "See /v1/openapi.json."}}, 422)
+    said = {"problem": f"{first['msg']}.", "place": ".".join(map(str, first["loc"])), "fix": "See /v1/openapi.json."}
+    sent = request.headers.get("content-type", "")
+    if first["loc"] == ("body",) and "json" not in sent:
+        # As curl sends it by itself: what is in the body isn't even looked at.
+        said |= {"problem": f"The body is sent as {sent or 'nothing in particular'}.", "fix": _AS_JSON}
+    return JSONResponse({"error": said}, 422)
