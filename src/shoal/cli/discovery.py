@@ -151,7 +151,9 @@ def _events(events: Sequence[Event]) -> None:
         if event.kind != "kept":
             click.echo(_event(event))
     kept = sorted((e for e in events if e.kind == "kept"), key=lambda e: e.after)
-    if kept:
+    if len(kept) == len(events) and all(e.after[0] == _alike(e) for e in kept):
+        click.echo("All keep their ids.")
+    elif kept:
         click.echo(f"Kept: {', '.join(_alike(e) for e in kept)}.")
 
 

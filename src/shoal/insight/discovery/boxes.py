@@ -50,11 +50,6 @@ class Boxes:
         """How many in all."""
         return sum(len(box) for box in self.boxes)
 
-    @property
-    def cost(self) -> float:
-        """The F1 that its length must be worth."""
-        return sum(_cost(len(box)) for box in self.boxes)
-
     def without(self, box: int, condition: int | None = None) -> Boxes:
         """Less a whole box, or one condition of it."""
         kept = list(self.boxes)
@@ -65,21 +60,19 @@ class Boxes:
         return Boxes(tuple(kept))
 
 
-def _cost(length: int) -> float:
-    return GAIN * length + FURTHER * max(length - READABLE, 0)
-
-
 class Search:
     """A search for the rule of one segment.
 
     Args:
         conditions: c × words, the rows that meet each condition.
         member: words, the rows of the segment.
-        size: how many rows there are.
+        kinds: of each condition; a box has one of a kind.
+        length: of each condition, how many comparisons it takes to say it; 1 where it isn't said.
     """
 
-    def __init__(self, conditions: Bits, member: Bits, kinds: Ints) -> None:
+    def __init__(self, conditions: Bits, member: Bits, kinds: Ints, length: Floats | None = None) -> None:
         self._all, self._member, self._kinds = conditions, member, kinds
+        self._price = GAIN * (np.ones(len(kinds)) if length is None else length)
         self._inside = conditions & member
         self._many = int(counted(member))
         self._nothing = np.zeros_like(member)
@@ -103,8 +96,15 @@ class Search:
         both = int(counted(rows & self._member))
         return 2 * both / max(int(counted(rows)) + self._many, 1)
 
+    def cost(self, rule: Boxes) -> float:
+        """The F1 that a rule's length must be worth."""
+        return sum(self._cost(box) for box in rule.boxes)
+
+    def _cost(self, box: Sequence[int]) -> float:
+        return float(self._price[list(box)].sum()) + FURTHER * max(len(box) - READABLE, 0)
+
     def _worth(self, rule: Boxes) -> float:
-        return self.f1(rule) - rule.cost if rule.boxes else 0.0
+        return self.f1(rule) - self.cost(rule) if rule.boxes else 0.0
 
     def _rows(self, rule: Boxes) -> Bits:
         rows = self._nothing
@@ -127,28 +127,33 @@ class Search:
         return np.isin(self._kinds, self._kinds[list(box)])
 
     def _grown(self, covered: Bits) -> tuple[int, ...] | None:
-        """The box that adds most to what is covered."""
-        everything = ~self._nothing
+        """The box that adds most to what is covered, for its length."""
         beam: list[tuple[int, ...]] = [()]
-        best, chosen = -1.0, None
-        for length in range(1, MOST_CONDITIONS + 1):
+        best, chosen = -np.inf, None
+        for _ in range(MOST_CONDITIONS):
             tried: dict[tuple[int, ...], tuple[float, float]] = {}
             for box in beam:
-                scores, precise = self._with(self._box(box) if box else everything, covered)
-                barred = self._barred(box)
-                for order in (np.where(barred, -1.0, scores), np.where(barred, -1.0, precise)):
-                    for at in np.argsort(-order, kind="stable")[: 2 * _BEAM].tolist():
-                        if order[at] >= 0:
-                            tried[tuple(sorted((*box, at)))] = float(scores[at]), float(precise[at])
+                tried |= self._longer(box, covered)
             if not tried:
                 break
             by_f1 = sorted(tried, key=lambda b: (-tried[b][0], b))
             by_precision = sorted(tried, key=lambda b: (-tried[b][1], b))
             beam = list(dict.fromkeys([*by_f1[:_BEAM], *by_precision[: _BEAM // 2]]))
-            worth = tried[by_f1[0]][0] - _cost(length)
-            if worth > best:
-                best, chosen = worth, by_f1[0]
+            if tried[by_f1[0]][0] > best:
+                best, chosen = tried[by_f1[0]][0], by_f1[0]
         return chosen
+
+    def _longer(self, box: tuple[int, ...], covered: Bits) -> dict[tuple[int, ...], tuple[float, float]]:
+        """The best boxes with one more condition: what each is worth by F1 and by F½."""
+        scores, precise = self._with(self._box(box) if box else ~self._nothing, covered)
+        dear = self._price + self._cost(box) + FURTHER * (len(box) >= READABLE)
+        barred = np.where(self._barred(box), -np.inf, 0.0)
+        found = {}
+        for order in (scores - dear + barred, precise - dear + barred):
+            for at in np.argsort(-order, kind="stable")[: 2 * _BEAM].tolist():
+                if np.isfinite(order[at]):
+                    found[tuple(sorted((*box, at)))] = float((scores - dear)[at]), float((precise - dear)[at])
+        return found
 
     def _mended(self, rule: Boxes) -> Boxes:
         """Each condition is tried against all others, and dropped or added, until nothing is better."""
@@ -163,13 +168,13 @@ class Search:
 
     def _mended_box(self, rule: Boxes, at: int, best: float) -> tuple[Boxes, float]:
         covered = self._rows(rule.without(at))
-        others = rule.without(at).cost
+        others = self.cost(rule.without(at))
         box = rule.boxes[at]
         for place in range(min(len(box) + 1, MOST_CONDITIONS)):
             rest = tuple(c for i, c in enumerate(box) if i != place)
             scores, _ = self._with(self._box(rest) if rest else ~self._nothing, covered)
-            one = int(np.argmax(np.where(self._barred(rest), -1.0, scores)))
-            worth = float(scores[one]) - others - _cost(len(rest) + 1)
+            one = int(np.argmax(np.where(self._barred(rest), -np.inf, scores - self._price)))
+            worth = float(scores[one]) - others - self._cost((*rest, one))
             if one not in rest and worth > best + 1e-9:
                 box, best = (*rest, one), worth
             if rest and (fewer := self._worth(Boxes((*rule.without(at).boxes, rest)))) > best + 1e-9:
@@ -177,16 +182,3 @@ class Search:
         kept = list(rule.boxes)
         kept[at] = box
         return Boxes(tuple(kept)), best
-
-
-def pruned(rule: Boxes, unseen: Search) -> Boxes:
-    """Without what makes no odds to customers that the rule wasn't made from."""
-    while rule.conditions > 1:
-        fewer = [rule.without(b, c) for b, box in enumerate(rule.boxes) for c in range(len(box))]
-        fewer += [rule.without(b) for b in range(len(rule.boxes))] if len(rule.boxes) > 1 else []
-        worth = [unseen._worth(r) for r in fewer]
-        at = int(np.argmax(worth))
-        if worth[at] < unseen._worth(rule):
-            return rule
-        rule = fewer[at]
-    return rule

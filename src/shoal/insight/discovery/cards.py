@@ -213,7 +213,8 @@ def _responsive(at: int, responded: Responses | None) -> Criterion:
 
 def _actionable(rule: Rule, seen: Observed, purpose: str | None) -> Criterion:
     way = next((w for w in seen.ways if w.by == "purpose" and w.name == purpose), None)
-    said = f"its rule has {rule.conditions} conditions and a fidelity of {rule.fidelity:.2f}"
+    many = "1 condition" if rule.conditions == 1 else f"{rule.conditions} conditions"
+    said = f"its rule has {many} and a fidelity of {rule.fidelity:.2f}"
     plain = rule.conditions <= SHORT and rule.fidelity >= TRUE
     if way is None:
         text = f"Not known: shoal.yaml names no default purpose that asks for consent; {said}."

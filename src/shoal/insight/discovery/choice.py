@@ -124,6 +124,7 @@ class Choice:
         partition: the sample's partition into k groups.
         chosen: the evidence for it. Where it isn't the fresh one, it isn't that of ``evidence`` for the same k.
         origin: whether the groups in force stay, moved or were adapted, or the groups are fresh.
+        ended: whether k-means has come to its end with the partition; where it hasn't, it isn't to be run on.
     """
 
     evidence: tuple[Evidence, ...]
@@ -133,6 +134,7 @@ class Choice:
     partition: Partition
     chosen: Evidence
     origin: Origin = "fresh"
+    ended: bool = True
 
 
 def choose(
@@ -193,16 +195,18 @@ _RANKS: tuple[Verdict, ...] = ("constructive", "reproducible", "natural")
 def _settled(search: _Search, fresh: Choice, laid: Laid) -> Choice:
     """The groups in force, or what has become of them, unless there is something materially better."""
     allowed = range(search.settings.fewest, search.settings.most + 1)
-    looked = [
-        (origin, partition, search.evidence(partition))
-        for origin, partition in partitions(search.rows, laid, fresh.k, allowed, search.settings.seed)
-        if partition.k in allowed
-    ]
-    for origin, partition, mine in looked:
-        if all(_material(mine, other) is None for other in (fresh.chosen, *(e for _, _, e in looked))):
+    first: Evidence | None = None
+    for origin, partition, ended in partitions(search.rows, laid, fresh.k, allowed, search.settings.seed):
+        if partition.k not in allowed:
+            continue
+        mine = search.evidence(partition)
+        first = first or mine
+        if _material(mine, fresh.chosen) is None:
             reason = _stays(origin, laid.k, mine, fresh.chosen)
-            return replace(fresh, k=partition.k, reason=reason, partition=partition, chosen=mine, origin=origin)
-    return replace(fresh, reason=_gone(fresh, looked[0][2] if looked else None))
+            return replace(
+                fresh, k=partition.k, reason=reason, partition=partition, chosen=mine, origin=origin, ended=ended
+            )
+    return replace(fresh, reason=_gone(fresh, first))
 
 
 def _material(mine: Evidence, other: Evidence) -> str | None:

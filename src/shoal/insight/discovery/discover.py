@@ -223,7 +223,7 @@ def _partition(rows: Matrix, plan: Plan, choice: Choice) -> tuple[Model, Ints, I
 
     # Sums of groups are a product of long sides and a small result: a second thread would only wait for the first.
     with threadpool_limits(1):
-        partition = lloyd(rows, choice.partition.centres, iterations=30)
+        partition = lloyd(rows, choice.partition.centres, iterations=30 if choice.ended else 1)
     sizes = np.bincount(partition.labels, minlength=choice.k)
     rank = np.lexsort((*partition.centres.T[::-1], -sizes))
     back = np.argsort(rank)

@@ -154,6 +154,11 @@ def _reason(group: list[str], found: list[Comparison]) -> str:
     for c in inside:
         if c.detectable is not None:
             limits[c.outcome] = max(limits.get(c.outcome, 0.0), c.detectable)
-    said = "; ".join(f"{name}: a difference of {limit:.4g} would have been seen" for name, limit in limits.items())
+    said = "; ".join(f"{name}: a difference of {_neat(limit)} would have been seen" for name, limit in limits.items())
     few = f"; {untested} comparisons had too few known values" if untested else ""
     return f"No held-out outcome tells them apart ({said or 'none could be tested'}{few})."
+
+
+def _neat(value: float) -> str:
+    """Two digits that count, and no power of ten."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"

@@ -163,9 +163,18 @@ def make_plan(table: Table, weights: dict[str, float] | None = None) -> Plan:
     numbers = [p for name in sorted(few.numbers) if (p := _number(name, few, given.get(name, 1.0), decisions))]
     categories = [c for name in sorted(few.categories) if (c := _category(name, few, given.get(name, 1.0), decisions))]
     if not numbers and not categories:
-        why = " ".join(f"{d.column}: {d.reason}" for d in decisions[:8]) or "No column was given."
+        why = _why(decisions) or "No column was given."
         raise Refused(f"No column can tell customers apart. {why}", fix="Add columns that vary between customers.")
     return Plan(tuple(_share_weight(few, numbers, decisions)), tuple(categories), tuple(decisions))
+
+
+def _why(decisions: list[Decision]) -> str:
+    """Each reason once, with the columns that it is true of."""
+    columns: dict[str, list[str]] = {}
+    for decision in decisions:
+        columns.setdefault(decision.reason, []).append(decision.column)
+    said = (f"{', '.join(names[:8])}{', …' if len(names) > 8 else ''}: {why}" for why, names in columns.items())
+    return " ".join(list(said)[:8])
 
 
 def bent(values: Floats, bend: Bend, unit: float, top: float = 0.0) -> Floats:

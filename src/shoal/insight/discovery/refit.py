@@ -6,7 +6,8 @@ better, against the same cloud without groups (the way of evolutionary clusterin
 doi 10.1145/1150402.1150467). In this order:
 
 - **kept**: the frozen centres as they are;
-- **moved**: the same groups, their centres moved to where the customers are now (k-means from the old centres);
+- **moved**: the same groups, their centres moved to where the customers are now (k-means from the old centres), by as few
+  steps as do: run to its end, k-means may wander far from where it began for a gain that doesn't matter;
 - **adapted**: the same with as many groups as a fresh search takes: the loosest are split in two (bisecting k-means, Steinbach,
   Karypis & Kumar 2000), or the two are joined that cost least (Ward 1963, doi 10.1080/01621459.1963.10500845);
 - **fresh**: found from nothing.
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 Origin: TypeAlias = Literal["kept", "moved", "adapted", "fresh"]
 
+STEPS = (1, 3, 10)
+"""Steps of k-means from the old centres that are tried, before all that it takes."""
 LEAST_MEMBERS = 2
 """Members in the sample below which a group in force has ended; what is left of it can't be compared."""
 
@@ -64,8 +67,10 @@ class Laid:
         return np.asarray(np.bincount(self.labels, minlength=self.k) >= LEAST_MEMBERS)
 
 
-def partitions(rows: Matrix, laid: Laid, k: int, allowed: range, seed: int) -> Iterator[tuple[Origin, Partition]]:
+def partitions(rows: Matrix, laid: Laid, k: int, allowed: range, seed: int) -> Iterator[tuple[Origin, Partition, bool]]:
     """The partitions of the sample that begin with the groups in force, what changes least first.
+
+    With each goes whether k-means has come to its end with it.
 
     Args:
         rows: the sample in the prepared space.
@@ -76,14 +81,15 @@ def partitions(rows: Matrix, laid: Laid, k: int, allowed: range, seed: int) -> I
     """
     old = held_partition(rows, laid.labels, laid.k)
     if laid.stays and laid.k in allowed and laid.alive.all():
-        yield "kept", old
+        yield "kept", old, False
     alive = old.centres[laid.alive]
     if not len(alive):
         return
     if len(alive) in allowed:
-        yield "moved", lloyd(rows, alive)
+        yield from (("moved", lloyd(rows, alive, iterations=steps), False) for steps in STEPS)
+        yield "moved", lloyd(rows, alive), True
     if len(alive) != k:
-        yield "adapted", resized(rows, lloyd(rows, alive), k, seed)
+        yield "adapted", resized(rows, lloyd(rows, alive), k, seed), True
 
 
 def held_partition(rows: Matrix, labels: Ints, k: int) -> Partition:

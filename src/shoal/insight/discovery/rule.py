@@ -207,7 +207,9 @@ def _branches(rows: Table, model: Model, member: Bools) -> tuple[tuple[Condition
         return ()
     met = np.stack([packed(condition.holds(rows)) for condition in asked])
     _, kinds = np.unique([f"{c.column} {c.op}" for c in asked], return_inverse=True)
-    found = Search(met, packed(member), kinds.astype(np.int64)).rule()
+    # Who has no value is told by two comparisons, or by one that makes a reader stop.
+    length = np.array([2.0 if c.or_missing or c.op == "is missing" else 1.0 for c in asked])
+    found = Search(met, packed(member), kinds.astype(np.int64), length).rule()
     boxes = (sorted((asked[at] for at in box), key=lambda c: (c.column, c.op != ">")) for box in found.boxes)
     return tuple(tuple(box) for box in boxes)
 
