@@ -11,15 +11,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from markupsafe import escape
 from shop import END, make_shop
 
 from shoal.clock import Clock, from_instant, to_instant
+from shoal.errors import Refused, UnknownName
 from shoal.insight.discovery.model import Model
 from shoal.insight.discovery.prepare import CategoryPlan, NumberPlan, Plan
 from shoal.insight.discovery.projection import gaps, project
 from shoal.insight.holdings import means
 from shoal.sql.layout import set_meta
-from shoal.views.report import Brief, Facts, Figure, Hint, Table, micro, render
+from shoal.views.report import Brief, Facts, Figure, Hint, Table, alone, micro, render
 from shoal.views.report.compose import compose
 from shoal.views.report.page import Section
 from shoal.workspace import open_workspace
@@ -224,3 +226,27 @@ def test_the_map_keeps_distances_and_names_its_axes() -> None:
     )
     assert flat.axes[0] == ("orders", "city")
     assert flat.places[0, 0] > flat.places[1, 0]
+
+
+def test_a_persona_is_a_card_in_a_notebook(found: Path, once: Facts) -> None:
+    """Breaks when the card says something else than the report's, takes a name for markup, or changes the page around it."""
+    assert once.micro is not None
+    with open_workspace(found) as ws:
+        card = ws.reports.persona("m01")
+        with pytest.raises(UnknownName):
+            ws.reports.persona("m99")
+    html = card._repr_html_()
+    mine = micro.brief(once.micro.version.found.segments[0])
+    assert card.title == mine.title
+    assert all(escape(sentence) in html and escape(behind) in html for sentence, behind in mine.said)
+    style = html.split("<style>")[1].split("</style>")[0]
+    rules = [selector.strip() for line in style.split("}") if "{" in line for selector in line.split("{")[0].split(",")]
+    assert all(selector.startswith(".shoal-card") for selector in rules)
+    hostile = alone(Brief("<img src=x onerror=alert(1)>", said=[("<script>", "")]))
+    assert "<img" not in hostile.html
+    assert "<script" not in hostile.html
+
+
+def test_without_a_discovery_there_is_no_card(shop: Path) -> None:
+    with open_workspace(shop) as ws, pytest.raises(Refused):
+        ws.reports.persona("m01")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from shoal.sql.engine import Evaluation
     from shoal.sql.store import Store
     from shoal.views.charts.lines import Grain
-    from shoal.views.report import Facts, Figure
+    from shoal.views.report import Alone, Facts, Figure
     from shoal.views.report.facts import Foretold, Micro, Predictions
     from shoal.workspace.moments import When
     from shoal.workspace.opening import Workspace
@@ -54,7 +54,7 @@ class Reports:
         self._drawn: tuple[object, int, dict[str, Figure]] | None = None
 
     def __repr__(self) -> str:
-        return "Reports(write, html, chart, names)"
+        return "Reports(write, html, chart, names, persona)"
 
     def write(
         self,
@@ -102,6 +102,20 @@ class Reports:
         if name not in figures:
             raise UnknownName("chart", name, figures)
         return figures[name].draw(width)
+
+    def persona(self, segment: str) -> Alone:
+        """The persona card of a micro-segment in force, as the report shows it: a notebook draws it.
+
+        Args:
+            segment: its id or name.
+
+        Raises:
+            UnknownName: there is no such micro-segment.
+            Refused: nothing was discovered yet.
+        """
+        from shoal.views.report import alone, micro
+
+        return alone(micro.brief(self._ws.discovery.persona(segment)))
 
     def names(self, *, as_of: When = None) -> list[str]:
         """The names of the charts that this data bears."""

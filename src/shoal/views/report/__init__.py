@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from shoal.views.report.compose import compose
 from shoal.views.report.facts import Facts
-from shoal.views.report.page import Brief, Card, Column, Figure, Fold, Hint, Page, Section, Shown, Table, render
+from shoal.views.report.page import (
+    Alone,
+    Brief,
+    Card,
+    Column,
+    Figure,
+    Fold,
+    Hint,
+    Page,
+    Section,
+    Shown,
+    Table,
+    alone,
+    render,
+)
 
 __all__ = [
+    "Alone",
     "Brief",
     "Card",
     "Column",
@@ -18,6 +33,7 @@ __all__ = [
     "Section",
     "Shown",
     "Table",
+    "alone",
     "compose",
     "render",
 ]

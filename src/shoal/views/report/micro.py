@@ -35,7 +35,7 @@ def micro_segments(facts: Facts) -> Section | None:
     blocks: list[Any] = [_table(facts, micro), *_evidence(found), _differences(micro.version), _map(micro.version)]
     blocks += list(_to_mend(micro))
     blocks += [Head("Who moved"), *_moves(facts, micro)]
-    blocks += [Head("Personas"), tuple(_brief(segment) for segment in found.segments)]
+    blocks += [Head("Personas"), tuple(brief(segment) for segment in found.segments)]
     return Section("micro-segments", "Micro-segments", _lead(facts, found), tuple(blocks))
 
 
@@ -309,7 +309,7 @@ def _changes(events: Sequence[Event]) -> str:
 # ------------------------------------------------------------ personas
 
 
-def _brief(segment: MicroSegment) -> Brief:
+def brief(segment: MicroSegment) -> Brief:
     """The persona: each sentence with the figure behind it, the quality card, and the rule."""
     persona = segment.persona
     parts = (*persona.portrait, *persona.different, *persona.buys, *persona.reach)

@@ -178,6 +178,30 @@ def render(page: Page, progress: Callable[[str, int, int], None] | None = None) 
     return text
 
 
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """A card on its own, for notebooks, which draw it.
+
+    Args:
+        title: its name.
+        html: its text, with its own style.
+    """
+
+    title: str
+    html: str
+
+    def __repr__(self) -> str:
+        return f"Alone({self.title!r})"
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+
+def alone(brief: Brief) -> Alone:
+    """One card outside of a report."""
+    return Alone(brief.title, str(_environment().get_template("card.html").render(brief=brief, theme=theme)))
+
+
 def _drawn(figure: Figure) -> dict[str, Any]:
     wide = to_spec(figure.draw(theme.HALF if figure.half else theme.WIDE))
     return {
