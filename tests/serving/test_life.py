@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
-from .served import Served, shop
+from .served import Served, shoal, shop
 
 
 def log_of(served: Served) -> list[dict[str, object]]:
@@ -82,6 +84,34 @@ def test_a_body_that_isnt_said_to_be_json_is_told_so(served: Served) -> None:
     said = served.http.post("/v1/preview", json={"when": 1}, headers=served.bearer).json()["error"]
     assert said["place"] == "body.where"
     assert "openapi" in said["fix"]
+
+
+def test_after_a_kill_the_status_says_what_waits_in_the_log(tmp_path: Path) -> None:
+    """Breaks if figures that lack what was acknowledged just before a crash look like a loss."""
+    served = Served(shop(tmp_path / "shop", {}))
+    with closing(served.start()):
+        killed_and_started_again(served)
+
+
+def killed_and_started_again(served: Served) -> None:
+    """Asks for the status after a crash, and after a stop in good order."""
+    for number in range(30):
+        served.track(f"u{number}", "Order Completed", revenue=1)
+    served.stop(signal.SIGKILL)
+    told = cli_json(served, "status")
+    assert told["untaken"] > 0
+    assert told["customers"] + told["untaken"] >= 30
+    assert "shoal -w" in shoal(served.folder, "status").split("log:")[1].splitlines()[0]
+    served.start()
+    assert served.stop() == 0
+    told = cli_json(served, "status")
+    assert (told["customers"], told["untaken"]) == (30, 0)
+    assert "log:" not in shoal(served.folder, "status")
+
+
+def cli_json(served: Served, command: str) -> dict[str, Any]:
+    """What a command prints for programs."""
+    return dict(json.loads(shoal(served.folder, command, "--json")))
 
 
 def test_a_segment_tells_how_it_was_defined_before(served: Served) -> None:

@@ -275,6 +275,9 @@ def status(ctx: click.Context, json_: bool) -> None:
             "quarantined": counted(facts["quarantined"], "row")
             + (": shoal quarantine list" if facts["quarantined"] else ""),
         }
+        if facts["untaken"]:
+            waiting = counted(facts["untaken"], "entry", "entries")
+            lines["log"] = f"{waiting} acknowledged that the store hasn't yet; the server takes them over: shoal serve"
         for name, said in lines.items():
             click.echo(hint(f"{name + ':':13}{said}"))
         if facts["events"]:

@@ -21,10 +21,11 @@ from typing import IO, TYPE_CHECKING, Any
 from shoal import __version__
 from shoal.clock import Clock, iso
 from shoal.config import FILE_NAME
-from shoal.errors import ShoalError, StoreError, StoreLocked, unwritten
+from shoal.errors import ShoalError, StoreError, unwritten
 from shoal.sql.backup import sync
 from shoal.workspace.opening import STATE, STORE
 from shoal.workspace.privacy import KEY_FILE, LOG_FOLDER
+from shoal.workspace.untaken import untaken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -77,8 +78,8 @@ def _write(workspace: Workspace, apart: Path) -> None:
         texts[KEY_FILE] = key.read_bytes()
     workspace.copy_store(apart / STORE)
     files = {STORE: apart / STORE}
-    if workspace.served is None:
-        files |= {f"{LOG_FOLDER}/{p.name}": p for p in _untaken(workspace)}
+    if untaken(workspace, check_all=True):
+        files |= {f"{LOG_FOLDER}/{p.name}": p for p in sorted((root / STATE / LOG_FOLDER).glob("*.log"))}
     sums: dict[str, dict[str, Any]] = {}
     with zipfile.ZipFile(apart / "archive", "x") as archive:
         for name, file in files.items():
@@ -94,25 +95,6 @@ def _write(workspace: Workspace, apart: Path) -> None:
         archive.writestr(MANIFEST, json.dumps(manifest, indent=2), zipfile.ZIP_DEFLATED)
     os.chmod(apart / "archive", 0o600)
     sync(apart / "archive")
-
-
-def _untaken(workspace: Workspace) -> list[Path]:
-    """The log's files, where it has entries that the store hasn't taken."""
-    from shoal.log import Log
-    from shoal.sql.layout import meta
-
-    folder = workspace.config.root / STATE / LOG_FOLDER
-    files = sorted(folder.glob("*.log"))
-    if not files:
-        return []
-    taken = int(meta(workspace.store).get("log_position", "0"))
-    try:
-        with Log.open(folder) as log:
-            beyond = next(log.read(max(taken, log.first - 1)), None)
-    except StoreLocked:
-        # This process serves the workspace, and has brought the store up to the log.
-        return []
-    return sorted(folder.glob("*.log")) if beyond is not None else []
 
 
 class Archive:

@@ -324,6 +324,8 @@ class Data:
 
     def status(self) -> dict[str, Any]:
         """The workspace at a glance."""
+        from shoal.workspace.untaken import untaken
+
         ws = self._ws
         (customers,) = ws.store.rows("SELECT count(*) FROM customers")[0]
         loads = ws.store.rows("SELECT id, finished FROM loads ORDER BY id DESC LIMIT 1")
@@ -346,6 +348,7 @@ class Data:
             "segments": len(ws.definitions),
             "faults": list(self.faults()),
             "quarantined": sum(row["rows"] for row in self.quarantine_counts()),
+            "untaken": untaken(ws),
         }
 
 
