@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from shoal import wording
+from shoal.clock import from_instant
 from shoal.customers.identity import merged, standing_for
 from shoal.customers.profiles import current_consents, current_values
 from shoal.errors import Refused, UnknownName
@@ -138,6 +140,10 @@ class AsOf:
     def today(self) -> int:
         """The local date of the instant, in days since 1970."""
         return int(self.zone.day(self.at))
+
+    def dated(self, instant: int) -> str:
+        """The local date of an instant, as it is read: ``31 December 2017``."""
+        return wording.dated(from_instant(instant).astimezone(self.zone.rules))
 
     @property
     def closed_day(self) -> int:

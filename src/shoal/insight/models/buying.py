@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shoal import wording
-from shoal.clock import DAY, from_instant
+from shoal.clock import DAY
 from shoal.errors import Refused
 from shoal.insight.models.asof import MICRO
 from shoal.insight.models.btyd import (
@@ -354,11 +353,6 @@ def fingerprint(seen: Purchases) -> str:
     for column in columns:
         found.update(np.ascontiguousarray(column[order]).tobytes())
     return found.hexdigest()[:16]
-
-
-def dated(instant: int) -> str:
-    """An instant's date, for sentences."""
-    return wording.dated(from_instant(instant))
 
 
 def weeks(process: RepeatModel, outcome: Outcome, after: AsOf) -> Rows:

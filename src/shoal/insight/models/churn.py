@@ -12,7 +12,7 @@ import numpy as np
 
 from shoal.insight.models import buying
 from shoal.insight.models.btyd import Purchases, split
-from shoal.insight.models.buying import WEEK, Buying, Outcome, dated
+from shoal.insight.models.buying import WEEK, Buying, Outcome
 from shoal.insight.models.contest import Contest
 from shoal.insight.models.model import Evidence, Judged, Measure, Model, Score, Settings
 from shoal.insight.models.occasions import by_period
@@ -61,7 +61,7 @@ class Churn(Model):
         first = known.first_order or known.at
         label = (
             f"Who of {counted(len(seen), 'customer')} with an order won't order within {settings.horizon} days from the day of "
-            f"scoring; learnt from {dated(first)} to {dated(known.at)}."
+            f"scoring; learnt from {known.dated(first)} to {known.dated(known.at)}."
         )
         evidence = Evidence(
             label,

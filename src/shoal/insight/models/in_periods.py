@@ -12,7 +12,6 @@ import numpy as np
 
 from shoal.errors import Refused
 from shoal.insight.models import buying, occasions
-from shoal.insight.models.buying import dated
 from shoal.insight.models.churn import LEAST_EARLIER, Churn, calibration, ranked, shares
 from shoal.insight.models.churn import levels as of_chances
 from shoal.insight.models.contest import Contest
@@ -41,7 +40,7 @@ def answered(process: Process, seen: Purchases, answer: Callable[[Process, Occas
 def _evidence(known: AsOf, settings: Settings, seen: Purchases, label: str, more: tuple[str, ...] = ()) -> Evidence:
     pace = Pace.of(settings)
     first = known.first_order or known.at
-    said = f"{label} over the next {pace.told()}; learnt from {dated(first)} to {dated(known.at)}."
+    said = f"{label} over the next {pace.told()}; learnt from {known.dated(first)} to {known.dated(known.at)}."
     notes = (*occasions.notes(known, seen, pace), *more)
     return Evidence(said, first, known.at, buying.fingerprint(seen), len(seen), notes=notes)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shoal.clock import DAY, from_instant
+from shoal.clock import DAY
 from shoal.errors import Refused
 from shoal.insight.models.contest import Contest
 from shoal.insight.models.features import features, unchanged
@@ -22,7 +22,7 @@ from shoal.insight.models.learning.learners import Logistic, learnt_from_json
 from shoal.insight.models.learning.table import Column, Numbers, Table, Words, ranks_of_keys
 from shoal.insight.models.model import Measure
 from shoal.stats import scoring
-from shoal.wording import counted, dated
+from shoal.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -387,7 +387,7 @@ def undated(known: AsOf, since: int, plan: Plan) -> list[str]:
     if not still:
         return []
     return [
-        f"Nobody's value of {', '.join(still)} has changed since {day_of(since)}. If a file without dates says it, it may "
+        f"Nobody's value of {', '.join(still)} has changed since {known.dated(since)}. If a file without dates says it, it may "
         "know what came later; leave it out with `without` then."
     ]
 
@@ -480,8 +480,3 @@ def in_full(reasons: Sequence[Reason]) -> tuple[str, ...]:
 
 def _shown(value: str) -> str:
     return "not known" if value == "missing" else value
-
-
-def day_of(at: int) -> str:
-    """The date of an instant, for people."""
-    return dated(from_instant(at))

@@ -16,10 +16,10 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from shoal.clock import DAY, from_instant
+from shoal.clock import DAY
 from shoal.errors import Refused
 from shoal.insight.models.contest import Lead
-from shoal.wording import counted, dated
+from shoal.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -353,7 +353,7 @@ class Model(ABC):
                     model = cls.fitted(before, settings)
                     judged = model.judged(before, after)
                 except Refused as refusal:
-                    notes.append(f"{dated(from_instant(cut))} is left out: {refusal.problem}")
+                    notes.append(f"{known.dated(cut)} is left out: {refusal.problem}")
                     continue
             label, frames = model.evidence.label, judged.frames
             found.append(Period(cut, until, judged.customers, judged.measures, cls.leads(judged.contest)))

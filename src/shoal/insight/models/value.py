@@ -10,7 +10,7 @@ import numpy as np
 from shoal.errors import Refused
 from shoal.insight.models import buying
 from shoal.insight.models.btyd.holdout import auc
-from shoal.insight.models.buying import WEEK, Buying, Outcome, dated
+from shoal.insight.models.buying import WEEK, Buying, Outcome
 from shoal.insight.models.contest import Contest
 from shoal.insight.models.model import Evidence, Judged, Measure, Model, Score, Settings
 from shoal.insight.models.occasions import Pace, by_period
@@ -337,7 +337,7 @@ def _evidence(known: AsOf, settings: Settings, seen: Purchases, found: Buying, s
     first = known.first_order or known.at
     label = (
         f"What {counted(len(seen), 'customer')} with an order will order, and the {what} that it brings, over {settings.horizon} "
-        f"days from the day of scoring; learnt from {dated(first)} to {dated(known.at)}."
+        f"days from the day of scoring; learnt from {known.dated(first)} to {known.dated(known.at)}."
     )
     unpaid = "No order has an amount above 0, so orders are foretold and value isn't." if spending is None else ""
     fallback = " ".join(text for text in (found.fallback, unpaid or (spending.fallback if spending else "")) if text)
