@@ -342,7 +342,9 @@ def _notes(known: AsOf, way: str, items: int, every: int, share: float, customer
     if every > items:
         notes.append(f"Of {every:,} items the {items} that are taken most are in ({share:.0%} of all that is taken).")
     if rows < customers:
-        notes.append(f"Needs were found from {counted(rows, 'customer')} with two items or more, and all are placed among them.")
+        notes.append(
+            f"Needs were found from {counted(rows, 'customer')} with two items or more, and all are placed among them."
+        )
     if any(part.counts == VIEWED and field_of(part, known, way) for part in parts(known)):
         notes.append("Looking at a product counts a fifth of buying it.")
     return notes
