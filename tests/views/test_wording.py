@@ -42,7 +42,7 @@ def test_notes_of_feedback_count_one_as_one() -> None:
     """Breaks when somebody reads "1 texts are" or "1 English texts have"."""
     found = Moods("text", 3, 3, {"fr": 1}, 1, (), None)
     said = " ".join(found.notes())
-    assert "1 text isn't scored for their language" in said
+    assert "1 text isn't scored for its language" in said
     assert "1 English text has no word" in said
     themes = Themes("text", 60, 61, "supported", 1, (), (), Needs((), ()))
     assert "1 text is left out for the language." in themes.notes()

@@ -99,7 +99,8 @@ class Moods:
         if self.languages:
             told = ", ".join(f"{_language(code)} {n:,}" for code, n in self.languages.items())
             many = sum(self.languages.values())
-            said.append(f"{counted(many, 'text')} {noun(many, 'isn', 'aren')}'t scored for their language: {told}.")
+            of = noun(many, "isn't scored for its", "aren't scored for their")
+            said.append(f"{counted(many, 'text')} {of} language: {told}.")
         if self.wordless:
             has = noun(self.wordless, "has", "have")
             said.append(f"{counted(self.wordless, 'English text')} {has} no word that tells a mood.")
