@@ -79,7 +79,7 @@ def _standing(version: Version) -> str:
     said = f"{made.by} {_figure(mine)}"
     if best is None:
         return said
-    lead = next((one for one in version.evidence.leads if one.rival == best.who), None)
+    lead = next((one for one in version.evidence.leads if (one.rival, one.what) == (best.who, made.by)), None)
     return f"{said}; {best.who} alone {_figure(best)}{'' if lead is None else f'; {_ahead(lead)}'}"
 
 
@@ -175,12 +175,13 @@ def _measures(measures: Sequence[Measure]) -> None:
 
 
 def _leads(leads: Sequence[Lead]) -> None:
-    """Against each baseline whether the model is better beyond chance, in the measure that decides."""
+    """Against each baseline whether the model is better beyond chance, by the measure that decides and by rank."""
     if not leads:
         return
-    click.echo(f"\nThe model against each, by {leads[0].what}, with the 95 % interval over customers:")
-    for lead in leads:
-        click.echo(f"  {lead.rival}: {_ahead(lead)}")
+    for what in dict.fromkeys(lead.what for lead in leads):
+        click.echo(f"\nThe model against each, by {what}, with the 95 % interval over customers:")
+        for lead in (one for one in leads if one.what == what):
+            click.echo(f"  {lead.rival}: {_ahead(lead)}")
 
 
 @models.command("backtest")

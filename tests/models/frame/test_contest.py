@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shoal.insight.models.contest import Contest, against
+from shoal.insight.models.contest import Contest, Ranking, against
 from shoal.insight.models.model import Backtest, Evidence, Measure, Period
+from shoal.stats.scoring import auc
 
 LESS = {"what": "mae", "higher": False}
 
@@ -28,6 +29,23 @@ def test_an_error_that_is_smaller_is_a_lead() -> None:
     assert not found[1].sure
     hits = Contest.of_rows(np.arange(500), errors(500, 1.0, 2.0)).leads("hit", higher=True)
     assert hits[0].behind
+
+
+def test_a_better_chance_need_not_rank_better() -> None:
+    """Breaks if a lead in Brier is read as one in ranking: the same order with chances that are too bold."""
+    random = np.random.default_rng(1)
+    chance = random.uniform(0.1, 0.9, 2000)
+    y = (random.random(2000) < chance).astype(float)
+    bold = np.where(chance > 0.5, 1 - (1 - chance) ** 3, chance**3)
+    scores = {"model": chance, "bold": bold, "blind": random.random(2000)}
+    contest = Contest.of_rows(np.arange(2000), {w: (y - p) ** 2 for w, p in scores.items()}, Ranking(y, scores))
+    found = {(lead.what, lead.rival): lead for lead in contest.leads("brier", higher=False)}
+    assert found["brier", "bold"].sure
+    assert found["auc", "bold"].value == 0
+    assert not found["auc", "bold"].sure
+    assert found["auc", "blind"].sure
+    assert found["auc", "blind"].value == pytest.approx(auc(y, chance) - auc(y, scores["blind"]))
+    assert Ranking(np.zeros(50), scores).leads() == ()
 
 
 def test_two_versions_are_compared_over_the_customers_of_both() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from shoal.insight.models import buying
 from shoal.insight.models.btyd import Purchases, split
 from shoal.insight.models.buying import WEEK, Buying, Outcome
-from shoal.insight.models.contest import Contest
+from shoal.insight.models.contest import Contest, Ranking
 from shoal.insight.models.model import Evidence, Judged, Measure, Model, Score, Settings
 from shoal.insight.models.occasions import by_period
 from shoal.insight.models.value import habit
@@ -132,7 +132,9 @@ class Churn(Model):
             chances["share before"] = np.full(len(gone), earlier[1].mean())
             measures += levels("share before", chances["share before"], gone)
         assert seen.customers is not None
-        contest = Contest.of_rows(seen.customers, {who: (gone - one) ** 2 for who, one in chances.items()})
+        ranks = {"model": chance, "same rate": rate, "recency": buying.silence(seen), "frequency": -_often(seen)}
+        errors = {who: (gone - one) ** 2 for who, one in chances.items()}
+        contest = Contest.of_rows(seen.customers, errors, Ranking(gone, ranks))
         return Judged(len(seen), tuple(measures), self._frames(outcome, chance, gone, after), contest)
 
     def _frames(self, outcome: Outcome, chance: Floats, gone: Floats, after: AsOf) -> Mapping[str, Rows]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shoal.stats.bootstrap import Tally, difference
+from shoal.stats.bootstrap import LEAST_UNITS, Tally, difference
+from shoal.stats.scoring import auc_difference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from shoal.stats.intervals import Interval
+
+
+AUC = "auc"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +53,58 @@ class Lead:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Ranking:
+    """Of a yes-or-no outcome that is foretold once a customer, how each contender ranks them.
+
+    Args:
+        outcome: 0 or 1.
+        scores: by contender, the model first: the higher, the more probable.
+    """
+
+    outcome: npt.NDArray[Any]
+    scores: Mapping[str, npt.NDArray[Any]]
+
+    def leads(self) -> tuple[Lead, ...]:
+        """How far the model's AUC is ahead of each other, with DeLong's paired interval; none where one outcome is missing."""
+        n = len(self.outcome)
+        if not 0 < self.outcome.sum() < n:
+            return ()
+        (_, mine), *rivals = self.scores.items()
+        gaps = {who: auc_difference(self.outcome, mine, other) for who, other in rivals}
+        few = n < LEAST_UNITS
+        return tuple(
+            Lead(who, AUC, gap.value, None if few else gap.low, None if few else gap.high, n)
+            for who, gap in gaps.items()
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Contest:
     """What the model and its baselines scored of each customer in the measure that decides.
 
     Args:
         owners: keys of customers, ascending, each once.
         tallies: by contender, the model first.
+        ranking: how they rank customers, where that is another question.
     """
 
     owners: npt.NDArray[Any]
     tallies: Mapping[str, Tally]
+    ranking: Ranking | None = None
 
     @classmethod
-    def of_rows(cls, owners: npt.NDArray[Any], values: Mapping[str, npt.NDArray[Any]]) -> Contest:
+    def of_rows(
+        cls, owners: npt.NDArray[Any], values: Mapping[str, npt.NDArray[Any]], ranking: Ranking | None = None
+    ) -> Contest:
         """Of rows, of which a customer may have several.
 
         Args:
             owners: the customer of each row, in any order.
             values: by contender one value a row: an error, or whether it hit; NaN where the row doesn't count.
+            ranking: kept with it.
         """
         who, unit = np.unique(owners, return_inverse=True)
-        return cls(who, {name: Tally.by(unit, column, len(who)) for name, column in values.items()})
+        return cls(who, {name: Tally.by(unit, column, len(who)) for name, column in values.items()}, ranking)
 
     @property
     def mine(self) -> Tally:
@@ -77,7 +112,7 @@ class Contest:
         return next(iter(self.tallies.values()))
 
     def leads(self, what: str, *, higher: bool) -> tuple[Lead, ...]:
-        """How far the model is ahead of each baseline.
+        """How far the model is ahead of each baseline, in the measure that decides and then in ranking.
 
         Args:
             what: the measure that decides.
@@ -85,7 +120,8 @@ class Contest:
         """
         rivals = list(self.tallies.items())[1:]
         found = (_lead(name, what, self.mine, other, higher=higher) for name, other in rivals)
-        return tuple(lead for lead in found if not np.isnan(lead.value))
+        decided = tuple(lead for lead in found if not np.isnan(lead.value))
+        return decided if self.ranking is None else (*decided, *self.ranking.leads())
 
 
 def against(new: Contest, old: Contest, what: str, *, higher: bool) -> Lead | None:

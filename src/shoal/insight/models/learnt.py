@@ -11,7 +11,7 @@ import numpy as np
 
 from shoal.clock import DAY
 from shoal.errors import Refused
-from shoal.insight.models.contest import Contest
+from shoal.insight.models.contest import Contest, Ranking
 from shoal.insight.models.features import features, unchanged
 from shoal.insight.models.learning import calibration as calibrations
 from shoal.insight.models.learning import classifier as classifiers
@@ -419,15 +419,19 @@ def _out_of_fold(outcome: Floats, chances: Mapping[str, Floats]) -> Iterator[Mea
             yield Measure(m.who, f"{m.what} out of fold", m.value, m.low, m.high, m.n)
 
 
-def contest_of(owners: npt.NDArray[Any], outcome: Floats, chances: Mapping[str, Floats]) -> Contest:
+def contest_of(
+    owners: npt.NDArray[Any], outcome: Floats, chances: Mapping[str, Floats], *, ranked: bool = False
+) -> Contest:
     """The squared errors of the model and its baselines, by customer; they are what Brier's score is the mean of.
 
     Args:
         owners: the customer of each row, of whom there may be several.
         outcome: what came.
         chances: by contender, the model first.
+        ranked: each row is a customer of their own, so that their order can be judged too.
     """
-    return Contest.of_rows(owners, {who: (outcome - chance) ** 2 for who, chance in chances.items()})
+    ranking = Ranking(outcome, chances) if ranked else None
+    return Contest.of_rows(owners, {who: (outcome - chance) ** 2 for who, chance in chances.items()}, ranking)
 
 
 def hold_judgeable(outcome: Floats) -> None:

@@ -246,7 +246,12 @@ class Backtest:
 
     def _surely(self, rival: str) -> str:
         """In how many periods the model was ahead of a baseline beyond chance, in words."""
-        leads = [lead for p in self.periods for lead in p.leads if lead.rival == rival and lead.low is not None]
+        leads = [
+            lead
+            for p in self.periods
+            for lead in p.leads
+            if (lead.rival, lead.what) == (rival, self.by) and lead.low is not None
+        ]
         if not leads:
             return "how surely isn't known"
         sure = sum(lead.sure for lead in leads)

@@ -213,7 +213,7 @@ class Outcome(Model):
         shared.hold_judgeable(y)
         whole = self.learnt.everywhere(table for _, table in shared.tables(before, self.plan, rows))
         measures = [m for who, told in whole.items() for m in shared.measures_of(who, y, told)]
-        contest = shared.contest_of(before.customers[rows], y, whole)
+        contest = shared.contest_of(before.customers[rows], y, whole, ranked=True)
         return Judged(int(y.size), tuple(measures), shared.frames_of(y, whole[shared.MODEL]), contest)
 
     @classmethod
@@ -228,7 +228,7 @@ class Outcome(Model):
         shared.hold_judgeable(y)
         measures = tuple(m for who, told in chances.items() for m in shared.measures_of(who, y, told))
         # At one instant each row is a customer of their own.
-        leads = cls.leads(shared.contest_of(np.arange(y.size), y, chances))
+        leads = cls.leads(shared.contest_of(np.arange(y.size), y, chances, ranked=True))
         period = Period(known.at, known.at, int(y.size), measures, leads)
         frames = shared.frames_of(y, chances[shared.MODEL])
         return Backtest(model.evidence.label, (period,), cls.by, cls.higher, frames, model.evidence.notes[:1])

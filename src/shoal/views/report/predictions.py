@@ -82,7 +82,7 @@ def verdict(model: Foretold) -> tuple[str, str]:
     if not others:
         return "There is nothing to compare it with.", f"{name} {_estimate(mine)}"
     best = (max if model.higher else min)(others, key=lambda m: m.value or 0.0)
-    lead = next((one for one in model.evidence.leads if one.rival == best.who), None)
+    lead = next((one for one in model.evidence.leads if (one.rival, one.what) == (best.who, model.by)), None)
     behind = f"{name} {_estimate(mine)}, {best.who} {_number(best.value)}{_n(mine)}{_lead_of(lead)}"
     assert mine.value is not None
     assert best.value is not None
