@@ -17,13 +17,12 @@ from threading import Event as Flag
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
-from shoal.clock import iso
+from shoal.clock import Clock, iso
 from shoal.errors import ConfigError, UnknownName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from shoal.clock import Clock
     from shoal.sql.store import Store
     from shoal.workspace.live.core import Numbered
     from shoal.workspace.live.stream import Stream
@@ -93,7 +92,7 @@ class Webhooks:
     Args:
         store: a connection that nobody else uses.
         stream: of the changes.
-        clock: for signatures.
+        clock: the workspace's.
         pauses: seconds between attempts.
     """
 
@@ -154,8 +153,7 @@ class Webhooks:
         flag, thread = self._running.pop(webhook)
         flag.set()
         thread.join()
-        with self._lock:
-            self._store.execute("UPDATE webhooks SET disabled = ? WHERE id = ?", [self._clock.now(), webhook])
+        self._write("UPDATE webhooks SET disabled = ? WHERE id = ?", [self._clock.now(), webhook])
 
     def dead_letters(self, webhook: str) -> list[dict[str, Any]]:
         """What a webhook's receiver didn't take, and wasn't replayed since."""
@@ -185,10 +183,7 @@ class Webhooks:
         for letter in letters:
             if self._post(target, letter["body"].encode()) is None:
                 taken += 1
-                with self._lock:
-                    self._store.execute(
-                        "UPDATE dead_letters SET replayed = ? WHERE id = ?", [self._clock.now(), letter["id"]]
-                    )
+                self._write("UPDATE dead_letters SET replayed = ? WHERE id = ?", [self._clock.now(), letter["id"]])
         return taken, len(letters) - taken
 
     # ------------------------------------------------------------ sending
@@ -202,16 +197,28 @@ class Webhooks:
     def _send_all(self, webhook: Webhook, stop: Flag) -> None:
         position = webhook.position
         while not stop.is_set():
-            found = self._stream.after(position, BATCH)
-            if not found:
-                self._stream.wait(position, 0.5)
-                continue
-            wanted = [n for n in found if not webhook.segments or n.change.segment in webhook.segments]
-            if wanted and not self._deliver(webhook, wanted, stop):
-                return
-            position = found[-1].seq
-            with self._lock:
-                self._store.execute("UPDATE webhooks SET position = ? WHERE id = ?", [position, webhook.id])
+            try:
+                position = self._send_next(webhook, position, stop)
+            except Exception:
+                # As where the disk is full: without its thread a webhook would be silent until the next start.
+                _logger.exception("webhook %s: is tried again", webhook.id)
+                stop.wait(self._pauses[-1])
+
+    def _send_next(self, webhook: Webhook, position: int, stop: Flag) -> int:
+        """Send what comes after a number; returns the number of the last change that is done with."""
+        found = self._stream.after(position, BATCH)
+        if not found:
+            self._stream.wait(position, 0.5)
+            return position
+        wanted = [n for n in found if not webhook.segments or n.change.segment in webhook.segments]
+        if wanted and not self._deliver(webhook, wanted, stop):
+            return position
+        self._write("UPDATE webhooks SET position = ? WHERE id = ?", [found[-1].seq, webhook.id])
+        return found[-1].seq
+
+    def _write(self, sql: str, parameters: list[object]) -> None:
+        with self._lock:
+            self._store.execute(sql, parameters)
 
     def _deliver(self, webhook: Webhook, changes: list[Numbered], stop: Flag) -> bool:
         """Send until it is taken or is a dead letter; False where it was stopped in between."""
@@ -234,7 +241,8 @@ class Webhooks:
 
         headers: Mapping[str, str] = {
             "Content-Type": "application/json",
-            "Shoal-Signature": signature(webhook.secret, self._clock.now(), body),
+            # By real time, also where the workspace's stands at the data's end: receivers refuse what is old.
+            "Shoal-Signature": signature(webhook.secret, Clock().now(), body),
         }
         try:
             answer = httpx.post(webhook.url, content=body, headers=headers, timeout=TIMEOUT)
@@ -244,8 +252,7 @@ class Webhooks:
 
     def _bury(self, webhook: Webhook, position: int, body: bytes, reason: str) -> None:
         _logger.warning("webhook %s: a dead letter after %d attempts: %s", webhook.id, len(self._pauses) + 1, reason)
-        with self._lock:
-            self._store.execute(
-                "INSERT INTO dead_letters SELECT coalesce(max(id), 0) + 1, ?, ?, ?, ?, ?, ?, NULL FROM dead_letters",
-                [webhook.id, position, body.decode(), reason, len(self._pauses) + 1, self._clock.now()],
-            )
+        self._write(
+            "INSERT INTO dead_letters SELECT coalesce(max(id), 0) + 1, ?, ?, ?, ?, ?, ?, NULL FROM dead_letters",
+            [webhook.id, position, body.decode(), reason, len(self._pauses) + 1, self._clock.now()],
+        )
