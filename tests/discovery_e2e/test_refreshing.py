@@ -199,3 +199,58 @@ def test_a_range_that_is_none_is_refused(shop: Workspace, said: str) -> None:
         groups_of(said)
     with pytest.raises(DefinitionError):
         shop.discovery.discover(among="nonsense and more", write=False)
+
+
+def test_a_refit_begins_with_the_groups_in_force_and_says_so(shop: Workspace) -> None:
+    """Breaks when a refit cuts anew what is as good as before, or doesn't say why groups stay."""
+    before = shops.segments_of(shop)
+    again = shop.discovery.discover().found
+    assert again.origin == "kept"
+    assert "stay as they are" in again.reason
+    assert [e.jaccard for e in again.events] == [1.0] * 4
+    afresh = shop.discovery.discover(afresh=True).found
+    assert afresh.origin == "fresh"
+    assert shops.segments_of(shop) == before
+
+
+def test_columns_that_are_left_out_now_don_t_stay_in_the_groups(root: Path) -> None:
+    """Breaks when groups that may not be made from a column any more go on being made from it, since they stay."""
+    held = (root / "shoal.yaml").read_text(encoding="utf-8")
+    (root / "shoal.yaml").write_text(held.replace("groups: 2-5", "groups: 2-5, without: [city]"), encoding="utf-8")
+    with open_workspace(root) as again:
+        assert "city" in {f.name for f in again.discovery.history()[0].features}
+        found = again.discovery.discover().found
+        assert found.origin == "moved"
+        assert "city" not in {f.name for f in again.discovery.history()[0].features}
+        assert {s.id for s in found.segments} == {"m01", "m02", "m03", "m04"}
+
+
+def test_an_earlier_version_may_be_put_in_force_again(shop: Workspace) -> None:
+    """Breaks when a refit that doesn't please can't be undone, or an id of the undone one is given to others later."""
+    before = shops.segments_of(shop)
+    coarse = shop.discovery.discover(groups=(2, 2))
+    assert shops.segments_of(shop) != before
+    done = shop.discovery.use(1)
+    assert shops.segments_of(shop) == before
+    assert done.version == 1
+    assert [(v.number, v.in_force) for v in shop.discovery.history()] == [(2, False), (1, True)]
+    with pytest.raises(Refused, match="in force already"):
+        shop.discovery.use(1)
+    with pytest.raises(UnknownName, match="7"):
+        shop.discovery.use(7)
+    later = shop.discovery.discover(groups=(5, 5)).found
+    new = {s.id for s in later.segments} - set(before.values())
+    assert new.isdisjoint({s.id for s in coarse.found.segments})
+
+
+def test_a_rule_says_how_sure_its_fidelity_is(shop: Workspace, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Breaks when the interval isn't one around the figure of the customers that the rule wasn't made from."""
+    for segment in shop.discovery.found().segments:
+        assert segment.rule.low is not None
+        assert segment.rule.high is not None
+        assert segment.rule.low <= segment.rule.unseen <= segment.rule.high
+    shop.close()
+    assert "95 % interval" in run(capsys, "-w", str(root), "discover", "show", "m01")
+    assert "All keep their ids." in run(capsys, "-w", str(root), "discover", "--groups", "2-5")
+    assert "the same 4 groups, looked at again" in run(capsys, "-w", str(root), "discover", "history")
+    assert "Version 1 is in force." in run(capsys, "-w", str(root), "discover", "use", "1")

@@ -73,7 +73,7 @@ class Search:
     def __init__(self, conditions: Bits, member: Bits, kinds: Ints, length: Floats | None = None) -> None:
         self._all, self._member, self._kinds = conditions, member, kinds
         self._price = GAIN * (np.ones(len(kinds)) if length is None else length)
-        self._inside = conditions & member
+        self._inside, self._buffer = conditions & member, np.empty_like(conditions)
         self._many = int(counted(member))
         self._nothing = np.zeros_like(member)
 
@@ -118,8 +118,9 @@ class Search:
     def _with(self, rows: Bits, covered: Bits) -> tuple[Floats, Floats]:
         """F1 of what is covered together with ``rows`` under each condition; and F½, which asks for precision."""
         left = rows & ~covered
-        hits = counted(self._inside & left) + int(counted(covered & self._member))
-        named = counted(self._all & left) + int(counted(covered))
+        # Into one buffer: to ask the system for a new one each time costs five times the work itself.
+        hits = counted(np.bitwise_and(self._inside, left, out=self._buffer)) + int(counted(covered & self._member))
+        named = counted(np.bitwise_and(self._all, left, out=self._buffer)) + int(counted(covered))
         return 2 * hits / np.maximum(named + self._many, 1), 1.25 * hits / np.maximum(named + 0.25 * self._many, 1)
 
     def _barred(self, box: Sequence[int]) -> Bools:

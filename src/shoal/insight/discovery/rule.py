@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Operator: TypeAlias = Literal["<=", ">", "in", "not in", "is missing", "is known"]
 
-_ROWS = 16_000  # that a rule is searched on, crossed customers among them
+_ROWS = 10_000  # that a rule is searched on, crossed customers among them
 _JUDGED = 30_000
 _CROSSED = 8  # crossed customers for a real one, at most
 _NEAR = 10
@@ -120,7 +120,7 @@ class Rules:
 def rules(table: Table, model: Model, labels: Ints, k: int, seed: int) -> Rules:
     """A rule for each of k groups.
 
-    They are searched on two thirds of the customers, at most 16,000, and judged on at most 30,000 others.
+    They are searched on two thirds of the customers, at most 10,000, and judged on at most 30,000 others.
 
     Args:
         table: the customers, in the order of ``labels``.
