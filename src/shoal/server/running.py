@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from threading import Event as Flag
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ CHANGING = ("expire",)
 """The kinds of jobs that change the store in this process: memberships are read anew after them."""
 LONG = ("load", "publish", "recalibrate", "predict", "assign", "feedback", "report")
 """The kinds that work long, in a process of their own."""
+_logger = logging.getLogger("shoal.jobs")
 LOOK = 30.0
 """Seconds between two looks at the calendar at most."""
 
@@ -54,11 +56,19 @@ class Running:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            now = self._clock.now()
-            self.scheduler.run_due(now)
-            due = self.scheduler.next_due(self._clock.now())
-            wait = LOOK if due is None else min(LOOK, max(0.0, (due - self._clock.now()) / SECOND))
+            try:
+                wait = self._run_due()
+            except Exception:
+                # As where the disk is full and the history can't be written: without its thread no job would run again.
+                _logger.exception("jobs can't be run at present; they are tried again")
+                wait = LOOK
             self._stop.wait(max(0.05, wait))
+
+    def _run_due(self) -> float:
+        """Run what is due; returns for how many seconds nothing is."""
+        self.scheduler.run_due(self._clock.now())
+        due = self.scheduler.next_due(self._clock.now())
+        return LOOK if due is None else min(LOOK, max(0.0, (due - self._clock.now()) / SECOND))
 
 
 def _exclusive(live: Live, work: Work) -> Work:
