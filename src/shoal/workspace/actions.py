@@ -61,7 +61,10 @@ class Actions:
         ws = self._ws
         with ws.models.as_of(at) as known:
             if known.first_order is None:
-                raise Refused(f'There is no "{ws.config.revenue.orders}" yet, so that nothing says what to do.')
+                raise Refused(
+                    f'There is no "{ws.config.revenue.orders}" yet, so that nothing says what to do.',
+                    fix="Load orders first.",
+                )
             seen = world(ws.store, known, ws.config.feedback)
             segments = [s for s in (*self._segments(known), *self._micro(seen)) if s.inside.any()]
             segments = self._chosen(segments, list(names))
