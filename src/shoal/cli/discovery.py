@@ -73,9 +73,10 @@ def _tell(done: Discovered, files: WrittenSegments | None, currency: str, json_:
     if done.version is None:
         click.echo(f"As of {when(done.found.at)}. Nothing was recorded.")
     else:
+        what = "a micro_segment now" if all(not e.before for e in done.found.events) else "another micro_segment"
         click.echo(
             f"Recorded as version {done.version}: {counted(done.changed, 'customer')} "
-            f"{noun(done.changed, 'has', 'have')} another micro_segment; "
+            f"{noun(done.changed, 'has', 'have')} {what}; "
             f"{done.entered:,} entered a segment by that, {done.left:,} left one."
         )
     _say_outliers(done.outliers)
