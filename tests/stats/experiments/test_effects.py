@@ -241,6 +241,8 @@ def test_what_cannot_be_compared_is_refused() -> None:
         gap(mean(Arm.of([1, 1, 1])), mean(Arm.of([1, 1, 1])))
     with pytest.raises(Refused, match="relative"):
         gap(mean(Arm.of([0, 0, 0])), mean(Arm.of([1, 2, 3])), relative=True)
+    with pytest.raises(Refused, match="no error"):
+        gap(mean(Arm.of([1, 2, 3])), mean(Arm.of([0, 0, 0])), relative=True)
     with pytest.raises(Refused, match="never happened"):
         ratio(Arm.of([0, 0, 0], [0, 0, 0]))
     with pytest.raises(Refused, match="too few"):

@@ -57,7 +57,7 @@ def gap(control: Estimate, treated: Estimate, *, relative: bool = False) -> Gap:
     difference; ``can_be_relative`` says whether that may be trusted.
 
     Raises:
-        Refused: both arms don't vary at all; or in relative form, the control is 0.
+        Refused: both arms don't vary at all; or in relative form, the control is 0, or the treated arm is and doesn't vary.
     """
     va, vb = control.variance, treated.variance
     if va + vb <= 0:
@@ -74,6 +74,11 @@ def gap(control: Estimate, treated: Estimate, *, relative: bool = False) -> Gap:
             )
         base = abs(control.value)
         value, variance = value / base, vb / base**2 + va * treated.value**2 / base**4
+        if variance <= 0:
+            raise Refused(
+                "The treated arm's figure is 0 for every unit: a relative effect has no error then.",
+                fix="Look at the absolute effect, or wait.",
+            )
     return Gap(value, sqrt(variance), df, control.n + treated.n, relative)
 
 
