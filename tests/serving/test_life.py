@@ -114,6 +114,23 @@ def cli_json(served: Served, command: str) -> dict[str, Any]:
     return dict(json.loads(shoal(served.folder, command, "--json")))
 
 
+def test_what_is_no_definition_file_doesnt_stop_the_server(served: Served) -> None:
+    """Breaks if an editor's lock beside a file, or one that can't be read, ends the taking of calls."""
+    segments = served.folder / "segments"
+    (segments / ".#buyers.yaml").symlink_to("somebody@host.4711:1")
+    (segments / "odd.yaml").mkdir()
+    deadline = time.monotonic() + 30
+    while "segments/odd.yaml" not in (told := served.http.get("/healthz").json())["faults"]:
+        assert time.monotonic() < deadline, told
+        time.sleep(0.1)
+    assert told["status"] == "ok"
+    assert not any(".#" in fault for fault in told["faults"])
+    faults = {one["file"]: one for one in served.get("/v1/status")["faults"]}
+    assert "It can't be read: Is a directory." in faults["segments/odd.yaml"]["problem"]
+    served.track("ann", "Order Completed", revenue=30)
+    served.wait_for("buyers", {"ann"})
+
+
 def test_a_segment_tells_how_it_was_defined_before(served: Served) -> None:
     """Breaks if a change over HTTP loses what was in force before, or a removed segment its history."""
     served.track("ann", "Order Completed", revenue=30)

@@ -96,14 +96,29 @@ def read_catalogue(root: Path, schema: Schema, last_good: Mapping[str, Definitio
     texts: dict[str, str] = {}
     hashes: dict[str, str] = {}
     for path in sorted(folder_of(root).glob("*.yaml")):
-        slug, place, held = path.stem, str(path.relative_to(root)), path.read_bytes()
-        hashes[slug] = _hash(held)
+        slug, place = path.stem, str(path.relative_to(root))
         try:
+            held = _held(path, place)
+            if held is None:
+                continue
+            hashes[slug] = _hash(held)
             texts[slug] = _decoded(held, place)
             read[slug] = read_definition(texts[slug], slug=slug, place=place)
         except ShoalError as error:
             faults[slug] = error
     return _checked(Catalogue(read, faults, hashes), schema, last_good or {}, root, texts)
+
+
+def _held(path: Path, place: str) -> bytes | None:
+    """What a file holds; None where it has gone meanwhile, or is a link to nothing, as editors make to lock a file."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DefinitionError(
+            f"It can't be read: {error.strerror}.", place=place, fix="Let the user who runs Shoal read it."
+        ) from error
 
 
 def _decoded(held: bytes, place: str) -> str:

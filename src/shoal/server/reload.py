@@ -75,7 +75,7 @@ class Reload:
         while not self._closing:
             try:
                 self._look()
-            except ShoalError as error:
+            except (ShoalError, OSError) as error:
                 _logger.error("changed settings can't be taken in: %s", error)
             self._wake.wait(LOOK)
             self._wake.clear()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Event as Flag
 from threading import Lock, RLock, Thread
@@ -40,6 +41,7 @@ from shoal.workspace.privacy import Forgotten, cleaned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from shoal.customers.identity.graph import Identities
     from shoal.customers.tracking import Call
@@ -339,9 +341,7 @@ class Live:
         """
         with self._looking:
             root = self.workspace.config.root
-            found = {
-                p.name: (s.st_mtime_ns, s.st_size) for p in (root / "segments").glob("*.yaml") for s in (p.stat(),)
-            }
+            found = _stamps(root / "segments")
             if found == self._looked_at and not always:
                 return None
             self._looked_at = found
@@ -531,3 +531,13 @@ class Live:
         self.keeper.flush()
         with self._asked:
             return stored_changes(self._asking, seq, most)
+
+
+def _stamps(folder: Path) -> dict[str, tuple[int, int]]:
+    """By definition file when it was changed and how large it is; without those that have gone by the time of the look."""
+    found = {}
+    for path in folder.glob("*.yaml"):
+        with suppress(FileNotFoundError):
+            told = path.stat()
+            found[path.name] = told.st_mtime_ns, told.st_size
+    return found
