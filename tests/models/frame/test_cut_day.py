@@ -69,3 +69,21 @@ def test_a_door_that_leads_back_reads_nothing_of_the_rest_of_its_day(shop: DuckS
         counts = [door.arrow(f"SELECT count(*) AS n FROM ({s.rows})")["n"][0].as_py() for door, s in
                   ((after, later), (before, sooner))]  # fmt: skip
     assert counts == [60 * 7, 60 * 6]
+
+
+def test_what_one_customer_took_is_read_alone(shop: DuckStore) -> None:
+    """Breaks if the rows of one customer differ from theirs among all, in names or in days."""
+    (key,) = next(iter(shop.rows("SELECT key FROM customers WHERE id = 'c004'")))
+    with known(shop, CUT + 30 * DAY) as now:
+        every, mine = lines(now, PRODUCT), lines(now, PRODUCT, customer=key)
+        assert every is not None
+        assert mine is not None
+        told = [
+            now.arrow(f"SELECT ts, day, name, counts FROM ({s.rows}) JOIN ({s.names}) USING (item) "
+                      f"WHERE customer = {key} ORDER BY ALL").to_pylist()
+            for s in (every, mine)
+        ]  # fmt: skip
+        others = now.arrow(f"SELECT count(*) AS n FROM ({mine.rows}) WHERE customer <> {key}")["n"][0].as_py()
+    assert len(told[0]) == 7
+    assert told[0] == told[1]
+    assert others == 0

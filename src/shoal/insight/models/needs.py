@@ -204,12 +204,12 @@ class Needs(Model):
         some = found.sum(axis=1) > 0
         return held.customers[some], found[some].argmax(axis=1), found[some].max(axis=1)
 
-    def _held(self, known: AsOf, who: str) -> Taken:
-        return taken(known, _source(known, self.needed.way), self.needed.items, HALF_LIFE, who)
+    def _held(self, known: AsOf, who: str, customer: int | None = None) -> Taken:
+        return taken(known, _source(known, self.needed.way, customer), self.needed.items, HALF_LIFE, who)
 
     def reasons(self, known: AsOf, customer: int) -> tuple[str, ...]:
         """The main need with the customer's own items of it, and the second one."""
-        held = self._held(known, one(customer))
+        held = self._held(known, one(customer), customer)
         found = self.needed.parts(held)
         if not found.sum():
             return ("The customer took nothing of any need.",)
@@ -303,8 +303,8 @@ class Needs(Model):
         return cls(settings, evidence, Needed(state["way"], tuple(state["items"]), length, weights, needs))
 
 
-def _source(known: AsOf, way: str) -> Source:
-    source = lines(known, way)
+def _source(known: AsOf, way: str, customer: int | None = None) -> Source:
+    source = lines(known, way, customer=customer)
     if source is None:
         raise Refused(f"No order names a {way} any more.", fix="Fit the model anew.")
     return source

@@ -128,7 +128,7 @@ class Replenish(Model):
 
     def _due(self, known: AsOf, customer: int | None = None) -> Due:
         """What each customer needs next: of all items that aren't given up, the one that is foretold first."""
-        return self._of(_pairs(known, self._source(known), self.cycles.items, customer), known.today)
+        return self._of(_pairs(known, self._source(known, customer), self.cycles.items, customer), known.today)
 
     def _of(self, pairs: Pairs, today: int) -> Due:
         """The same from what customers bought three times or more; see ``_pairs``."""
@@ -142,8 +142,8 @@ class Replenish(Model):
         best = wanted[first_of(who[wanted], (on[wanted], until[wanted], -n[wanted], item[wanted]), 1)]
         return Due(who[best], item[best], n[best], last[best], foretold[best], on[best], since[best], until[best])
 
-    def _source(self, known: AsOf) -> Source:
-        source = lines(known, self.way, only=BOUGHT)
+    def _source(self, known: AsOf, customer: int | None = None) -> Source:
+        source = lines(known, self.way, only=BOUGHT, customer=customer)
         if source is None:
             raise Refused(f"No order names a {self.way} any more.", fix="Fit the model anew.")
         return source

@@ -179,7 +179,7 @@ class Taste(Model):
         """Each taste with what was bought and what the base would have."""
         said: list[str] = []
         for base in self.bases:
-            source = lines(known, base.way)
+            source = lines(known, base.way, customer=customer)
             if source is None:
                 continue
             held = taken(known, source, base.items, self.half_life, one(customer))
@@ -261,8 +261,8 @@ def _joined(parts: tuple[Score, ...]) -> Score:
     return replace(parts[0], owners=np.concatenate([part.owners for part in parts]), values=values)
 
 
-def _source(known: AsOf, way: str) -> Source:
-    source = lines(known, way)
+def _source(known: AsOf, way: str, customer: int | None = None) -> Source:
+    source = lines(known, way, customer=customer)
     if source is None:
         raise Refused(f"No order names a {way} any more.", fix="Fit the model anew.")
     return source

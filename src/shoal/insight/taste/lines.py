@@ -58,8 +58,9 @@ class Part:
         """What can tell: fields of the items, or properties of the event."""
         return self.event.properties if self.items is None else self.items.fields
 
-    def select(self, known: AsOf, name: str) -> str:
-        """The SQL of (customer, ts, day, item, counts) of the lines."""
+    def select(self, known: AsOf, name: str, customer: int | None = None) -> str:
+        """The SQL of (customer, ts, day, item, counts) of the lines of all customers, or of one."""
+        whose = "" if customer is None else f" WHERE e.customer = {customer:d}"
         found, day = self.fields[name], local_day("e.ts", "e.offset_s")
         # The one field is taken out before lists are unrolled: a filter over rows with whole items copies all of them.
         value = (
@@ -68,7 +69,7 @@ class Part:
         text = text_of_millionths("value") if found.kind is Kind.NUMBER else "value"
         return (
             f"SELECT customer, ts, day, CAST({text} AS VARCHAR) AS item, {self.counts} AS counts FROM ("
-            f"SELECT e.customer, e.ts, {day} AS day, {value} AS value FROM ({known.event(self.event.name)}) e)"
+            f"SELECT e.customer, e.ts, {day} AS day, {value} AS value FROM ({known.event(self.event.name)}) e{whose})"
         )
 
 
@@ -112,20 +113,21 @@ class Source:
         return f"SELECT item, place FROM (VALUES {rows}) AS named(name, place) JOIN ({self.names}) USING (name)"
 
 
-def lines(known: AsOf, way: str, *, only: int | None = None) -> Source | None:
+def lines(known: AsOf, way: str, *, only: int | None = None, customer: int | None = None) -> Source | None:
     """What was taken up to the instant; None where no order tells. It is read from the events once for all instants.
 
     Args:
         known: the store as of an instant.
         way: category, brand, product, or the name of an attribute.
         only: only the part that counts so much, as ``BOUGHT``.
+        customer: only what this customer took: to read it costs by that and not by the base.
     """
     told = [(part, name) for part in parts(known) if (name := field_of(part, known, way))]
     if not any(part.counts == BOUGHT for part, _ in told):
         return None
 
     def texts(first: AsOf) -> str:
-        body = " UNION ALL ".join(part.select(first, name) for part, name in told)
+        body = " UNION ALL ".join(part.select(first, name, customer) for part, name in told)
         return f"SELECT * FROM ({body}) WHERE item IS NOT NULL"
 
     def numbered(first: AsOf) -> str:
@@ -134,10 +136,11 @@ def lines(known: AsOf, way: str, *, only: int | None = None) -> Source | None:
         number = "CAST(row_number() OVER (ORDER BY name) AS INTEGER) AS item"
         return f"SELECT {number}, name FROM ({every}) WHERE trim(name) <> ''"
 
-    names = known.laid_out(f"names of {way}", numbered, dated=False)
+    whose = "" if customer is None else f" of {customer:d}"
+    names = known.laid_out(f"names of {way}{whose}", numbered, dated=False)
     # Numbers alone are kept: to lay texts out costs more than to read the events a second time.
     rows = known.laid_out(
-        f"lines by {way}",
+        f"lines by {way}{whose}",
         lambda first: (
             f"SELECT DISTINCT customer, ts, day, n.item, counts FROM ({texts(first)}) l JOIN ({names}) n "
             "ON n.name = l.item"
