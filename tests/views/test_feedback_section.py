@@ -96,13 +96,13 @@ def test_what_is_missing_is_said_with_what_to_load(voices: Path, spoken: Facts) 
     silent = feedback.feedback(
         replace(spoken, heard=replace(heard, moods=None, themes=None, missing={"sentiment": "No words."}))
     )
-    assert hints(silent) == ["No words."]
+    assert hints(silent) == ["No words. Load reviews or comments, and what customers write about shows here."]
     few = feedback.feedback(replace(spoken, heard=replace(heard, themes=None, missing={"topics": "Too few texts."})))
     assert hints(few) == ["Too few texts."]
     only_texts = feedback.feedback(
         replace(spoken, heard=replace(heard, scores={}, missing={"nps": "Nobody was asked."}))
     )
-    assert hints(only_texts) == ["Nobody was asked."]
+    assert hints(only_texts) == ["Nobody was asked. Load answers to a survey, and they show here by segment."]
 
 
 def test_answers_of_another_scale_are_told_and_not_drawn(tmp_path: Path) -> None:

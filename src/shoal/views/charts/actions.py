@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 _ROW = 36
-_CLIP = {theme.NARROW: 20, theme.HALF: 26}
+_CLIP = {theme.NARROW: 22, theme.HALF: 26}
 
 
 def action_ranges(
@@ -39,11 +39,11 @@ def action_ranges(
         raise Refused("There is no row to draw.")
     shown = [dict(row) | {"label": label} for row, label in zip(rows, _labels(rows, width), strict=True)]
     order = [row["label"] for row in shown]
-    room = min(theme.room((line for label in order for line in label.split("\n")), 11), int(width * 0.42))
+    room = min(theme.room((line for label in order for line in label.split("\n")), 12), int(width * 0.46))
     ends = [row[key] for row in rows for key in ("low", "high")]
     axis = alt.Axis(**number_axis(most=max(map(abs, ends))), grid=True)
     lines = alt.Axis(
-        title=None, labelLimit=room + 40, domain=False, ticks=False, minExtent=room, labelAlign="right",
+        title=None, labelLimit=room + 40, domain=False, ticks=False, minExtent=room + 8, labelAlign="right",
         labelExpr="split(datum.label, '\\n')", labelLineHeight=13,
     )  # fmt: skip
     low, high = min(0.0, *ends), max(0.0, *ends) or 1.0

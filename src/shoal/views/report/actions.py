@@ -114,7 +114,7 @@ def _table(found: Found) -> Table:
             Column("gain", f"Measured gain, {found.currency}", "figure", "Of a trial by lot, with its 95 % interval.")
         )
     rows = [_row(action) for action in found.actions]
-    more = f"{len(rows) - _MOST_ROWS} more with less at stake: shoal actions" if len(rows) > _MOST_ROWS else ""
+    more = f"{len(rows) - _MOST_ROWS} more: shoal actions" if len(rows) > _MOST_ROWS else ""
     return Table("actions-table", tuple(columns), rows[:_MOST_ROWS], note=more)
 
 

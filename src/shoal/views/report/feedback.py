@@ -50,10 +50,10 @@ def _blocks(facts: Facts) -> Iterator[Any]:
     for measure, found in heard.scores.items():
         yield _held_together(f"{_SHORT[measure]}: {' '.join(found.response.notes())}")
     if not heard.scores:
-        yield Hint(heard.missing["nps"])
+        yield Hint(f"{heard.missing['nps']} Load answers to a survey, and they show here by segment.")
     yield Head("What they write")
     if heard.moods is None:
-        yield Hint(heard.missing["sentiment"])
+        yield Hint(f"{heard.missing['sentiment']} Load reviews or comments, and what customers write about shows here.")
         return
     yield _moods(facts, heard.moods)
     yield _held_together(" ".join(heard.moods.notes()))
