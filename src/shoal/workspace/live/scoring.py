@@ -193,7 +193,7 @@ def _append(store: Store, writer: Scores, tables: list[pa.Table], column: Column
     import pyarrow as pa
 
     taken = pa.concat_tables(tables)
-    with registered(store, "scores_taken", taken.append_column("nth", pa.array(range(len(taken)), pa.int64()))) as name:
+    with registered(store, "scores_taken", taken.append_column("nth", pa.array(np.arange(len(taken))))) as name:
         rows = f"SELECT c.key AS owner, s.value, s.nth FROM {name} s JOIN customers c ON c.id = s.id"
         writer.append(column.name, Kind(column.kind), rows, column.says, note)
 
