@@ -11,6 +11,8 @@ import pytest
 from test_model_charts import DRAW as OF_MODELS
 
 from shoal.errors import Refused
+from shoal.insight.contracts.retention import Group, Retention, whole_periods
+from shoal.stats.survival import kaplan_meier
 from shoal.views import charts, theme
 
 MONTHS = [f"2025-{month:02}-01" for month in range(1, 9)]
@@ -51,6 +53,19 @@ DRAW: dict[str, Callable[[int], Any]] = {
         order=["Active", "New", "Lapsed"], dates=("1 May", "1 June"), width=width, **SAID),
     **OF_MODELS,
 }  # fmt: skip
+
+
+def stayed() -> Retention:
+    """Thirty customers of whom half left, one after the other."""
+    months = [float(1 + i % 10) for i in range(30)]
+    left = [i % 2 == 0 for i in range(30)]
+    curve = kaplan_meier(months, left)
+    steps = whole_periods(curve, months)
+    groups = tuple(Group(name, 15, 8, curve, steps) for name in ("Monthly, paid by check", "Yearly"))
+    return Retention("month", "plan", 30, 15, curve, steps, "plan", groups)
+
+
+DRAW["survival_curves"] = lambda width: charts.survival_curves(stayed(), width=width, **SAID)
 
 
 def test_every_chart_is_drawn_here() -> None:
