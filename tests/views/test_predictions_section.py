@@ -32,7 +32,9 @@ AT = 20_000 * DAY
 def model(*measures: Measure, by: str = "auc", higher: bool = True, **more: Any) -> Foretold:
     """A churn model with these measures of itself and of its baselines."""
     evidence = Evidence("Who buys nothing in 90 days", AT - 200 * DAY, AT, "f", 500, measures, ("A note.",))
-    return replace(Foretold("churn", "who will buy nothing more", 2, AT, "365 days", 90, by, higher, evidence, {}), **more)
+    return replace(
+        Foretold("churn", "who will buy nothing more", 2, AT, "365 days", 90, by, higher, evidence, {}), **more
+    )
 
 
 def auc(who: str, value: float, spread: float | None = 0.02) -> Measure:
