@@ -11,9 +11,9 @@ import pytest
 from models.learning.telco import telco
 from shoal.insight.models.learning.classifier import Classifier, Config, Fitted, Kind, Learner, fit
 from shoal.insight.models.learning.folds import Folds
-from shoal.stats.survival import kaplan_meier
 from shoal.insight.models.learning.table import Numbers, Table
 from shoal.insight.models.learning.trials import Verdict, compare
+from shoal.stats.survival import kaplan_meier
 
 BASELINES = ("tenure", "MonthlyCharges")
 
