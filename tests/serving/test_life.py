@@ -131,6 +131,26 @@ def test_what_is_no_definition_file_doesnt_stop_the_server(served: Served) -> No
     served.wait_for("buyers", {"ann"})
 
 
+def test_a_file_that_is_gone_for_a_moment_moves_nobody(served: Served) -> None:
+    """Breaks if a segment whose file git or an editor writes anew loses and regains all members; or if one stays for good."""
+    path = served.folder / "segments" / "buyers.yaml"
+    text = path.read_text(encoding="utf-8")
+    served.track("ann", "Order Completed", revenue=30)
+    served.wait_for("buyers", {"ann"})
+    for _ in range(4):
+        path.unlink()
+        time.sleep(1.2)
+        path.write_text(text, encoding="utf-8")
+        time.sleep(1.2)
+    told = [one for one in served.get("/v1/changes")["changes"] if one["segment"] == "buyers"]
+    assert [(one["customer"], one["change"]) for one in told] == [("ann", "entered")]
+    path.unlink()
+    deadline = time.monotonic() + 30
+    while served.http.get("/v1/segments/buyers", headers=served.bearer).status_code != 404:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def test_a_segment_tells_how_it_was_defined_before(served: Served) -> None:
     """Breaks if a change over HTTP loses what was in force before, or a removed segment its history."""
     served.track("ann", "Order Completed", revenue=30)

@@ -163,10 +163,14 @@ class Models:
             for run in runs:
                 name = run.model.settings.name
                 for fit, in_force in run.fits:
-                    versions.keep(
+                    kept = versions.keep(
                         ws.store, fit.model, at, in_force=in_force, references=fit.references, frames=fit.frames
                     )
-                scoring[name] = versions.version(ws.store, name)
+                    if in_force:
+                        # Not what is in force now: another run may have put its own there meanwhile.
+                        scoring[name] = kept
+                if name not in scoring:
+                    scoring[name] = versions.version(ws.store, name)
                 written, left_out = self.put(f"model {name}", run.columns, at, noted(scoring[name]))
                 changed |= written
                 skipped |= left_out

@@ -110,6 +110,8 @@ class Live:
         self._reading = workspace.store.cursor()
         self._files = workspace.store.cursor()
         self._looked_at: dict[str, tuple[int, int]] | None = None
+        self._names: frozenset[str] = frozenset()
+        self._gone: frozenset[str] = frozenset()
         self.catalogue: Catalogue = workspace.catalogue
         said = meta(self._reading)
         self._position = int(said.get(LOG_POSITION, "0"))
@@ -344,7 +346,11 @@ class Live:
             found = _stamps(root / "segments")
             if found == self._looked_at and not always:
                 return None
-            self._looked_at = found
+            if not always and (gone := self._names - found.keys()) != self._gone:
+                # A file that git or an editor writes anew is gone for a moment: what is gone must be so at two looks.
+                self._gone = gone
+                return None
+            self._looked_at, self._names, self._gone = found, frozenset(found), frozenset()
             with self.lock:
                 schema = replace(self.core.schema, lists=frozenset(self.core.engine.state.lists))
             self.catalogue = read_catalogue(root, schema, known_at(self._files))
