@@ -352,8 +352,10 @@ def use(ctx: click.Context, version: int, json_: bool) -> None:
         if json_:
             print_json(done.document())
             return
-        click.echo(f"Version {version} is in force.")
-        _say_assigned(done)
+        click.echo(
+            f"Version {version} is in force. {done.new + done.moved:,} of {done.customers:,} customers are in another "
+            f"micro_segment than before; {done.entered:,} entered a segment by that, {done.left:,} left one."
+        )
         _say_proposal(workspace)
 
 

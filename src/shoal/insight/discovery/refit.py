@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from shoal.insight.discovery.model import Model
-    from shoal.insight.discovery.table import Bools, Ints, Matrix, Table
+    from shoal.insight.discovery.table import Bools, Floats, Ints, Matrix, Table
 
 Origin: TypeAlias = Literal["kept", "moved", "adapted", "fresh"]
 
@@ -86,10 +86,15 @@ def partitions(rows: Matrix, laid: Laid, k: int, allowed: range, seed: int) -> I
     if not len(alive):
         return
     if len(alive) in allowed:
-        yield from (("moved", lloyd(rows, alive, iterations=steps), False) for steps in STEPS)
-        yield "moved", lloyd(rows, alive), True
+        yield from (("moved", *one) for one in _stepped(rows, alive))
     if len(alive) != k:
-        yield "adapted", resized(rows, lloyd(rows, alive), k, seed), True
+        yield from (("adapted", *one) for one in _stepped(rows, resized(rows, lloyd(rows, alive, 1), k, seed).centres))
+
+
+def _stepped(rows: Matrix, centres: Floats) -> Iterator[tuple[Partition, bool]]:
+    """K-means from given centres by more and more steps, and whether it has come to its end."""
+    yield from ((lloyd(rows, centres, iterations=steps), False) for steps in STEPS)
+    yield lloyd(rows, centres), True
 
 
 def held_partition(rows: Matrix, labels: Ints, k: int) -> Partition:
@@ -100,7 +105,7 @@ def held_partition(rows: Matrix, labels: Ints, k: int) -> Partition:
 
 
 def resized(rows: Matrix, partition: Partition, k: int, seed: int) -> Partition:
-    """The partition with k groups, by splitting the loosest or joining the nearest ones, and k-means from there."""
+    """The partition with k groups, by splitting the loosest or joining the nearest ones."""
     while partition.k < k:
         found = _split(rows, partition, seed)
         if found is None:
@@ -108,7 +113,7 @@ def resized(rows: Matrix, partition: Partition, k: int, seed: int) -> Partition:
         partition = found
     while partition.k > k:
         partition = _joined(rows, partition)
-    return lloyd(rows, partition.centres)
+    return partition
 
 
 def _split(rows: Matrix, partition: Partition, seed: int) -> Partition | None:
