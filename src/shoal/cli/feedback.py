@@ -46,7 +46,8 @@ def feedback(
         at = asked(ws, as_of)
         found, missing = _found(ws, parts, days, at)
         if not found:
-            raise Refused(" ".join(dict.fromkeys(missing.values())))
+            # Each reason ends with its fix, which may be a line of shoal.yaml.
+            raise Refused("\n".join(["Nothing that customers say was found.", *dict.fromkeys(missing.values())]))
         if json_:
             documents = {name: one.document() for name, one in found.items()}
             print_json({"as_of": iso(at), "currency": ws.config.currency, **documents, "missing": missing})
