@@ -11,6 +11,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from .served import Served, shoal, shop
 
 
@@ -129,6 +131,22 @@ def test_what_is_no_definition_file_doesnt_stop_the_server(served: Served) -> No
     assert "It can't be read: Is a directory." in faults["segments/odd.yaml"]["problem"]
     served.track("ann", "Order Completed", revenue=30)
     served.wait_for("buyers", {"ann"})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
+def test_the_databases_threads_give_way_to_calls(served: Served) -> None:
+    """Breaks if a statement of the store takes a core from who answers calls; or if a thread that may hold the lock gives way."""
+    assert served.process is not None
+    tasks = Path(f"/proc/{served.process.pid}/task")
+
+    def nice_of(task: Path) -> int:
+        return int((task / "stat").read_text().rpartition(")")[2].split()[16])
+
+    deadline = time.monotonic() + 20
+    while not any(nice_of(task) > 0 for task in tasks.iterdir()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert nice_of(tasks / str(served.process.pid)) == 0
 
 
 def test_a_file_that_is_gone_for_a_moment_moves_nobody(served: Served) -> None:

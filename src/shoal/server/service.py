@@ -21,6 +21,7 @@ from shoal.server.access import Access
 from shoal.server.api import api
 from shoal.server.app import collection_app, server
 from shoal.server.intake import Busy, Starting
+from shoal.server.priority import put_python_first
 from shoal.server.reload import Reload
 from shoal.server.running import Running
 from shoal.server.sessions import Sessions
@@ -123,6 +124,7 @@ class Service:
         gc.collect()
         gc.freeze()
         gc.set_threshold(*COLLECTED)
+        put_python_first()
         self.live = live
         self.running = Running(self.workspace, live)
         self.running.start()
