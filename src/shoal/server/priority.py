@@ -1,4 +1,4 @@
-"""Calls go before the database's helpers: where cores are few, whoever answers a request shouldn't wait for a statement's part."""
+"""Calls go before the database's helpers: with few cores, whoever answers a request would wait for parts of a statement."""
 
 from __future__ import annotations
 
