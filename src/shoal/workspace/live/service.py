@@ -11,6 +11,7 @@ import json
 import logging
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from os import scandir
 from threading import Event as Flag
 from threading import Lock, RLock, Thread
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -542,8 +543,10 @@ class Live:
 def _stamps(folder: Path) -> dict[str, tuple[int, int]]:
     """By definition file when it was changed and how large it is; without those that have gone by the time of the look."""
     found = {}
-    for path in folder.glob("*.yaml"):
-        with suppress(FileNotFoundError):
-            told = path.stat()
-            found[path.name] = told.st_mtime_ns, told.st_size
+    with suppress(FileNotFoundError), scandir(folder) as there:
+        for entry in there:
+            if entry.name.endswith(".yaml"):
+                with suppress(FileNotFoundError):
+                    told = entry.stat()
+                    found[entry.name] = told.st_mtime_ns, told.st_size
     return found
