@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -62,3 +62,8 @@ class Schema:
     purposes: Mapping[str, Basis] = field(default_factory=dict)
     zone: str = "UTC"
     scores: frozenset[str] = frozenset()
+
+    def fixed(self) -> Schema:
+        """The same names and types, which what is learned meanwhile on another thread doesn't change."""
+        # Copying a dict is one step of the interpreter: nothing is learned in the middle of it.
+        return replace(self, traits=dict(self.traits), events={n: dict(p) for n, p in list(self.events.items())})

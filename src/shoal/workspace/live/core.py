@@ -166,7 +166,7 @@ class Core:
     def schema_with(self, definitions: Mapping[str, Definition]) -> Schema:
         """What definitions may name at present, these segments among it."""
         lists = frozenset(self.engine.state.lists) | self.schema.lists
-        return replace(self.schema, segments=definitions, lists=lists)
+        return replace(self.schema.fixed(), segments=definitions, lists=lists)
 
     def apply(self, position: int, kind: int, payload: bytes, calls: Sequence[Call] | None = None) -> Applied:
         """Let an entry take effect.

@@ -353,7 +353,7 @@ class Live:
                 return None
             self._looked_at, self._names, self._gone = found, frozenset(found), frozenset()
             with self.lock:
-                schema = replace(self.core.schema, lists=frozenset(self.core.engine.state.lists))
+                schema = replace(self.core.schema.fixed(), lists=frozenset(self.core.engine.state.lists))
             self.catalogue = read_catalogue(root, schema, known_at(self._files))
             record(self._files, self.catalogue, self.clock.now())
             if self.catalogue.definitions == self.core.engine.plan.definitions:
