@@ -65,5 +65,6 @@ class Schema:
 
     def fixed(self) -> Schema:
         """The same names and types, which what is learned meanwhile on another thread doesn't change."""
-        # Copying a dict is one step of the interpreter: nothing is learned in the middle of it.
-        return replace(self, traits=dict(self.traits), events={n: dict(p) for n, p in list(self.events.items())})
+        # Copying a dict is one step of the interpreter; going through one isn't, since a collection of cycles may come between.
+        events = dict(self.events)
+        return replace(self, traits=dict(self.traits), events={name: dict(types) for name, types in events.items()})
