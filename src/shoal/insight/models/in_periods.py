@@ -15,10 +15,10 @@ from shoal.insight.models import buying, occasions
 from shoal.insight.models.churn import LEAST_EARLIER, Churn, calibration, ranked, shares
 from shoal.insight.models.churn import levels as of_chances
 from shoal.insight.models.contest import Contest
-from shoal.insight.models.model import Evidence, Judged, Measure, Score, Settings
+from shoal.insight.models.model import Evidence, Judged, Score, Settings
 from shoal.insight.models.occasions import Came, Pace
 from shoal.insight.models.spending import Spending, log_error
-from shoal.insight.models.value import LEVEL, CustomerValue, buys, check_cost, levels, off, top
+from shoal.insight.models.value import LEVEL, CustomerValue, check_cost, compared
 from shoal.lang.schema import Kind
 from shoal.stats.intervals import z_value
 
@@ -191,24 +191,12 @@ class ValueInPeriods(CustomerValue):
         seen, turns = came.seen, self.expected(came.seen, came.periods)
         each = np.ones(len(seen)) if self.spending is None else self.spending.each(seen)
         brought = came.orders if self.spending is None else came.money
-        measures = [
-            *levels("model", turns * each, brought),
-            buys("model", turns, came.orders),
-            Measure("model", "orders mae", float(np.abs(turns - came.orders).mean()), n=len(seen)),
-            Measure("model", "orders total error", off(turns, came.orders), n=len(seen)),
-        ]
-        plain = self._plain(before, came)
-        for who, guess in plain.items():
-            measures += [*levels(who, guess, brought), buys(who, guess, came.orders)]
-        for who, rank in (("recency", seen.recency - seen.age), ("frequency", seen.frequency)):
-            measures += [buys(who, rank, came.orders), top(who, rank, brought)]
+        ranks = {"recency": seen.recency - seen.age, "frequency": seen.frequency}
+        measures, contest = compared(seen, turns, each, came.orders, brought, self._plain(before, came), ranks)
         frames = {
             "deciles": buying.deciles(turns * each, brought),
             "frequency": occasions.frequencies(seen, turns, came.orders),
         }
-        assert seen.customers is not None
-        rivals = {"model": turns * each, **plain}
-        contest = Contest.of_rows(seen.customers, {who: np.abs(guess - brought) for who, guess in rivals.items()})
         return Judged(len(seen), tuple(measures), frames, contest)
 
     def _plain(self, before: AsOf, came: Came) -> dict[str, Floats]:

@@ -215,25 +215,14 @@ class CustomerValue(Model):
         orders = self.process.expected(seen, ahead)
         each = np.ones(len(seen)) if self.spending is None else self.spending.each(seen)
         came = outcome.orders if self.spending is None else outcome.money
-        measures = [
-            *levels("model", orders * each, came),
-            buys("model", orders, outcome.orders),
-            Measure("model", "orders mae", float(np.abs(orders - outcome.orders).mean()), n=len(seen)),
-            Measure("model", "orders total error", off(orders, outcome.orders), n=len(seen)),
-        ]
+        ranks = {"recency": -buying.silence(seen), "frequency": seen.frequency}
         baselines = self._baselines(before, outcome)
-        for who, guess in baselines.items():
-            measures += [*levels(who, guess, came), buys(who, guess, outcome.orders)]
-        for who, rank in (("recency", -buying.silence(seen)), ("frequency", seen.frequency)):
-            measures += [buys(who, rank, outcome.orders), top(who, rank, came)]
+        measures, contest = compared(seen, orders, each, outcome.orders, came, baselines, ranks)
         frames = {
             "deciles": buying.deciles(orders * each, came),
             "frequency": buying.frequencies(self.process, outcome),
             "weeks": buying.weeks(self.process, outcome, after),
         }
-        assert seen.customers is not None
-        rivals = {"model": orders * each, **baselines}
-        contest = Contest.of_rows(seen.customers, {who: np.abs(guess - came) for who, guess in rivals.items()})
         return Judged(len(seen), tuple(measures), frames, contest)
 
     def _baselines(self, before: AsOf, outcome: Outcome) -> dict[str, Floats]:
@@ -349,6 +338,41 @@ def _evidence(known: AsOf, settings: Settings, seen: Purchases, found: Buying, s
             f"Of an order's amount {spending.share:.1%} remain after refunds and free orders; that is taken in."
         )
     return Evidence(label, first, known.at, buying.fingerprint(seen), len(seen), notes=tuple(notes), fallback=fallback)
+
+
+def compared(
+    seen: Purchases,
+    expected: Floats,
+    each: Floats,
+    orders: Floats,
+    brought: Floats,
+    plain: Mapping[str, Floats],
+    ranks: Mapping[str, Floats],
+) -> tuple[list[Measure], Contest]:
+    """What was expected beside what came, for the model and for what needs none.
+
+    Args:
+        seen: histories at the cut.
+        expected: orders, by the model.
+        each: what an order brings, by the model; 1 where only orders are foretold.
+        orders: that came.
+        brought: by them; the orders themselves where only they are foretold.
+        plain: what each plain rule says of ``brought``.
+        ranks: plain orders of the customers, the best highest.
+    """
+    rivals = {"model": expected * each, **plain}
+    measures = [
+        *levels("model", rivals["model"], brought),
+        buys("model", expected, orders),
+        Measure("model", "orders mae", float(np.abs(expected - orders).mean()), n=len(seen)),
+        Measure("model", "orders total error", off(expected, orders), n=len(seen)),
+    ]
+    for who, guess in plain.items():
+        measures += [*levels(who, guess, brought), buys(who, guess, orders)]
+    for who, rank in ranks.items():
+        measures += [buys(who, rank, orders), top(who, rank, brought)]
+    assert seen.customers is not None
+    return measures, Contest.of_rows(seen.customers, {who: np.abs(guess - brought) for who, guess in rivals.items()})
 
 
 def levels(who: str, guess: Floats, came: Floats) -> list[Measure]:
