@@ -229,7 +229,7 @@ class _Gathering:
         """The facts that rest on orders alone."""
         from shoal.insight import lifecycle
         from shoal.insight.cohorts import retention
-        from shoal.insight.metrics import concentration, kpis, overall
+        from shoal.insight.metrics.trading import concentration, kpis, overall
 
         cuts, cycle = self._calibration(sales)
         silence = cycle.lapse if cycle else 90
@@ -342,7 +342,7 @@ class _Gathering:
 
     def _before(self, sales: Sales, span: tuple[int, int] | None, silence: int) -> Any:
         """The KPIs of as long a time before; None where the data doesn't reach back so far."""
-        from shoal.insight.metrics import overall
+        from shoal.insight.metrics.trading import overall
 
         start = 2 * self.earlier - self.at
         # A day of grace: the first day of the data is rarely a whole one.

@@ -107,11 +107,11 @@ class Facts:
         scored_at: when the RFM scores in force were worked out; None before the first time, when the grid is worked out
             for the report alone.
         customers: how many exist at ``at``.
-        period: the KPIs since ``compare``, as of ``insight.metrics.overall``.
+        period: the KPIs since ``compare``, as of ``insight.metrics.trading.overall``.
         before: the same over as long a time before, None where the data doesn't reach back so far.
-        kpis: the KPIs over time, as of ``insight.metrics.kpis``.
+        kpis: the KPIs over time, as of ``insight.metrics.trading.kpis``.
         grain: the length of their periods.
-        concentration: as of ``insight.metrics.concentration``.
+        concentration: as of ``insight.metrics.trading.concentration``.
         data: how good the loaded rows were.
         quarantine: rows put aside, by ``source`` and ``code``: ``rows``, ``example``.
         segments: as of ``insight.segments.segment_table``.

@@ -17,7 +17,7 @@ from shoal.insight import lifecycle, migration, rfm
 from shoal.insight.cohorts import retention
 from shoal.insight.feedback.asked import asked
 from shoal.insight.feedback.scores import standings
-from shoal.insight.metrics import concentration, kpis, overall
+from shoal.insight.metrics.trading import concentration, kpis, overall
 from shoal.insight.sales import open_sales
 from shoal.shapes import ORDER_COMPLETED, ORDER_REFUNDED, SURVEY_ANSWERED, Event, FeedbackRule, RevenueRule
 from shoal.stats.intervals import net_promoter, wilson
