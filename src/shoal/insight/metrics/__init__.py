@@ -1,0 +1,1 @@
+"""Metrics: what is counted or summed, per whom and over which time; and their figures."""
