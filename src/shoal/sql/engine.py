@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from shoal.lang.nodes import Definition, Node
     from shoal.lang.schema import Schema
     from shoal.sql.explain import Part
+    from shoal.sql.registry import EventType
     from shoal.sql.store import Store
     from shoal.sql.until import Answer
 
@@ -93,15 +94,17 @@ class SqlEngine:
     Args:
         store: the workspace's store; its connection holds the temporary tables.
         schema: types and names, with the definitions that ``member of`` may name.
+        derived: events that were worked out from others, by name, in temporary tables of the store's connection.
 
     Raises:
         Unsupported: if the store's database is one that the emitters don't know.
     """
 
-    def __init__(self, store: Store, schema: Schema) -> None:
+    def __init__(self, store: Store, schema: Schema, derived: Mapping[str, EventType] | None = None) -> None:
         require(store)
         self.store = store
         self.schema = schema
+        self.derived = derived or {}
 
     def evaluate(
         self,
@@ -240,7 +243,8 @@ class SqlEngine:
         merged = merged_table(self.store, f"{prefix}_merged", known_at)
         frame = Frame(f"{prefix}_subjects", at, self.schema.zone, known_at, merged, moments)
         lookups = Lookups(self.store, prefix)
-        return Plan(self.store, self.schema, Registry.load(self.store), frame, lookups, prefix)
+        registry = Registry.load(self.store).beside(self.derived)
+        return Plan(self.store, self.schema, registry, frame, lookups, prefix)
 
     def _customers(self, plan: Plan, *, ids: bool) -> str:
         """The customers that exist; their ids are texts, so they are carried only where a ``bucket`` asks for them."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from shoal.lang.references import event_names
 from shoal.shapes import ACCOUNT_ID, ACCOUNT_PREFIX
 from shoal.sql import terms as s
+from shoal.sql.rows import types_named
 from shoal.sql.traits import found_trait
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Facts:
 
     def _events(self, events: n.Events) -> dict[int, list[int]]:
         known = self._plan.registry.events
-        tables = [known[name].table for name in event_names(events.name, known)]
+        tables = [each.table for each in types_named(events.name, known)]
         found: dict[int, list[int]] = defaultdict(list)
         groups = self._colleagues() if events.of_account else {one: [who] for one, who in self._who.items()}
         for table in tables:

@@ -51,16 +51,20 @@ class Property:
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """An event type: its table and its properties by name."""
+    """An event type: its table and its properties by name.
+
+    ``derived`` names the temporary table, of the same layout, of an event that was worked out from others; it has no number.
+    """
 
     id: int
     name: str
     properties: Mapping[str, Property] = field(default_factory=dict)
+    derived: str | None = None
 
     @property
     def table(self) -> str:
         """The name of its table."""
-        return f"event_{self.id}"
+        return self.derived or f"event_{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,10 @@ class Registry:
     def load(cls, store: Store) -> Registry:
         """Read the registry of a store."""
         return cls(store, _load_events(store), _load_traits(store))
+
+    def beside(self, derived: Mapping[str, EventType]) -> Registry:
+        """The same, and events that were worked out; one that the store has of the same name stays what it is."""
+        return Registry(self._store, {**derived, **self._events}, self._traits) if derived else self
 
     @property
     def events(self) -> Mapping[str, EventType]:

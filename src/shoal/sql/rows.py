@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from shoal.clock import SECOND
-from shoal.lang.references import event_names
+from shoal.lang.references import event_names, is_wildcard
 from shoal.lang.schema import Kind
 from shoal.sql import terms as s
 from shoal.sql.tables import PHYSICAL
 from shoal.sql.values import Value, stored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from shoal.lang import nodes as n
     from shoal.lang.schema import PropertyType
@@ -49,6 +49,12 @@ def _bears_ids(plan: Plan, table: str) -> bool:
     return found
 
 
+def types_named(name: str, known: Mapping[str, EventType]) -> list[EventType]:
+    """The event types that a name stands for; a wildcard takes none that was worked out, or rows would count twice."""
+    found = [known[each] for each in event_names(name, known)]
+    return [each for each in found if each.derived is None] if is_wildcard(name) else found
+
+
 def in_order(plan: Plan, tables: Iterable[str], alias: str) -> Sql:
     """What puts rows in the order of ts, then message id (column ``mid``); one number where that suffices."""
     ts, mid = s.column("ts", alias), s.column(MESSAGE_ID, alias)
@@ -70,7 +76,7 @@ class EventRows:
             pairs = colleagues(plan)
             provider.needs[pairs.name] = pairs
         known = plan.registry.events
-        self.types = [known[name] for name in event_names(events.name, known)]
+        self.types = types_named(events.name, known)
         self._tables = [t.table for t in self.types]
         self._columns: dict[str, None] = {"ts": None}
         self._properties: dict[str, str] = {}

@@ -69,7 +69,8 @@ def existing(registry: Registry, merged: str | None, known_at: int | None) -> st
 def _first_known(registry: Registry, known_at: int) -> str:
     """The earliest ts of each customer among the rows that were known."""
     known = in_force(known_at)
-    tables = [(event.table, "customer") for event in registry.events.values()]
+    # An event that was worked out says nothing that those behind it don't.
+    tables = [(event.table, "customer") for event in registry.events.values() if event.derived is None]
     tables += [(trait.table, "owner") for trait in registry.traits.values() if trait.scope == "customer"]
     if not tables:
         return "SELECT key AS owner, first_ts FROM customers WHERE false"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,7 @@ class AsOf:
         self._store, self.rule, self.schema, self.at = store, rule, schema, at
         self._among = among
         self._outermost: AsOf = self
+        self._derived: Mapping[str, EventType] = {}
         self._laid_out: dict[str, str] = {}
         self._opened: list[Any] = []
         self._histories: dict[bool, Purchases] = {}
@@ -89,6 +91,22 @@ class AsOf:
         back = AsOf(self._store, self.rule, self.schema, at, self._among)
         back._outermost = self._outermost
         return back
+
+    def with_events(self, derived: Mapping[str, EventType]) -> AsOf:
+        """The same instant, and events that were worked out from others; close it too.
+
+        Values and conditions may name them there; what leads back from it (``before``, ``only``) knows them no more, since
+        they were worked out as of this instant. An event of the store of the same name stays what it is.
+
+        Args:
+            derived: by name, in temporary tables that stand until it is closed.
+        """
+        found = AsOf(self._store, self.rule, self.schema, self.at, self._among)
+        found._outermost = self._outermost
+        found._derived = {name: event for name, event in derived.items() if name not in self.registry.events}
+        types = {name: {p: c.type for p, c in event.properties.items()} for name, event in found._derived.items()}
+        found.schema = replace(self.schema, events={**self.schema.events, **types})
+        return found
 
     @contextmanager
     def only(self, customers: Iterable[str]) -> Iterator[AsOf]:
@@ -177,7 +195,12 @@ class AsOf:
     @cached_property
     def registry(self) -> Registry:
         """Which events, properties and traits there are, with their physical columns."""
-        return Registry.load(self._store)
+        return Registry.load(self._store).beside(self._derived)
+
+    @property
+    def engine(self) -> SqlEngine:
+        """The SQL engine over what may be named here."""
+        return SqlEngine(self._store, self.schema, self._derived)
 
     def event(self, name: str) -> str:
         """A query of an event's rows in force up to the instant: customer, ts, offset_s, and its properties' columns.
@@ -244,7 +267,7 @@ class AsOf:
 
     def holds(self, definitions: Mapping[str, Definition]) -> dict[str, Mask]:
         """Who is in which segment at the instant: for each definition one yes/no for each of ``customers``."""
-        found = SqlEngine(self._store, self.schema).evaluate(definitions, self.at, drafts=True)
+        found = self.engine.evaluate(definitions, self.at, drafts=True)
         try:
             columns = ", ".join(f'"{column}"' for column in found.columns.values())
             table = self.arrow(f"SELECT customer, {columns} FROM {found.table} ORDER BY customer")
@@ -268,7 +291,38 @@ class AsOf:
 
     def values(self, values: Mapping[str, Node]) -> pa.Table:
         """What each of ``customers`` has of some values of the language: ``k``, and a column a name; see ``SqlEngine``."""
-        return SqlEngine(self._store, self.schema).values(values, self.at)
+        return self.engine.values(values, self.at)
+
+    @contextmanager
+    def columns(self, nodes: Mapping[str, Node], *, units: str | None = None) -> Iterator[str]:
+        """What each customer has of some values and conditions, as a temporary table of ``k`` and a column a node.
+
+        Args:
+            nodes: by column.
+            units: a relation of rows with an instant of their own, none after this door's; see ``SqlEngine.columns``.
+
+        Raises:
+            Refused: a unit's instant is later than this door's.
+        """
+        at = self.at
+        if units is not None:
+            ((first, last),) = self._store.rows(f"SELECT min(t), max(t) FROM {units}")
+            if last is not None and last > self.at:
+                raise Refused(
+                    "What came after an instant can't be read as of it.", fix="Take units that end before it."
+                )
+            at = self.at if first is None else int(first)
+        with SqlEngine(self._store, self.schema).columns(nodes, at, units=units) as table:
+            yield table
+
+    @contextmanager
+    def temporary(self, name: str, body: str) -> Iterator[str]:
+        """A temporary table of a query made of what else comes from here; it is gone afterwards."""
+        self._store.execute(f"CREATE TEMP TABLE {name} AS {body}")
+        try:
+            yield name
+        finally:
+            self._store.execute(f"DROP TABLE IF EXISTS {name}")
 
     # ------------------------------------------------------------ purchases
 
