@@ -312,7 +312,7 @@ class AsOf:
                     "What came after an instant can't be read as of it.", fix="Take units that end before it."
                 )
             at = self.at if first is None else int(first)
-        with SqlEngine(self._store, self.schema).columns(nodes, at, units=units) as table:
+        with self.engine.columns(nodes, at, units=units) as table:
             yield table
 
     @contextmanager
