@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from test_experiment_charts import DRAW as OF_EXPERIMENTS
 from test_model_charts import DRAW as OF_MODELS
 
 from shoal.errors import Refused
@@ -52,6 +53,7 @@ DRAW: dict[str, Callable[[int], Any]] = {
         [{"before": a, "after": b, "customers": 4, "revenue": 9.0} for a in ("Active", "Lapsed") for b in ("Active", "New")],
         order=["Active", "New", "Lapsed"], dates=("1 May", "1 June"), width=width, **SAID),
     **OF_MODELS,
+    **OF_EXPERIMENTS,
 }  # fmt: skip
 
 

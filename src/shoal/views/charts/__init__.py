@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from shoal.views.charts.actions import action_ranges
+from shoal.views.charts.experiments import (
+    cumulative_effect,
+    effect_forest,
+    roi_waterfall,
+    sample_ratio_lines,
+    scoreboard_bars,
+    segment_effects,
+)
 from shoal.views.charts.flows import lifecycle_bars, migration_flows
 from shoal.views.charts.grids import cohort_heatmap, overlap_grid, rfm_grid
 from shoal.views.charts.groups import difference_grid, groups_evidence, segment_map, stability_dots
@@ -25,7 +33,9 @@ __all__ = [
     "calibration_curve",
     "cohort_heatmap",
     "concentration_curve",
+    "cumulative_effect",
     "difference_grid",
+    "effect_forest",
     "frequency_bars",
     "gain_curve",
     "groups_evidence",
@@ -37,6 +47,10 @@ __all__ = [
     "overlap_grid",
     "retention_curves",
     "rfm_grid",
+    "roi_waterfall",
+    "sample_ratio_lines",
+    "scoreboard_bars",
+    "segment_effects",
     "segment_map",
     "size_lines",
     "stability_dots",
