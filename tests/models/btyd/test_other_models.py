@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 from shoal.errors import Refused
-from shoal.insight.models.btyd import BetaGeometricBetaBernoulli, Occasions, ShiftedBetaGeometric
+from shoal.insight.models.btyd import (
+    BetaBernoulli,
+    BetaGeometricBetaBernoulli,
+    Needs,
+    Occasions,
+    ShiftedBetaGeometric,
+)
 
 HIGH_END = [1000, 869, 743, 653, 593, 551, 517, 491]
 REGULAR = [1000, 631, 468, 382, 326, 289, 262, 241]
@@ -98,3 +104,52 @@ def test_the_bg_bb_refuses_a_history_that_cannot_be() -> None:
         Occasions([3], [2], [6])
     with pytest.raises(Refused, match="at least 100"):
         BetaGeometricBetaBernoulli.fitted(Occasions([0, 1], [0, 1], [6, 6]))
+
+
+# ------------------------------------------------------------ where nobody leaves
+
+
+def test_the_beta_bernoulli_is_the_bg_bb_whose_customers_stay(donations: Occasions) -> None:
+    """Breaks when the stand-in answers otherwise than the BG/BB does where leaving goes to nothing."""
+    stays, plain = BetaGeometricBetaBernoulli(1.2, 0.75, 1e-9, 10.0), BetaBernoulli(1.2, 0.75)
+    assert plain.active(donations, 3) == pytest.approx(stays.active(donations, 3), rel=1e-6)
+    assert plain.expected(donations, 4) == pytest.approx(stays.expected(donations, 4), rel=1e-6)
+    assert plain.worth(donations, 4, 0.1) == pytest.approx(stays.worth(donations, 4, 0.1), rel=1e-6)
+    assert plain.log_likelihood(donations) == pytest.approx(stays.log_likelihood(donations), rel=1e-6)
+
+
+def planted(customers: int, periods: int = 8) -> Occasions:
+    """Customers of a beta(2, 3) who never leave."""
+    random = np.random.default_rng(11)
+    came = random.random((customers, periods)) < random.beta(2, 3, customers)[:, None]
+    last = np.where(came.any(axis=1), periods - came[:, ::-1].argmax(axis=1), 0)
+    return Occasions(came.sum(axis=1), last, np.full(customers, periods))
+
+
+def test_planted_shares_are_found_and_equal_rows_may_be_one() -> None:
+    """Breaks when a weight isn't counted, or the gradient isn't that of the likelihood."""
+    rows = planted(20_000)
+    found = BetaBernoulli.fitted(rows)
+    assert found.fit is not None
+    assert found.fit.converged
+    assert found.values() == pytest.approx([2, 3], rel=0.06)
+    assert found.log_likelihood(rows) == pytest.approx(found.fit.log_likelihood)
+    assert found.log_likelihood(rows) > BetaBernoulli(2, 3).log_likelihood(rows)
+    table = np.stack([rows.frequency, rows.recency, rows.periods])
+    (x, last, n), many = np.unique(table, axis=1, return_counts=True)
+    assert BetaBernoulli.fitted(Occasions(x, last, n, many)).values() == pytest.approx(found.values(), rel=1e-6)
+
+
+def test_a_pooled_share_lies_between_its_own_and_that_of_all() -> None:
+    """Breaks when somebody with no history isn't told the share of all, or everybody's full house becomes a certainty."""
+    rows = planted(40)
+    pooled = BetaBernoulli.pooled(rows, Needs(20, 5))
+    whole = float(rows.frequency.sum() / rows.periods.sum())
+    assert pooled.expected(Occasions([0], [0], [0]), 1) == pytest.approx([whole], abs=0.002)
+    own, drawn = rows.frequency / 8, pooled.expected(rows, 1)
+    assert np.all((drawn - own) * (whole - own) >= 0)
+    assert np.all(np.abs(drawn - whole) <= np.abs(own - whole) + 0.002)
+    always = Occasions([3] * 30, [3] * 30, [3] * 30)
+    assert 0.99 < BetaBernoulli.pooled(always, Needs(20, 5)).active(always, 1)[0] < 1
+    with pytest.raises(Refused, match="at least 50 customers"):
+        BetaBernoulli.pooled(rows, Needs(50, 5))

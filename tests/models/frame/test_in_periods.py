@@ -299,3 +299,73 @@ def test_a_shop_of_every_day_is_told_that_years_do_not_fit(tmp_path: Path) -> No
         assert keys(workspace)
         with pytest.raises(Refused, match="no margin"):
             CustomerValue.fitted(now, of("value", 92, family="bgbb", period="quarter", ahead=1, of="margin"))
+
+
+# ------------------------------------------------------------ what stands in
+
+
+def faithful(customers: int, *, seed: int = 2, years: int = 9) -> list[tuple[str, str, float]]:
+    """Donors with a share of their own, who never leave."""
+    random = np.random.default_rng(seed)
+    share = random.beta(2, 2, customers)
+    return [
+        (f"f{who}", f"{1995 + year}-05-{1 + who % 20:02}", 20.0 + who % 9)
+        for who in range(customers)
+        for year in range(years)
+        if year == 0 or random.random() < share[who]
+    ]
+
+
+END = ("visitor", "2004-01-02", 1, None, "view")
+
+
+def test_of_few_donors_each_ones_own_share_stands_in_and_says_so(tmp_path: Path) -> None:
+    """Breaks when sixty donors have no score at all, or have one that passes for the model's."""
+    with shop(tmp_path / "shop", [*faithful(60), END]) as workspace, workspace.models.as_of() as now:
+        churn, value = Churn.fitted(now, in_years("churn")), CustomerValue.fitted(now, in_years("value", 2))
+        for model in (churn, value):
+            assert model.evidence.fallback.startswith(
+                "It can't be seen in these orders how customers come and leave by the year (A purchase model needs at least "
+                "100 customers; there are 60). So orders are foretold by the share of years in which each customer ordered"
+            )
+        seen = occasions.histories(now, "year")
+        assert seen.customers is not None
+        chance = by_id(workspace, churn.scores(now)[0])
+        names = {key: name for name, key in keys(workspace).items()}
+        whole = (seen.frequency.sum() + 0.5) / (seen.age.sum() + 1)
+        for who, times, years in zip(seen.customers.tolist(), seen.frequency, seen.age, strict=True):
+            assert chance[names[who]] == pytest.approx(1 - (1 + times) / (1 / whole + years))
+        found = {score.name: np.asarray(score.values) for score in value.scores(now)}
+        assert np.all(found["value_predicted_2y"] > 0)
+        # Nothing is known of how sure such a share is.
+        assert np.isnan(found["value_predicted_2y_low"]).all()
+        assert churn.reasons(now, int(seen.customers[0]))[-1].startswith("The chance of no order within 1 year is ")
+        state = json.loads(json.dumps(churn.state()))
+        again = Churn.restored(churn.settings, churn.evidence, state)
+        assert by_id(workspace, again.scores(now)[0]) == chance
+        assert Churn.backtest(now, in_years("churn"), 2).periods
+
+
+def test_where_nobody_leaves_shares_are_fitted(tmp_path: Path) -> None:
+    """Breaks when a fit without a maximum is taken for one, or everybody is refused where only leaving can't be seen."""
+    with shop(tmp_path / "shop", [*faithful(1500), END]) as workspace, workspace.models.as_of() as now:
+        model = Churn.fitted(now, in_years("churn"))
+        assert "BG/BB: " in model.evidence.fallback
+        assert "drawn to that of all (beta-Bernoulli): nobody is taken to have left" in model.evidence.fallback
+        assert model.state()["process"]["name"] == "beta-Bernoulli"
+        assert model.state()["process"]["values"] == pytest.approx([2, 2], rel=0.15)
+        tried = Churn.backtest(now, in_years("churn"), 1).periods[0]
+        brier = {m.who: m.value for m in tried.measures if m.what == "brier" and m.value is not None}
+        assert brier["model"] < brier["same rate"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [(faithful(15), "at least 20 customers"), ([*faithful(80, years=1), *faithful(3)], "5 customers who bought again")],
+)
+def test_below_what_any_number_rests_on_it_is_still_refused(tmp_path: Path, rows: list[Any], problem: str) -> None:
+    """Breaks when fifteen donors, or none who gave twice, have a number from nowhere."""
+    with shop(tmp_path / "shop", [*rows, END]) as workspace, workspace.models.as_of() as now:
+        for kind, name in ((Churn, "churn"), (CustomerValue, "value")):
+            with pytest.raises(Refused, match=problem):
+                kind.fitted(now, in_years(name))

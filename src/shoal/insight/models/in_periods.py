@@ -16,7 +16,7 @@ from shoal.insight.models.churn import LEAST_EARLIER, Churn, calibration, ranked
 from shoal.insight.models.churn import levels as of_chances
 from shoal.insight.models.contest import Contest
 from shoal.insight.models.model import Evidence, Judged, Score, Settings
-from shoal.insight.models.occasions import Came, Pace
+from shoal.insight.models.occasions import Came, Pace, Turns
 from shoal.insight.models.spending import Spending, log_error
 from shoal.insight.models.value import LEVEL, CustomerValue, check_cost, compared
 from shoal.lang.schema import Kind
@@ -26,10 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from shoal.insight.models.asof import AsOf
-    from shoal.insight.models.btyd import BetaGeometricBetaBernoulli, GammaGamma, Occasions, Purchases
+    from shoal.insight.models.btyd import GammaGamma, Occasions, Purchases
     from shoal.insight.models.buying import Floats
-
-    Process = BetaGeometricBetaBernoulli
+    from shoal.insight.models.occasions import Process
 
 
 def answered(process: Process, seen: Purchases, answer: Callable[[Process, Occasions], Floats]) -> Floats:
@@ -81,7 +80,8 @@ class ValueInPeriods(CustomerValue):
         if margin:
             check_cost(known)
         seen = occasions.histories(known, pace.period, margin=margin)
-        process = occasions.fitted(known, seen, pace)
+        turns = Turns.fitted(known, seen, pace)
+        process = turns.process
         with occasions.closing(known, pace.period) as closed:
             spending = Spending.fitted(seen, buying.money(closed, seen, margin=margin))
         what = "margin" if margin else "revenue"
@@ -89,9 +89,10 @@ class ValueInPeriods(CustomerValue):
         if pace.ahead > 1:
             more = (*more, f"How well it does is judged over {pace.told(1)}, not over {pace.told()}.")
         label = f"In which {pace.period}s {len(seen):,} customers will order, and the {what} that it brings,"
+        unpaid = "No order has an amount above 0, so orders are foretold and value isn't."
+        told = (turns.fallback, unpaid if spending is None else spending.fallback)
         evidence = _evidence(known, settings, seen, label, more)
-        fallback = "No order has an amount above 0, so orders are foretold and value isn't."
-        evidence = replace(evidence, fallback=fallback if spending is None else spending.fallback)
+        evidence = replace(evidence, fallback=" ".join(filter(None, told)))
         return cls(settings, evidence, process, spending, lambda: _laws(process, spending))
 
     def scores(self, known: AsOf) -> tuple[Score, ...]:
@@ -257,10 +258,10 @@ class ChurnInPeriods(Churn):
         """
         pace = Pace.of(settings)
         seen = occasions.histories(known, pace.period)
-        process = occasions.fitted(known, seen, pace)
+        turns = Turns.fitted(known, seen, pace)
         evidence = _evidence(known, settings, seen, f"Who of {len(seen):,} customers won't order")
-        usual = float(1 - _active(process, seen, pace.ahead).mean())
-        return cls(settings, evidence, process, usual)
+        usual = float(1 - _active(turns.process, seen, pace.ahead).mean())
+        return cls(settings, replace(evidence, fallback=turns.fallback), turns.process, usual)
 
     def chance(self, seen: Purchases, days: float | None = None) -> Floats:
         """P(no order within the horizon) of each history.

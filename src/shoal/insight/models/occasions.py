@@ -15,11 +15,11 @@ import numpy as np
 from shoal.errors import Refused
 from shoal.insight.models import buying
 from shoal.insight.models.asof import MICRO
-from shoal.insight.models.btyd import BetaGeometricBetaBernoulli, Occasions, summarise
+from shoal.insight.models.btyd import BetaBernoulli, BetaGeometricBetaBernoulli, Occasions, summarise
 from shoal.shapes import PERIOD_DAYS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from shoal.insight.models.btyd import Purchases
     from shoal.insight.models.buying import Floats, Rows
     from shoal.insight.models.model import Settings
+
+    Process = BetaGeometricBetaBernoulli | BetaBernoulli
 
 FAMILY = "bgbb"
 EPOCH = date(1970, 1, 1).toordinal()
@@ -157,26 +159,60 @@ def occasions(seen: Purchases) -> Occasions:
     return Occasions(rows.frequency, rows.recency, rows.age, rows.weight)
 
 
-def fitted(known: AsOf, seen: Purchases, pace: Pace) -> BetaGeometricBetaBernoulli:
-    """The BG/BB of these histories.
+@dataclass(frozen=True)
+class Turns:
+    """The process of periods with an order.
 
-    Raises:
-        Refused: too few customers or buyers, nobody ordered in the last period, or the fit has no maximum.
+    Args:
+        process: fitted, or of few customers pooled.
+        fallback: where it can't be seen how customers come and leave: why, and what stands in its place.
     """
-    last = last_over(known, pace.period)
-    if not np.any(seen.recency == seen.age):
-        raise Refused(
-            f"Nobody at all ordered in {named(last, pace.period)}: whether customers left or the data end, nothing says.",
-            fix="Load newer orders, take a longer period, or for data of the past write clock: data-end in shoal.yaml.",
-        )
-    process = BetaGeometricBetaBernoulli.fitted(occasions(seen))
-    if process.fit is None or not process.fit.converged:
-        why = process.fit.reason if process.fit else ""
-        raise Refused(
-            f"It can't be seen in these orders how customers come and leave by the {pace.period}. {why}".strip(),
-            fix="Leave family out, so that orders are counted by the day; or wait for more periods.",
-        )
-    return process
+
+    process: Process
+    fallback: str = ""
+
+    @classmethod
+    def fitted(cls, known: AsOf, seen: Purchases, pace: Pace) -> Turns:
+        """The BG/BB of these histories; where they don't bear it, each customer's own share of periods, and it says so.
+
+        Raises:
+            Refused: too few customers or buyers for either, or nobody ordered in the last period.
+        """
+        last, rows = last_over(known, pace.period), occasions(seen)
+        buying.FEWEST.check(len(seen), int((seen.frequency > 0).sum()))
+        if not np.any(seen.recency == seen.age):
+            raise Refused(
+                f"Nobody at all ordered in {named(last, pace.period)}: whether customers left or the data end, nothing says.",
+                fix="Load newer orders, take a longer period, or for data of the past write clock: data-end in shoal.yaml.",
+            )
+        reasons: list[str] = []
+        for kind in (BetaGeometricBetaBernoulli, BetaBernoulli):
+            found, why = _tried(kind, rows)
+            if found is not None:
+                return cls(found, _stands_in(pace, reasons, "beta-Bernoulli") if reasons else "")
+            reasons.append(why)
+        pooled = BetaBernoulli.pooled(rows, buying.FEWEST)
+        return cls(pooled, _stands_in(pace, reasons, "beta-Bernoulli with an alpha of 1"))
+
+
+def _tried(kind: type[Process], rows: Occasions) -> tuple[Process | None, str]:
+    """The process; or why it can't be fitted."""
+    try:
+        found = kind.fitted(rows)
+    except Refused as refusal:
+        return None, refusal.problem
+    if found.fit is None or not found.fit.converged:
+        return None, f"{kind.name}: {found.fit.reason if found.fit else ''}"
+    return found, ""
+
+
+def _stands_in(pace: Pace, reasons: Sequence[str], name: str) -> str:
+    why = "; ".join(reason.rstrip(".") for reason in dict.fromkeys(reasons))
+    return (
+        f"It can't be seen in these orders how customers come and leave by the {pace.period} ({why}). So orders are foretold "
+        f"by the share of {pace.period}s in which each customer ordered, drawn to that of all ({name}): nobody is taken to "
+        "have left, however long ago the last order is."
+    )
 
 
 def notes(known: AsOf, seen: Purchases, pace: Pace) -> tuple[str, ...]:
@@ -288,11 +324,12 @@ def habit(seen: Purchases, known: AsOf, pace: Pace) -> tuple[str, ...]:
 # ------------------------------------------------------------ keeping
 
 
-def kept(process: BetaGeometricBetaBernoulli) -> dict[str, Any]:
+def kept(process: Process) -> dict[str, Any]:
     """A process, JSON-ready."""
     return {"name": process.name, "values": process.values().tolist()}
 
 
-def process_of(document: Mapping[str, Any]) -> BetaGeometricBetaBernoulli:
+def process_of(document: Mapping[str, Any]) -> Process:
     """The process of ``kept``."""
-    return BetaGeometricBetaBernoulli(*document["values"])
+    kind = BetaBernoulli if document["name"] == BetaBernoulli.name else BetaGeometricBetaBernoulli
+    return kind(*document["values"])

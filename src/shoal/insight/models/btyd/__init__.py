@@ -9,7 +9,7 @@ from __future__ import annotations
 from shoal.errors import Refused
 from shoal.insight.models.btyd.betageometric import BetaGeometric, ModifiedBetaGeometric
 from shoal.insight.models.btyd.contract import ShiftedBetaGeometric
-from shoal.insight.models.btyd.discrete import BetaGeometricBetaBernoulli, Occasions
+from shoal.insight.models.btyd.discrete import BetaBernoulli, BetaGeometricBetaBernoulli, Occasions
 from shoal.insight.models.btyd.holdout import (
     ByFrequency,
     Choice,
@@ -33,6 +33,7 @@ from shoal.insight.models.btyd.summary import Purchases, summarise
 from shoal.insight.models.btyd.value import Bootstrap, Value, bootstrap, value
 
 __all__ = [
+    "BetaBernoulli",
     "BetaGeometric",
     "BetaGeometricBetaBernoulli",
     "Bootstrap",

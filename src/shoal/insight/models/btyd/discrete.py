@@ -1,4 +1,4 @@
-"""BG/BB: customers who can buy once in each of a row of periods, as donors to a yearly appeal."""
+"""BG/BB: customers who can buy once in each of a row of periods, as donors to a yearly appeal; and the same if nobody leaves."""
 
 from __future__ import annotations
 
@@ -83,12 +83,9 @@ class BetaGeometricBetaBernoulli:
         Raises:
             Refused: too few customers or buyers, or no differences between customers.
         """
-        size, buyers = float(occasions.weight.sum()), float(occasions.weight[occasions.frequency > 0].sum())
-        needs.check(int(size), int(buyers))
+        size = _sized(occasions, needs)
         refuse_constant(occasions.frequency[occasions.weight > 0], "number of purchases")
-        table = np.stack([occasions.frequency, occasions.recency, occasions.periods])
-        rows, place = np.unique(table, axis=1, return_inverse=True)
-        weight = np.bincount(place.ravel(), weights=occasions.weight)
+        rows, weight = _grouped(_table(occasions), occasions.weight)
 
         def likelihood(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             each, slopes = _ways(theta, rows)
@@ -195,6 +192,114 @@ class BetaGeometricBetaBernoulli:
         bought = betaln(self.alpha + x, self.beta + n - x) - betaln(self.alpha, self.beta)
         stays = betaln(self.gamma, self.delta + n + ahead) - betaln(self.gamma, self.delta)
         return np.asarray(np.exp(bought + stays - _ways(self.values(), rows)[0]))
+
+
+@dataclass(frozen=True)
+class BetaBernoulli:
+    """Beta-Bernoulli: what the BG/BB becomes where nobody leaves.
+
+    At each occasion a customer buys with a probability that is beta(``alpha``, ``beta``) over customers. When somebody bought
+    last says nothing here, only at how many occasions they did.
+    """
+
+    alpha: float
+    beta: float
+    fit: Fit | None = field(default=None, compare=False, repr=False)
+
+    name = "beta-Bernoulli"
+
+    @classmethod
+    def fitted(cls, occasions: Occasions, needs: Needs = USUAL) -> Self:
+        """Fit by maximum likelihood.
+
+        Raises:
+            Refused: too few customers or buyers, or no differences between customers.
+        """
+        size = _sized(occasions, needs)
+        refuse_constant(occasions.frequency[occasions.weight > 0], "number of purchases")
+        rows, weight = _grouped(np.stack([occasions.frequency, occasions.periods]), occasions.weight)
+
+        def likelihood(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            each, slopes = _bought(theta, rows)
+            return float(weight @ each), slopes @ weight
+
+        fit = maximise(likelihood, NAMES[:2], ([1.0, 1.0], [2.0, 4.0], [0.5, 0.5]), n=int(size), rows=rows.shape[1])
+        alpha, beta = fit.parameters.values()
+        return cls(alpha, beta, fit)
+
+    @classmethod
+    def pooled(cls, occasions: Occasions, needs: Needs) -> Self:
+        """Each customer's own share of occasions with a purchase, drawn to that of all, as if one purchase more were known.
+
+        Shares are taken to be beta(1, ·) about that of all, half an occasion added to either side of it: for a base too
+        small to learn how customers differ.
+
+        Raises:
+            Refused: fewer customers, or fewer who bought again, than needed.
+        """
+        _sized(occasions, needs)
+        bought, had = (float(occasions.weight @ column) for column in (occasions.frequency, occasions.periods))
+        share = (bought + 0.5) / (had + 1)
+        return cls(1.0, 1 / share - 1)
+
+    def values(self) -> NDArray[np.float64]:
+        """alpha, beta."""
+        return np.array([self.alpha, self.beta])
+
+    def with_values(self, values: NDArray[np.float64]) -> Self:
+        """The same model with other parameters, in the order of ``values``."""
+        alpha, beta = (float(value) for value in values)
+        return type(self)(alpha, beta)
+
+    def log_likelihood(self, occasions: Occasions) -> float:
+        """The log-likelihood of these histories."""
+        rows = np.stack([occasions.frequency, occasions.periods])
+        return float(occasions.weight @ _bought(self.values(), rows)[0])
+
+    def active(self, occasions: Occasions, ahead: int) -> NDArray[np.float64]:
+        """P(at least one purchase at the next ``ahead`` occasions)."""
+        from scipy.special import betaln
+
+        bought, passed = self.alpha + occasions.frequency, self.beta + occasions.periods - occasions.frequency
+        return np.asarray(-np.expm1(betaln(bought, passed + ahead) - betaln(bought, passed)))
+
+    def expected(self, occasions: Occasions, ahead: int) -> NDArray[np.float64]:
+        """Expected purchases at the next ``ahead`` occasions."""
+        return self.worth(occasions, ahead, 0.0)
+
+    def worth(self, occasions: Occasions, ahead: int, rate: float) -> NDArray[np.float64]:
+        """The same, where a purchase k occasions ahead counts (1+rate)^-k."""
+        share = (self.alpha + occasions.frequency) / (self.alpha + self.beta + occasions.periods)
+        return np.asarray(share * sum((1 + rate) ** -step for step in range(1, ahead + 1)))
+
+
+def _bought(theta: NDArray[np.float64], rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The log-likelihood of each row of the beta-Bernoulli, and its derivatives."""
+    from scipy.special import betaln, digamma
+
+    (alpha, beta), (x, n) = theta, rows
+    both = digamma(alpha + beta + n) - digamma(alpha + beta)
+    slopes = [digamma(alpha + x) - digamma(alpha) - both, digamma(beta + n - x) - digamma(beta) - both]
+    return betaln(alpha + x, beta + n - x) - betaln(alpha, beta), np.stack(slopes)
+
+
+def _sized(occasions: Occasions, needs: Needs) -> float:
+    """How many customers there are.
+
+    Raises:
+        Refused: fewer, or fewer who bought again, than needed.
+    """
+    size, buyers = float(occasions.weight.sum()), float(occasions.weight[occasions.frequency > 0].sum())
+    needs.check(int(size), int(buyers))
+    return size
+
+
+def _grouped(
+    table: NDArray[np.float64], weight: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Equal columns as one, with the sum of their weights."""
+    rows, place = np.unique(table, axis=1, return_inverse=True)
+    return rows, np.bincount(place.ravel(), weights=weight).astype(np.float64)
 
 
 def _table(occasions: Occasions) -> NDArray[np.float64]:
