@@ -16,16 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shoal.lang.lex import Comment, Token
-    from shoal.lang.nodes import Condition, Node
+    from shoal.lang.nodes import Node
 
 _OPENING = ("", "(", "and", "or", "not")
 
 
-def attach(root: Condition, comments: Sequence[Comment], tokens: Sequence[Token]) -> None:
-    """Write each comment into the note of its condition. ``root`` has just been made and nobody else holds it."""
+def attach(root: Node, comments: Sequence[Comment], tokens: Sequence[Token]) -> None:
+    """Write each comment into the note of its condition, or of a value without one.
+
+    ``root`` has just been made and nobody else holds it.
+    """
     if not comments:
         return
-    conditions = [node for node in walk(root) if isinstance(node, CONDITIONS)]
+    # A value alone may have no condition in it: the comment is its own then.
+    conditions = [node for node in walk(root) if isinstance(node, CONDITIONS)] or [root]
     notes: dict[int, tuple[Node, list[str]]] = {}
     for comment in comments:
         node = _target(comment, conditions, tokens)

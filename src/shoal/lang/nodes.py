@@ -466,11 +466,14 @@ class NotAfter(Node):
 
 @dataclass(frozen=True, slots=True)
 class DidFirst(Node):
-    """``did first A in last 30 days``: the earliest event that matches falls in the window."""
+    """``did first A in last 30 days``: the earliest event that matches falls in the window.
+
+    Only a metric may leave the window out, which is its period then.
+    """
 
     kind: ClassVar[str] = "did first"
     events: Events
-    window: Window
+    window: Window | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ with a grammar of their own are in ``parse_values``, ``parse_conditions`` and ``
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from shoal.errors import DefinitionError
 from shoal.lang import nodes as n
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from shoal.lang.nodes import Condition, Value
 
+Root = TypeVar("Root", bound=n.Node)
 _OR, _AND, _NOT, _SUM, _PRODUCT, _SIGN = 1, 2, 3, 5, 6, 7
 _POWERS = {
     "or": _OR,
@@ -39,20 +40,42 @@ _POWERS = {
 _MOST_NESTED = 2 * MOST_DEPTH + 10
 
 
-def parse(text: str, *, place: str | None = None) -> Condition:
+def parse(text: str, *, place: str | None = None, periodic: bool = False) -> Condition:
     """Read a definition.
 
     Args:
         text: the condition.
         place: the file that it comes from, for messages.
+        periodic: it is a metric's: ``did first`` may be without a window, which is the metric's period then.
 
     Raises:
         DefinitionError: with the place of the fault and what to write instead.
     """
     try:
-        return _Parser(text, place).whole()
+        parser = _Parser(text, place)
+        parser.periodic = periodic
+        return parser.whole()
     except RecursionError:
         # Only where the caller has used up most of the stack: the parser bounds its own depth.
+        raise DefinitionError(TOO_DEEP, text=text, place=place, fix=LESS_DEEP) from None
+
+
+def parse_value(text: str, *, place: str | None = None) -> Value:
+    """Read a value, as ``sum(revenue of "Order Completed") / count("Order Completed")``, which a metric is made of.
+
+    Args:
+        text: the value.
+        place: the file that it comes from, for messages.
+
+    Raises:
+        DefinitionError: with the place of the fault and what to write instead.
+
+    >>> parse_value('count("Order Completed")').kind
+    'aggregate'
+    """
+    try:
+        return _Parser(text, place).whole_value()
+    except RecursionError:
         raise DefinitionError(TOO_DEEP, text=text, place=place, fix=LESS_DEEP) from None
 
 
@@ -64,13 +87,30 @@ class _Parser(Comparisons):
         if self.describes("end"):
             raise self.fault_here("There is no condition here.", 'Write one, as age >= 18 or did "Order Completed".')
         root = self.expression(0)
-        condition = root if is_condition(root) else self.bare(root)
+        return self.ended(root if is_condition(root) else self.bare(root))
+
+    def whole_value(self) -> Value:
+        """The value that is the whole text."""
+        if self.describes("end"):
+            raise self.fault_here("There is no value here.", 'Write one, as count("Order Completed").')
+        root = self.expression(0)
+        if is_condition(root):
+            raise self.fault(
+                "This is a condition, and here stands a value.",
+                0,
+                len(self.text),
+                'Write a value, as count("Order Completed").',
+            )
+        return self.ended(root)
+
+    def ended(self, root: Root) -> Root:
+        """The root of the tree, after which nothing comes."""
         if not self.describes("end"):
             raise self.leftover()
-        if len(self.tokens) > MOST_DEPTH and depth(condition) > MOST_DEPTH:
+        if len(self.tokens) > MOST_DEPTH and depth(root) > MOST_DEPTH:
             raise self.fault(TOO_DEEP, 0, len(self.text), LESS_DEEP)
-        attach(condition, self.comments, self.tokens)
-        return condition
+        attach(root, self.comments, self.tokens)
+        return root
 
     def leftover(self) -> DefinitionError:
         if self.token.key == ")":

@@ -51,7 +51,7 @@ class Conditions(Values):
         self.advance()
         events = self.events()
         window = self.window()
-        if window is None:
+        if window is None and not self.periodic:
             raise self.loose_filter() or self.unexpected()
         return n.DidFirst(events, window, span=self.span(start))
 

@@ -34,6 +34,8 @@ class Values(Windows):
 
     # Whether names stand for properties of an event just now.
     in_filter = False
+    # Whether this is a metric's condition, whose period stands in for windows.
+    periodic = False
     # The last filter without parentheses: where it begins in the text, and which token follows it.
     loose: tuple[int, int] | None = None
 

@@ -234,7 +234,7 @@ def memberships(plan: Plan, run: Run, segments: list[Segment], name: str) -> dic
     """
     bits = Packed(plan, run)
     bits.gather()
-    query = _with_segments(plan, run, segments, bits.leaves())
+    query = with_segments(plan, run, segments, bits.leaves())
     truths = [(plan.segments[each.slug], s.column(plan.segments[each.slug], "d")) for each in segments]
     places = list(_places(list(enumerate(truths))))
     table = f"{name}_bits"
@@ -247,7 +247,7 @@ def memberships(plan: Plan, run: Run, segments: list[Segment], name: str) -> dic
     return dict(plan.segments)
 
 
-def _with_segments(plan: Plan, run: Run, segments: list[Segment], leaves: exp.Select) -> exp.Select:
+def with_segments(plan: Plan, run: Run, segments: list[Segment], leaves: exp.Select) -> exp.Select:
     """The leaves with the segments; a segment that others need stands in a query below theirs.
 
     Queries don't nest without end: after some levels all is written into a table.

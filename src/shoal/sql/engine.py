@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
 
+from shoal.errors import UnknownName
 from shoal.lang.nodes import Bucket
 from shoal.lang.tree import walk
 from shoal.sql.batch import memberships
+from shoal.sql.columns import UNITS, columns, hold_units
 from shoal.sql.dialects import require
 from shoal.sql.execute import Run
 from shoal.sql.explain import Explanation, Parts, Words
@@ -25,7 +27,7 @@ from shoal.sql.refresh import measure, refresh
 from shoal.sql.registry import Registry
 from shoal.sql.subjects import existing, merged_table, survivors
 from shoal.sql.thresholds import Threshold
-from shoal.sql.trees import segment, with_dependencies
+from shoal.sql.trees import members_named, segment, with_dependencies
 from shoal.sql.until import look_ahead
 
 if TYPE_CHECKING:
@@ -180,6 +182,47 @@ class SqlEngine:
         with self._asking(at, None) as (plan, run):
             run.create(plan.frame.subjects, self._customers(plan, ids=False))
             return measured(plan, run, values)
+
+    @contextmanager
+    def columns(self, nodes: Mapping[str, Node], at: int, *, units: str | None = None) -> Iterator[str]:
+        """What each customer, or each unit, has of some values and conditions, as a temporary table.
+
+        Args:
+            nodes: values and conditions, by the column that each gets.
+            at: the instant; of units, the earliest of theirs.
+            units: a relation of ``sql.columns.UNITS``, each row with an instant ``t`` of its own, and with ``Begun`` as its
+                own window, from ``begin`` to ``t``.
+
+        Yields:
+            The name of the table, which is gone afterwards: ``k``, the customer's key or the unit's number, and a column a
+            node, numbers as DOUBLE, truths as BOOLEAN; NULL is missing.
+
+        Raises:
+            Unsupported: SQL can't evaluate a node, or not for units.
+        """
+        named = [slug for node in nodes.values() for slug in members_named(node)]
+        needed = with_dependencies({slug: self._segment(slug) for slug in named}, self.schema)
+        every = [*nodes.values(), *(one.where for one in needed.values())]
+        drawn = any(isinstance(part, Bucket) for node in every for part in walk(node))
+        if units is not None:
+            hold_units(every)
+        with self._asking(at, None, moments=units is not None) as (plan, run):
+            run.create(plan.frame.subjects, self._units(units, drawn) if units else self._customers(plan, ids=drawn))
+            table = f"{plan.prefix}_columns"
+            columns(plan, run, nodes, needed.values(), table)
+            yield table
+
+    def _segment(self, slug: str) -> Definition:
+        if slug not in self.schema.segments:
+            raise UnknownName("segment", slug, self.schema.segments)
+        return self.schema.segments[slug]
+
+    @staticmethod
+    def _units(units: str, ids: bool) -> str:
+        shown = ", ".join(f"u.{name}" for name in UNITS)
+        if not ids:
+            return f"SELECT {shown} FROM {units} u"
+        return f"SELECT {shown}, c.id FROM {units} u JOIN customers c ON c.key = u.who"
 
     def why(self, definition: Definition, customer_key: int, at: int, *, known_at: int | None = None) -> Explanation:
         """Why a customer is in a segment or not: the tree as it was written, with truths, values and until when.

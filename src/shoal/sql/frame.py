@@ -26,13 +26,23 @@ _EPOCH = date(1970, 1, 1)
 _SLIDING = (n.Last, n.BeforeLast, n.Next)
 
 
+@dataclass(frozen=True, slots=True)
+class Begun(n.Since):
+    """The window from the instant at which each of those who are asked about begins; it has no words in the language.
+
+    Their table has it as the column ``begin``; ``start`` says nothing then.
+    """
+
+    start: n.Date | n.Instant = field(default=n.Instant(0))
+
+
 @dataclass
 class Frame:
     """For whom, when, and with what knowledge.
 
     Args:
         subjects: the temporary table of those who are asked about: ``k``, ``who`` (the surviving customer's key),
-            ``id`` and, for moments, ``t`` and what ``windows`` need.
+            ``id`` and, for moments, ``t`` and what ``windows`` need; ``begin`` where ``Begun`` is asked.
         start: the instant of the batch, or the earliest instant of the moments.
         zone_name: the workspace's time zone.
         known_at: only what had been received by then; None for all.
@@ -66,6 +76,8 @@ class Frame:
 
     def bounds(self, window: n.Window | None, alias: str) -> tuple[Sql | None, Sql]:
         """The window as a half-open range of instants, its low end None for "from the beginning"."""
+        if isinstance(window, Begun):
+            return s.column("begin", alias), self.shifted(alias, 1)
         if not self.moments or isinstance(window, n.Since | n.Period | None):
             low, high = bounds(window, self.start, self.zone)
             begin = None if low is None else s.integer(low)

@@ -32,7 +32,7 @@ def measured(plan: Plan, run: Run, values: Mapping[str, Node]) -> pa.Table:
         missing.
     """
     scope = Scope(plan)
-    columns = {name: _column(plan, value(node, scope)) for name, node in values.items()}
+    columns = {name: column(plan, value(node, scope)) for name, node in values.items()}
     tables = run.leaves()
     shown = ", ".join(f'{sql} AS "v{at}"' for at, sql in enumerate(columns.values()))
     joins = " ".join(f"JOIN {table} USING (k)" for table in tables)
@@ -41,7 +41,8 @@ def measured(plan: Plan, run: Run, values: Mapping[str, Node]) -> pa.Table:
     return found.rename_columns(["k", *columns])
 
 
-def _column(plan: Plan, found: Value) -> str:
+def column(plan: Plan, found: Value) -> str:
+    """The SQL of a value over the columns of the plan's leaves: numbers as DOUBLE, all else in stored form."""
     if not isinstance(found, Rational):
         return plan.output(found.sql)
     factor = repr(float(found.factor))

@@ -202,8 +202,12 @@ class AsOf:
         """The SQL engine over what may be named here."""
         return SqlEngine(self._store, self.schema, self._derived)
 
-    def event(self, name: str) -> str:
+    def event(self, name: str, *, placed: bool = False) -> str:
         """A query of an event's rows in force up to the instant: customer, ts, offset_s, and its properties' columns.
+
+        Args:
+            name: the event's.
+            placed: with message_id and origin, which order rows of the same instant.
 
         Raises:
             UnknownName: there is no such event.
@@ -211,7 +215,8 @@ class AsOf:
         known = self.registry.events.get(name)
         if known is None:
             raise UnknownName("event", name, self.registry.events)
-        columns = ", ".join(["customer", "ts", "offset_s", *(p.col for p in known.properties.values())])
+        order = ["message_id", "origin"] if placed else []
+        columns = ", ".join(["customer", "ts", "offset_s", *order, *(p.col for p in known.properties.values())])
         within = "" if self._among is None else f" AND customer IN (SELECT customer FROM {self._among})"
         rows = f"SELECT {columns} FROM {known.table} WHERE retired IS NULL AND ts <= {self.at:d}{within}"
         return merged(self._store, rows)

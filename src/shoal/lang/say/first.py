@@ -13,9 +13,13 @@ if TYPE_CHECKING:
 
 @says(n.DidFirst)
 def say_first(node: n.DidFirst, voice: Voice) -> str:
-    return f"did {voice.say(node.events)} for the first time {voice.say(node.window)}"
+    return f"did {voice.say(node.events)} for the first time{_window(node, voice)}"
 
 
 @denies(n.DidFirst)
 def deny_first(node: n.DidFirst, voice: Voice) -> str:
-    return f"no first {voice.say(node.events)} {voice.say(node.window)}"
+    return f"no first {voice.say(node.events)}{_window(node, voice)}"
+
+
+def _window(node: n.DidFirst, voice: Voice) -> str:
+    return "" if node.window is None else f" {voice.say(node.window)}"
