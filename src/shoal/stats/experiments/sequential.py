@@ -115,24 +115,43 @@ def classic(looks: int, alpha: float = 1 - CONFIDENCE, kind: Spending = "obrien-
     return _plan(times, tuple(float(bound) for bound in shape * high))
 
 
-def spent(times: Sequence[float], alpha: float = 1 - CONFIDENCE, kind: Spending = "obrien-fleming") -> Plan:
+def spent(
+    times: Sequence[float],
+    alpha: float = 1 - CONFIDENCE,
+    kind: Spending = "obrien-fleming",
+    *,
+    clock: Sequence[float] | None = None,
+) -> Plan:
     """Bounds for looks at any times: at each as much of α is spent as a function of time says (Lan & DeMets 1983,
     doi:10.1093/biomet/70.3.659). Neither number nor times of later looks need be known.
 
+    Args:
+        times: of each look, how much of the information is in by then; only their ratios count where there is a ``clock``.
+        alpha: over all looks.
+        kind: of the function.
+        clock: by which α is spent, where the whole of the information isn't known before, as the share of planned days
+            (Lan & DeMets 1989, doi:10.2307/2531516); by default ``times``.
+
     Raises:
         Refused: times that don't rise, or lie outside (0, 1].
+
+    >>> even = spent([0.5, 1.0]).bounds
+    >>> [round(b, 6) for b in spent([0.4, 0.8], clock=[0.5, 1.0]).bounds] == [round(b, 6) for b in even]
+    True
     """
     moments = tuple(float(t) for t in times)
+    spending = moments if clock is None else tuple(float(t) for t in clock)
     _check(moments)
-    return _spent(moments, alpha, kind)
+    _check(spending)
+    return _spent(moments, spending, alpha, kind)
 
 
 @lru_cache(maxsize=128)
-def _spent(times: tuple[float, ...], alpha: float, kind: Spending) -> Plan:
+def _spent(times: tuple[float, ...], clock: tuple[float, ...], alpha: float, kind: Spending) -> Plan:
     bounds: list[float] = []
     before = 0.0
-    for place, time in enumerate(times):
-        wanted = max(_spending(time, alpha, kind) - before, 0.0)
+    for place in range(len(times)):
+        wanted = max(_spending(clock[place], alpha, kind) - before, 0.0)
         low, high = 0.0, _FAR
         for _ in range(50):
             middle = (low + high) / 2
