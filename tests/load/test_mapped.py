@@ -321,6 +321,73 @@ def test_spend_has_its_own_table(shop: Shop) -> None:
     assert (report.sources["s"].spend, shop.quarantine()) == (1, [("s.csv", 3, "no-amount")])
 
 
+ADS = """
+ads:
+  from: ads.csv
+  spend: {day: day, amount: cost, channel: channel, campaign: campaign, impressions: views, clicks: clicks, currency: cur}
+"""
+
+
+def test_spend_is_converted_by_the_rate_of_its_day_exactly(shop: Shop) -> None:
+    """Breaks when spend in another currency is taken for the workspace's, as it was, or the day's rate is another day's."""
+    shop.write("rates.csv", RATES)
+    shop.write(
+        "ads.csv",
+        "day,cost,channel,campaign,views,clicks,cur\n2017-01-31,10.333333,search,a,9,1,USD\n"
+        "2017-02-01,10,search,a,9,1,usd\n2017-02-01,10,tv,b,,,EUR\n2017-01-15,0.01,tv,b,0,0,USD\n"
+        "2016-12-31,5,tv,b,0,0,USD\n2017-01-15,5,tv,b,0,0,\n",
+    )
+    report = shop.load(ADS, rates=shop.root / "rates.csv")
+    assert shop.store.rows("SELECT day, amount FROM spend ORDER BY origin") == [
+        (17_197, 9_300_000), (17_198, 8_000_000), (17_198, 10_000_000), (17_181, 9_000)
+    ]  # fmt: skip
+    assert shop.quarantine() == [("ads.csv", 6, "no-rate"), ("ads.csv", 7, "no-currency")]
+    assert report.sources["ads"].spend == 4
+    assert shop.leftovers() == []
+
+
+def test_spend_of_one_foreign_currency_needs_rates(shop: Shop) -> None:
+    """Breaks when a currency that can't be converted is added up with the workspace's."""
+    shop.write("ads.csv", "day,cost,channel,campaign,views,clicks\n2017-01-31,10,search,a,9,1\n")
+    with pytest.raises(ConfigError, match="rates"):
+        shop.load(ADS.replace("currency: cur", "currency: USD"))
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        ("2017-01-01,5,x,a,many,1", "bad-count"), ("2017-01-01,5,x,a,10,-1", "bad-count"),
+        ("2017-01-01,5,x,a,10.5,1", "bad-count"), ("1017-01-01,5,x,a,10,1", "impossible-date"),
+        ("someday,5,x,a,10,1", "bad-time"), (",5,x,a,10,1", "no-time"), ("2017-01-01,,x,a,10,1", "no-amount"),
+        ("2017-01-01,5000000000000,x,a,10,1", "out-of-range"),
+    ],
+)  # fmt: skip
+def test_a_row_of_spend_that_cant_be_used_says_why(shop: Shop, row: str, code: str) -> None:
+    """Breaks when a count or an amount that is none counts as nothing, or as zero."""
+    shop.write("ads.csv", f"day,cost,channel,campaign,views,clicks\n2017-01-02,3,x,a,10,1\n{row}\n2017-01-03,3,x,a,,\n")
+    shop.load(ADS.replace(", currency: cur", ""))
+    assert shop.quarantine() == [("ads.csv", 3, code)]
+    assert shop.store.rows("SELECT amount, impressions, clicks FROM spend ORDER BY day") == [
+        (3_000_000, 10, 1), (3_000_000, None, None)
+    ]  # fmt: skip
+
+
+def test_a_file_of_spend_that_changed_takes_the_old_ones_place(shop: Shop) -> None:
+    """Breaks when a second load adds up what was there already: ad platforms mend their figures for days."""
+    head, mapping = "day,cost,channel,campaign,views,clicks\n", ADS.replace(", currency: cur", "")
+    shop.write("ads.csv", f"{head}2017-01-01,5,x,a,10,1\n2017-01-02,6,x,a,10,1\n")
+    shop.load(mapping)
+    shop.load(mapping)
+    shop.write("ads.csv", f"{head}2017-01-01,5,x,a,10,1\n2017-01-02,6.5,x,a,11,1\n2017-01-03,7,x,a,10,1\n")
+    shop.load(mapping)
+    assert shop.store.rows("SELECT day - 17166, amount FROM spend WHERE retired IS NULL ORDER BY day") == [
+        (1, 5_000_000), (2, 6_500_000), (3, 7_000_000)
+    ]  # fmt: skip
+    shop.write("ads.csv", f"{head}2017-01-01,5,x,a,10,1\n")
+    shop.load(mapping)
+    assert shop.store.rows("SELECT sum(amount), count(*) FROM spend WHERE retired IS NULL") == [(5_000_000, 1)]
+
+
 def test_traits_of_accounts_and_the_account_of_a_customer(shop: Shop) -> None:
     shop.write("o.csv", "who,firm,day\na,F1,2017-01-05\nb,F1,2017-01-03\n")
     shop.write("f.csv", "firm,industry\nF1,Retail\nF2,Mining\n")

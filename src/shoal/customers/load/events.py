@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from shoal.clock import DAY
-from shoal.customers.load import convert, faults, groups, together
+from shoal.customers.load import convert, faults, groups, rates, together
 from shoal.customers.load.faults import Test
 from shoal.customers.load.rows import ORIGIN, Column, Rows, either
 from shoal.customers.load.staging import name
@@ -19,7 +19,7 @@ from shoal.sql.encode import local_day, offset_case, quoted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shoal.lang.calendar import Zone
+    from shoal.customers.load.rates import Money
     from shoal.sources.mapping import EventMap, Take
     from shoal.sql.registry import EventType, Registry
     from shoal.sql.store import Store
@@ -27,18 +27,8 @@ if TYPE_CHECKING:
 _EPOCH = date(1970, 1, 1)
 EARLIEST, LATEST = ((date(year, 1, 1) - _EPOCH).days * DAY for year in (1900, 2200))
 """Instants outside this range are taken for faults."""
-RATE = "__rate"
 OFTEN = 3
 """From this many mappings on, a source's rows are judged together and kept in a table of their own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Money:
-    """What a load knows of currencies: the workspace's own, its zone, and whether there are rates."""
-
-    currency: str
-    zone: Zone
-    rated: bool = False
 
 
 @dataclass(slots=True)
@@ -253,30 +243,12 @@ def _message(rows: Rows, map_: EventMap) -> str:
 def _with_rates(
     store: Store, rows: Rows, map_: EventMap, instant: str, number: int, money: Money
 ) -> tuple[str, bool, list[Test]]:
-    """The rows with the rate of their currency on their day, and the faults that this brings."""
-    column = rows.find(map_.currency or "", map_.place) if rows.has(map_.currency or "") else None
-    if column is None and map_.currency == money.currency:
-        return rows.relation, False, []
-    if not money.rated and column is None:
-        raise ConfigError(
-            f"Money in {map_.currency} can't become {money.currency} without rates.",
-            place=f"{map_.place}.currency",
-            fix="Name a file with the columns date, currency and rate, as rates: rates.csv",
-        )
-    code = f"upper({column.id})" if column else quoted(map_.currency or "")
+    """The rows with the rate of their currency on their local day, and the faults that this brings."""
     low, high = EARLIEST, (date(2100, 1, 1) - _EPOCH).days * DAY
-    day = local_day("__at", offset_case(money.zone, "__at", low, high))
-    relation = f"{rows.relation}_rated{number}"
-    own = quoted(money.currency)
-    store.execute(
-        f"CREATE OR REPLACE TEMP VIEW {relation} AS SELECT __m.*, "
-        f"CASE WHEN __code = {own} THEN 1 ELSE load_rates.rate END AS {RATE} "
-        f"FROM (SELECT *, {day} AS __day FROM (SELECT *, {code} AS __code, {instant} AS __at FROM {rows.relation})) "
-        "AS __m ASOF LEFT JOIN load_rates ON __code = load_rates.currency AND __day >= load_rates.day"
+    day = local_day(rates.AT, offset_case(money.zone, rates.AT, low, high))
+    return rates.with_rates(
+        store, rows, map_.currency or "", map_.place, instant, day, f"{rows.relation}_rated{number}", money
     )
-    blame = column.name if column else map_.currency or ""
-    tests = [Test(f"{RATE} IS NULL", "no-rate", blame)]
-    return relation, True, ([faults.needs(column, "no-currency")] if column else []) + tests
 
 
 # ------------------------------------------------------------------- the events
@@ -383,13 +355,9 @@ def _exact(plan: EventPlan, prop: str, column: Column) -> tuple[str, str] | None
     decimal = column.raw is None and column.sql_type.startswith("DECIMAL")
     if not rated and not decimal:
         return None
-    value = name(column.name)
-    if not decimal:
-        value = f"CAST({column.physical} AS DECIMAL(38, 0)) * CAST(0.000001 AS DECIMAL(6, 6))"
-    scale = int(column.sql_type.rstrip(")").split(",")[1]) if decimal else 6
     if not rated:
-        return value, f"DECIMAL(38,{scale})"
-    return f"CAST({value} AS DECIMAL(38, 9)) * CAST({RATE} AS DECIMAL(18, 9))", "DECIMAL(38,18)"
+        return name(column.name), f"DECIMAL(38,{int(column.sql_type.rstrip(')').split(',')[1])})"
+    return rates.times_rate(column)
 
 
 def _first(plan: EventPlan, value: str) -> str:

@@ -40,6 +40,7 @@ REASONS = {
     "out-of-range": "{0} holds a number beyond ± 1,000,000,000,000. Mend it.",
     "no-number": "{0} is no number, so the sum over its group can't be told. Mend it, or name such words as missing:.",
     "no-amount": "{0} is empty or no number. Fill it.",
+    "bad-count": "{0} is no whole number of 0 or more. Mend it, or leave it empty where it isn't known.",
     "bad-consent": "{0} is neither yes nor no. Set format: yes: and no:, or mend it.",
     "no-purpose": "No purpose: {0} is empty. Fill it.",
 }

@@ -14,8 +14,8 @@ from shoal.clock import stopwatch
 from shoal.customers import quality as judging
 from shoal.customers.load import changes, faults, prepare, staging, writing
 from shoal.customers.load.erased import clean_quarantine
-from shoal.customers.load.events import Money
 from shoal.customers.load.prepare import Prepared, Setting
+from shoal.customers.load.rates import Money
 from shoal.customers.load.report import LoadReport, SourceReport
 from shoal.customers.load.staging import Meter, NumberedFile, Progress
 from shoal.errors import QualityStop

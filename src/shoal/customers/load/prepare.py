@@ -7,7 +7,19 @@ import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from shoal.customers.load import completing, convert, erased, events, faults, learn, rows, staging, times, traits
+from shoal.customers.load import (
+    completing,
+    convert,
+    erased,
+    events,
+    faults,
+    learn,
+    rows,
+    spending,
+    staging,
+    times,
+    traits,
+)
 from shoal.customers.load.convert import Writing
 from shoal.customers.load.learn import Learned
 from shoal.customers.load.report import SourceReport
@@ -20,10 +32,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shoal.customers.load.changes import SourceState
-    from shoal.customers.load.events import EventPlan, Money
+    from shoal.customers.load.events import EventPlan
+    from shoal.customers.load.rates import Money
     from shoal.customers.load.rows import Rows
+    from shoal.customers.load.spending import SpendPlan
     from shoal.customers.load.staging import Meter, NumberedFile, Staged
-    from shoal.customers.load.traits import ConsentPlan, SpendPlan, TraitPlan
+    from shoal.customers.load.traits import ConsentPlan, TraitPlan
     from shoal.customers.privacy.tombstones import Tombstones
     from shoal.sources.mapping import ConsentMap, EventMap, SourceSpec, SpendMap, TraitMap
     from shoal.sql.store import Store
@@ -140,7 +154,7 @@ def judge(store: Store, prepared: Prepared, setting: Setting, number: int) -> in
     accounts = [account for map_ in spec.events if (account := traits.account_map(map_))]
     prepared.traits = [traits.judge_traits(store, ready, map_) for map_ in (*accounts, *spec.traits)]
     prepared.consents = [traits.judge_consent(store, ready, map_) for map_ in spec.consent]
-    prepared.spend = [traits.judge_spend(store, ready, map_) for map_ in spec.spend]
+    prepared.spend = [spending.judge(store, ready, map_, i, setting.money) for i, map_ in enumerate(spec.spend)]
     faults.contents(store, ready)
     return number + len(spec.events)
 
@@ -323,7 +337,7 @@ def _direct(spec: SourceSpec) -> Iterator[tuple[str, str]]:
         yield from ((c, f"{trait.place}.take.{name}") for name, c in trait.take.items())
     for other, keys in (
         (spec.consent, ("customer", "granted")),
-        (spec.spend, ("day", "amount", "channel", "campaign")),
+        (spec.spend, ("day", "amount", "channel", "campaign", "impressions", "clicks")),
     ):
         for map_ in other:
             yield from ((getattr(map_, k), f"{map_.place}.{k}") for k in keys if getattr(map_, k))

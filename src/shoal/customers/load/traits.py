@@ -1,4 +1,4 @@
-"""Rows as traits, consent and spend.
+"""Rows as traits and consent.
 
 With ``at:`` each row is a change at that time; of several rows for one owner and time the last stands. Without it the rows
 are a snapshot: a value that is new counts from when its owner was first seen, one that differs from the stored one from
@@ -16,7 +16,7 @@ from shoal.customers.load.faults import Test
 from shoal.customers.load.rows import ORIGIN, Column, Rows
 from shoal.lang.schema import Kind
 from shoal.shapes import ACCOUNT_ID
-from shoal.sources.mapping import ConsentMap, EventMap, SpendMap, TraitMap
+from shoal.sources.mapping import ConsentMap, EventMap, TraitMap
 from shoal.sql.encode import quoted
 from shoal.sql.tables import MESSAGE_ID
 
@@ -55,15 +55,6 @@ class ConsentPlan:
     def owner(self) -> str:
         """The expression of whose rows they are."""
         return self.rows.find(self.map.customer, self.map.place).id
-
-
-@dataclass(frozen=True, slots=True)
-class SpendPlan:
-    """Rows that can be made into spend."""
-
-    map: SpendMap
-    rows: Rows
-    condition: str
 
 
 def account_map(map_: EventMap) -> TraitMap | None:
@@ -106,27 +97,6 @@ def judge_consent(store: Store, rows: Rows, map_: ConsentMap) -> ConsentPlan:
         tests.append(faults.needs(rows.find(map_.purpose_column, f"{map_.place}.purpose"), "no-purpose"))
     passed = faults.sift(store, rows, rows.relation, condition, tests)
     return ConsentPlan(map_, rows, passed, None if passed == condition else f"({condition} AND NOT {passed})")
-
-
-def judge_spend(store: Store, rows: Rows, map_: SpendMap) -> SpendPlan:
-    """Check a mapping of spend against its rows.
-
-    Raises:
-        ConfigError: a column or expression can't be used.
-    """
-    day, amount = rows.find(map_.day, f"{map_.place}.day"), rows.find(map_.amount, f"{map_.place}.amount")
-    condition = rows.condition(store, map_.when, f"{map_.place}.when")
-    date = day.as_kind(Kind.DATE)
-    tests = [
-        Test(f"NOT coalesce({day.known}, false)", "no-time", day.name),
-        Test(f"({date}) IS NULL", "bad-time", day.name),
-        *faults.within([amount]),
-        Test(f"({amount.as_kind(Kind.NUMBER)}) IS NULL", "no-amount", amount.name),
-    ]
-    for key in ("channel", "campaign", "impressions", "clicks"):
-        if getattr(map_, key):
-            rows.find(getattr(map_, key), f"{map_.place}.{key}")
-    return SpendPlan(map_, rows, faults.sift(store, rows, rows.relation, condition, tests))
 
 
 def _time(rows: Rows, at: str | None, place: str) -> list[Test]:
@@ -225,22 +195,3 @@ def build_consents(store: Store, plans: Sequence[ConsentPlan], relation: str) ->
         "CAST(NULL AS VARCHAR) AS message_id, max(origin) AS origin, arg_max(granted, origin) AS granted "
         f"FROM ({' UNION ALL '.join(parts)}) GROUP BY customer_id, purpose, ts"
     )
-
-
-def build_spend(store: Store, plans: Sequence[SpendPlan], relation: str) -> None:
-    """Make the table of spend: ``source, day, amount, channel, campaign, impressions, clicks, origin``."""
-    parts = []
-    for map_, rows, condition in ((p.map, p.rows, p.condition) for p in plans):
-        texts = [rows.find(c, map_.place).id if c else "CAST(NULL AS VARCHAR)" for c in (map_.channel, map_.campaign)]
-        counts = [
-            f"{rows.find(c, map_.place).as_kind(Kind.NUMBER)} // 1000000" if c else "CAST(NULL AS BIGINT)"
-            for c in (map_.impressions, map_.clicks)
-        ]
-        day, amount = rows.find(map_.day, map_.place), rows.find(map_.amount, map_.place)
-        parts.append(
-            f"SELECT {quoted(rows.spec.name)} AS source, {day.as_kind(Kind.DATE)} AS day, "
-            f"{amount.as_kind(Kind.NUMBER)} AS amount, {texts[0]} AS channel, {texts[1]} AS campaign, "
-            f"{counts[0]} AS impressions, {counts[1]} AS clicks, {ORIGIN} AS origin FROM {rows.relation} "
-            f"WHERE {condition}"
-        )
-    store.execute(f"CREATE OR REPLACE TEMP TABLE {relation} AS {' UNION ALL '.join(parts)}")

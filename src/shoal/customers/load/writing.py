@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shoal.customers.bulk import WriteSummary, admit, insert_events
-from shoal.customers.load import events, groups, reconcile, together, traits
+from shoal.customers.load import events, groups, reconcile, spending, together, traits
 from shoal.customers.writer import write_consents, write_events, write_traits
 from shoal.lang import calendar
 from shoal.sql.encode import offset_case
@@ -324,7 +324,7 @@ def _write_spend(pen: Pen, one: Prepared) -> None:
         one.report.retired += reconcile.retire_all(pen.store, "spend", pages.old, pen.now)
         return
     table, keep = "load_spend", one.spec.removed == "keep"
-    traits.build_spend(pen.store, one.spend, table)
+    spending.build(pen.store, one.spend, table)
     one.report.retired += reconcile.keep_unchanged(pen.store, reconcile.SPEND, table, pages.old, now=pen.now, keep=keep)
     ((written,),) = pen.store.rows(
         "INSERT INTO spend (source, day, amount, channel, campaign, impressions, clicks, origin, received, load) "
