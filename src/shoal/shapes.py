@@ -197,6 +197,33 @@ class ContractRule:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionRule:
+    """What makes a session, and an engaged one, as ``sessions:`` in ``shoal.yaml`` says; what isn't said is found by names.
+
+    Args:
+        events: the events that sessions are made of, wildcards too; empty: all that say a page or screen.
+        pages: which of them are page views; empty: those whose name says so, else all.
+        page: the property that says the page or screen; empty: the first of the usual names.
+        gap: microseconds; what comes later after the event before begins a new session.
+        seconds: in the foreground, from which on a session is engaged.
+        page_views: from which on it is.
+        key_events: one of which makes it engaged; empty: the order.
+        foreground: the property that measures time in the foreground; empty: from the first event to the last.
+        milliseconds: whether that property is in milliseconds, not seconds.
+    """
+
+    events: tuple[str, ...] = ()
+    pages: tuple[str, ...] = ()
+    page: str = ""
+    gap: int = 1_800_000_000
+    seconds: int = 10
+    page_views: int = 2
+    key_events: tuple[str, ...] = ()
+    foreground: str = ""
+    milliseconds: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class FeedbackRule:
     """Where scores and words of customers stand, as ``feedback:`` in ``shoal.yaml`` says; what isn't said is found by names.
 

@@ -12,12 +12,13 @@ from shoal.config.feedback import feedback_from, trials_from
 from shoal.config.jobs import jobs_from
 from shoal.config.models import models_from, usual_models
 from shoal.config.server import ServerSettings, server_from
+from shoal.config.sessions import sessions_from
 from shoal.customers.identity.rules import IdentityRules, rules_from
 from shoal.customers.privacy.retention import Retention, retention_from
 from shoal.errors import ConfigError, did_you_mean, nearest
 from shoal.lang.calendar import zone
 from shoal.lang.schema import Basis, Kind
-from shoal.shapes import ContractRule, FeedbackRule, PurchaseRule, RevenueRule, Trial
+from shoal.shapes import ContractRule, FeedbackRule, PurchaseRule, RevenueRule, SessionRule, Trial
 from shoal.sources.mapping import EventMap, SourceSpec, parse_sources
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ DEFAULT_MEMORY = "4GB"
 _KEYS = {
     "shoal", "name", "timezone", "currency", "clock", "rates", "purposes", "purchases", "revenue", "quality", "traits", "sources",
     "store", "report", "default_purpose", "identity", "jobs", "models", "discovery", "mail", "server", "retention",
-    "feedback", "trials", "contracts",
+    "feedback", "trials", "contracts", "sessions",
 }  # fmt: skip
 _FLAT = ("csv", "tsv", "excel", "sqlite")
 """The types of files whose cells hold no objects."""
@@ -77,6 +78,7 @@ class Config:
         feedback: where scores and words of customers stand.
         trials: the campaigns whose receivers were drawn by lot.
         contracts: what says who is under contract, and who left; None where nothing does.
+        sessions: what makes a session, and an engaged one.
         mail: the mail server that takes what is sent, if there is one.
         server: where and how the workspace is served.
     """
@@ -103,6 +105,7 @@ class Config:
     feedback: FeedbackRule = field(default_factory=FeedbackRule)
     trials: tuple[Trial, ...] = ()
     contracts: ContractRule | None = None
+    sessions: SessionRule = field(default_factory=SessionRule)
     mail: MailSettings | None = None
     server: ServerSettings = field(default_factory=ServerSettings)
 
@@ -379,6 +382,7 @@ _READERS: dict[str, Callable[[Any, Config], dict[str, Any]]] = {
     "feedback": lambda value, _: {"feedback": feedback_from(value)},
     "trials": lambda value, _: {"trials": trials_from(value)},
     "contracts": lambda value, _: {"contracts": contracts_from(value)},
+    "sessions": lambda value, _: {"sessions": sessions_from(value)},
     "mail": _mail,
     "server": lambda value, _: {"server": server_from(value)},
 }
