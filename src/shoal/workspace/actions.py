@@ -84,7 +84,7 @@ class Actions:
         missing: list[str] = []
         for trial in self._ws.config.trials:
             try:
-                measured = effect(self._ws.store, known, trial)
+                measured = effect(known, trial)
             except Refused as refusal:
                 missing.append(str(refusal))
                 continue

@@ -15,7 +15,7 @@ import numpy as np
 from shoal.insight.discovery.personas import percent
 from shoal.insight.discovery.record import Criterion, Figure
 from shoal.insight.discovery.stability import STABLE
-from shoal.stats.drift import chi_squared_tail
+from shoal.stats.experiments.heterogeneity import homogeneity
 from shoal.stats.intervals import CONFIDENCE, Interval, z_value
 from shoal.wording import counted
 
@@ -68,7 +68,7 @@ def responses(name: str, treated: Bools, control: Bools, outcome: Bools, places:
         k: how many segments.
     """
     found: list[Interval | None] = []
-    sizes, weights = [], []
+    sizes, values, errors = [], [], []
     for i in range(k):
         arms = [outcome[(places == i) & arm].astype(np.float64) for arm in (treated, control)]
         sizes.append(sum(len(arm) for arm in arms))
@@ -79,9 +79,12 @@ def responses(name: str, treated: Bools, control: Bools, outcome: Bools, places:
         error = sqrt(sum(_variance(arm) / len(arm) for arm in arms))
         half = z_value(CONFIDENCE) * error
         found.append(Interval(value, value - half, value + half))
-        weights.append((value, 1 / error**2))
-    q, freedom = _cochran(weights)
-    return Responses(name, tuple(found), tuple(sizes), q, freedom, chi_squared_tail(q, freedom) if freedom else 1.0)
+        values.append(value)
+        errors.append(error)
+    if len(values) < 2:
+        return Responses(name, tuple(found), tuple(sizes), 0.0, 0, 1.0)
+    told = homogeneity(values, errors)
+    return Responses(name, tuple(found), tuple(sizes), told.q, told.df, told.p)
 
 
 def _variance(arm: Floats) -> float:
@@ -89,13 +92,6 @@ def _variance(arm: Floats) -> float:
     hits = float(arm.sum())
     share = (hits + 0.5) / (len(arm) + 1) if hits in (0.0, float(len(arm))) else hits / len(arm)
     return share * (1 - share)
-
-
-def _cochran(weights: list[tuple[float, float]]) -> tuple[float, int]:
-    if len(weights) < 2:
-        return 0.0, 0
-    mean = sum(v * w for v, w in weights) / sum(w for _, w in weights)
-    return sum(w * (v - mean) ** 2 for v, w in weights), len(weights) - 1
 
 
 # ---------------------------------------------------------------- the card

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shoal.clock import DAY
+from shoal.errors import Refused
 from shoal.insight.discovery.table import Categories, Floats, Ints, Table
+from shoal.insight.experiments import trials
 from shoal.insight.models.asof import MICRO
 from shoal.lang.nodes import Definition, Known
 from shoal.lang.parse import parse
-from shoal.sql.encode import quoted as literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -172,30 +172,22 @@ class Drawn:
 
 def drawn(known: AsOf, trial: Trial) -> Drawn | None:
     """The parts of a trial; None where the data has no such event, no order, or nobody in one of the arms."""
-    event = known.events.get(trial.event)
-    needed = [trial.arm, *trial.only]
-    if event is None or known.first_order is None or any(n not in event.properties for n in needed):
+    if known.first_order is None:
         return None
-    arm = event.properties[trial.arm].col
-    only = "".join(f" AND {event.properties[n].col} = {literal(value)}" for n, value in trial.only.items())
-    length = trial.days * DAY
-    found = known.arrow(
-        f"SELECT t.customer, any_value(t.arm) AS arm, any_value(t.ts) AS ts, count(s.ts) > 0 AS ordered FROM "
-        f"(SELECT customer, min(ts) AS ts, arg_min({arm}, ts) AS arm FROM ({known.event(trial.event)}) "
-        f"WHERE {arm} IS NOT NULL{only} GROUP BY customer) t "
-        f"LEFT JOIN {known.sales.table} s ON s.customer = t.customer AND s.is_order AND s.ts > t.ts "
-        f"AND s.ts <= t.ts + {length:d} WHERE t.ts + {length:d} <= {known.at:d} GROUP BY t.customer ORDER BY t.customer"
-    )
-    arms = np.array([str(a) for a in found["arm"].to_pylist()], dtype=np.str_)
-    control = np.isin(arms, trial.control)
-    treated = np.isin(arms, trial.treated) if trial.treated else ~control
-    part = control | treated
-    if not (control.any() and treated.any()):
+    try:
+        with trials.drawn(known, trial) as part:
+            found = known.arrow(
+                "SELECT t.who, any_value(t.arm) AS arm, count(s.ts) > 0 AS ordered "
+                f"FROM {part.table} t LEFT JOIN {known.sales.table} s ON s.customer = t.who AND s.is_order "
+                'AND s.ts >= t."begin" AND s.ts <= t.t GROUP BY t.who ORDER BY t.who'
+            )
+    except Refused:
         return None
-    owners = np.asarray(found["customer"].to_numpy(), dtype=np.int64)[part]
-    begun = int(np.asarray(found["ts"].to_numpy(), dtype=np.int64)[part].min())
-    ordered = np.asarray(found["ordered"].to_numpy(zero_copy_only=False), dtype=bool)[part]
-    return Drawn(trial.name, begun, owners, treated[part], ordered)
+    if not (part.treated and part.control) or part.since is None:
+        return None
+    owners = np.asarray(found["who"].to_numpy(), dtype=np.int64)
+    treated, ordered = (np.asarray(found[name].to_numpy(zero_copy_only=False)) for name in ("arm", "ordered"))
+    return Drawn(trial.name, part.since, owners, treated == 1, ordered.astype(bool))
 
 
 def _aligned(owners: Ints, found: pa.Table, column: str) -> Floats:
