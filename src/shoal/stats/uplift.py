@@ -24,6 +24,8 @@ from shoal.errors import Refused
 from shoal.stats.intervals import CONFIDENCE, Interval, z_value
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
     Floats = npt.NDArray[np.float64]
@@ -77,6 +79,23 @@ class Ordered(NamedTuple):
     normalised: float
     chance: float
     n: int
+
+
+class Point(NamedTuple):
+    """A point of the Qini curve, per unit of all.
+
+    Args:
+        share: of all units that are treated, the best scored.
+        gained: by treating those.
+        low, high: between which it lies with the confidence, by how far it may be from ``random``.
+        random: gained by treating as many at random.
+    """
+
+    share: float
+    gained: float
+    low: float
+    high: float
+    random: float
 
 
 class Group(NamedTuple):
@@ -174,7 +193,7 @@ class Trial:
         """
         curve = self.qini_curve()
         area = curve.above_random / self.n**2
-        drawn = self._drawn(draws, seed)
+        drawn = np.concatenate([_areas(running) for running in self._drawn(draws, seed)])
         # The curve of a draw is read at fewer points: by how much that moves the area is taken off.
         drawn += area - float(np.mean(drawn))
         low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
@@ -184,6 +203,29 @@ class Trial:
             Interval(area, float(low), float(high)), up, area / best if best > 0 else 0.0,
             self._chance(area, draws, seed + 1), self.n,
         )  # fmt: skip
+
+    def points(
+        self, many: int = 50, *, confidence: float = CONFIDENCE, draws: int = DRAWS, seed: int = 0
+    ) -> list[Point]:
+        """The Qini curve at even shares with a band of the bootstrap, for pictures.
+
+        The band says how far from treating at random the order may be; how large the effect on all is, it leaves out. So it
+        lies above the straight line where the order is better than chance.
+
+        Args:
+            many: points after the first one, at 0.
+            confidence: of the band, at each point by itself.
+            draws: of the bootstrap.
+            seed: of the draws.
+        """
+        curve, shares = self.qini_curve(), np.linspace(0.0, 1.0, many + 1)
+        gained = np.interp(shares * self.n, curve.units, curve.gained) / self.n
+        random = shares * gained[-1]
+        drawn = np.concatenate([_above(running, shares) for running in self._drawn(draws, seed)])
+        low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+        moved = (gained - random) - drawn.mean(axis=0)
+        columns = (shares, gained, random + low + moved, random + high + moved, random)
+        return [Point(*map(float, row)) for row in zip(*columns, strict=True)]
 
     def _best(self) -> float:
         """The Qini area of an order that knows what became of everybody: responders by treatment first, harmed ones last."""
@@ -199,8 +241,8 @@ class Trial:
             found[i] = _areas(self._counted(place, steps)[None])[0]
         return float((1 + (found >= area).sum()) / (1 + draws))
 
-    def _drawn(self, draws: int, seed: int) -> Floats:
-        """Qini areas of draws of units: random groups of them are drawn, each with all steps of the order."""
+    def _drawn(self, draws: int, seed: int) -> Iterator[Floats]:
+        """Draws of units, some at once: random groups of them are drawn, each with all steps of the order."""
         random = np.random.default_rng(seed)
         steps, groups = min(STEPS, self.n), min(GROUPS, self.n)
         place = np.empty(self.n, np.int64)
@@ -211,13 +253,11 @@ class Trial:
         np.maximum.at(last, which, place)
         at = (random.permutation(self.n) % groups) * steps + last[which]
         dealt = self._counted(at, groups * steps).reshape(groups, steps * 4)
-        found = []
         for begin in range(0, draws, _AT_ONCE):
             many = min(_AT_ONCE, draws - begin)
             drawn = random.integers(0, groups, (many, groups)) + np.arange(many)[:, None] * groups
             times = np.bincount(drawn.ravel(), minlength=many * groups).reshape(many, groups).astype(np.float64)
-            found.append(_areas((times @ dealt).reshape(many, steps, 4)))
-        return np.concatenate(found)
+            yield (times @ dealt).reshape(many, steps, 4)
 
     def _counted(self, at: npt.NDArray[np.int64], places: int) -> Floats:
         """By place: treated, untreated, and outcomes of both."""
@@ -276,13 +316,27 @@ class Trial:
 
 def _areas(running: Floats) -> Floats:
     """Qini areas divided by n², of curves given by counts and outcomes of each step."""
-    n1, n0, y1, y0 = np.moveaxis(running.cumsum(axis=1), -1, 0)
-    units = n1 + n0
-    gained = y1 - _divided(y0 * n1, n0)
+    units, gained = _curves(running)
     width = np.diff(units, axis=1, prepend=0.0)
     before = np.concatenate([np.zeros((len(gained), 1)), gained[:, :-1]], axis=1)
     area = ((gained + before) / 2 * width).sum(axis=1) - units[:, -1] * gained[:, -1] / 2
     return np.asarray(area / units[:, -1] ** 2)
+
+
+def _above(running: Floats, shares: Floats) -> Floats:
+    """How far the curves lie above treating at random at some shares, per unit of all."""
+    found = []
+    for units, gained in zip(*_curves(running), strict=True):
+        n = units[-1]
+        there = np.interp(shares * n, np.append(0.0, units), np.append(0.0, gained))
+        found.append((there - shares * gained[-1]) / n)
+    return np.array(found)
+
+
+def _curves(running: Floats) -> tuple[Floats, Floats]:
+    """Units and what is gained by the end of each step, one row a curve."""
+    n1, n0, y1, y0 = np.moveaxis(running.cumsum(axis=1), -1, 0)
+    return n1 + n0, y1 - _divided(y0 * n1, n0)
 
 
 def _divided(above: Floats, below: Floats) -> Floats:

@@ -6,14 +6,14 @@ Künzel, Sekhon, Bickel & Yu 2019 (doi:10.1073/pnas.1804597116) for S, T and X; 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from shoal.errors import Refused, UnknownName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -36,13 +36,42 @@ class Fits(Protocol):
 
 
 def trees() -> Fits:
-    """Small boosted trees, which take missing values as they are."""
-    from sklearn.ensemble import HistGradientBoostingRegressor
+    """Small boosted trees of LightGBM, which take missing values as they are, and can be kept as text.
 
-    model: Fits = HistGradientBoostingRegressor(
-        max_iter=100, learning_rate=0.05, max_leaf_nodes=8, min_samples_leaf=100, random_state=0
-    )
+    Raises:
+        Refused: LightGBM isn't installed.
+    """
+    try:
+        from lightgbm import LGBMRegressor
+    except ImportError as error:
+        raise Refused("Boosted trees need LightGBM.", fix="Install the extra: pip install 'shoal[models]'.") from error
+    model: Fits = LGBMRegressor(
+        n_estimators=60, learning_rate=0.05, num_leaves=8, min_child_samples=100, random_state=0, n_jobs=1,
+        deterministic=True, force_row_wise=True, verbosity=-1,
+    )  # fmt: skip
     return model
+
+
+class Part(NamedTuple):
+    """A fitted model whose answers are a part of an effect.
+
+    Args:
+        weight: what they are taken times.
+        model: the model.
+        treated: what stands in the column of the treatment, after the features; None where the model has no such column.
+    """
+
+    weight: float
+    model: Any
+    treated: float | None = None
+
+    def told(self, x: Floats) -> Floats:
+        """Its part of each unit's effect."""
+        return self.weight * _told(self.model, self.seen(x))
+
+    def seen(self, x: Floats) -> Floats:
+        """What the model is given."""
+        return x if self.treated is None else np.column_stack([x, np.full(len(x), self.treated)])
 
 
 class Learner(ABC):
@@ -69,8 +98,16 @@ class Learner(ABC):
         """
 
     @abstractmethod
+    def parts(self) -> Sequence[Part]:
+        """The models whose answers add up to an effect.
+
+        Raises:
+            Refused: the effect is no sum of answers.
+        """
+
     def effects(self, x: Floats) -> Floats:
         """What the treatment does to each of other units, in the outcome's unit."""
+        return np.asarray(sum(part.told(x) for part in self.parts()), dtype=np.float64)
 
     def _fitted(self, x: Floats, y: Floats) -> Fits:
         model = self._make()
@@ -87,9 +124,8 @@ class SLearner(Learner):
         self._model = self._fitted(np.column_stack([x, treated]), outcome)
         return self
 
-    def effects(self, x: Floats) -> Floats:
-        with_it, without = (_told(self._model, np.column_stack([x, np.full(len(x), t)])) for t in (1.0, 0.0))
-        return with_it - without
+    def parts(self) -> Sequence[Part]:
+        return Part(1.0, self._model, 1.0), Part(-1.0, self._model, 0.0)
 
 
 class TLearner(Learner):
@@ -101,8 +137,8 @@ class TLearner(Learner):
         self._one, self._other = (self._fitted(x[arm], outcome[arm]) for arm in (treated, ~treated))
         return self
 
-    def effects(self, x: Floats) -> Floats:
-        return _told(self._one, x) - _told(self._other, x)
+    def parts(self) -> Sequence[Part]:
+        return Part(1.0, self._one), Part(-1.0, self._other)
 
 
 class XLearner(Learner):
@@ -120,8 +156,18 @@ class XLearner(Learner):
         self._share = float(propensity.mean())
         return self
 
+    def parts(self) -> Sequence[Part]:
+        if self._weight is not None:
+            raise Refused(
+                "Where the chance of treatment differs between units, an X-learner's effect is no sum of models.",
+                fix="Take a T- or DR-learner.",
+            )
+        return Part(self._share, self._missed), Part(1 - self._share, self._gained)
+
     def effects(self, x: Floats) -> Floats:
-        weight = self._share if self._weight is None else np.clip(_told(self._weight, x), 0.0, 1.0)
+        if self._weight is None:
+            return super().effects(x)
+        weight = np.clip(_told(self._weight, x), 0.0, 1.0)
         return weight * _told(self._missed, x) + (1 - weight) * _told(self._gained, x)
 
 
@@ -140,8 +186,8 @@ class DRLearner(Learner):
         self._model = _regressed(x, pseudo)
         return self
 
-    def effects(self, x: Floats) -> Floats:
-        return _told(self._model, x)
+    def parts(self) -> Sequence[Part]:
+        return (Part(1.0, self._model),)
 
 
 LEARNERS: Mapping[str, type[Learner]] = {"s": SLearner, "t": TLearner, "x": XLearner, "dr": DRLearner}
@@ -205,8 +251,6 @@ def folds(treated: Bools, many: int, seed: int) -> Iterator[tuple[npt.NDArray[np
     Raises:
         Refused: fewer than 100 units of an arm would be left to learn from.
     """
-    random = np.random.default_rng(seed)
-    part = np.empty(len(treated), np.int64)
     for arm, name in ((treated, "treated"), (~treated, "untreated")):
         n = int(arm.sum())
         if n * (many - 1) // many < LEAST:
@@ -214,9 +258,18 @@ def folds(treated: Bools, many: int, seed: int) -> Iterator[tuple[npt.NDArray[np
             raise Refused(
                 f"{n} {name} units are too few to learn who responds.", fix=f"It takes {need} of each arm at least."
             )
-        part[arm] = random.permutation(np.arange(n) % many)
+    part = dealt(treated, many, seed)
     for i in range(many):
         yield np.flatnonzero(part != i), np.flatnonzero(part == i)
+
+
+def dealt(treated: Bools, many: int, seed: int) -> npt.NDArray[np.int64]:
+    """The part of each unit, from 0, with as many of both arms in each; the order of the units decides with the seed."""
+    random = np.random.default_rng(seed)
+    part = np.empty(len(treated), np.int64)
+    for arm in (treated, ~treated):
+        part[arm] = random.permutation(np.arange(int(arm.sum())) % many)
+    return part
 
 
 def _regressed(x: Floats, y: Floats) -> Fits:
