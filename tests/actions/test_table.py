@@ -264,3 +264,71 @@ def test_the_command_prints_the_table_and_json(tmp_path: Path) -> None:
     document = json.loads(run.invoke(app, ["-w", str(tmp_path), "actions", "--json"], catch_exceptions=False).stdout)
     assert {a["action"] for a in document["actions"]} <= set(ACTIONS)
     assert all(a["expected_gain"] is None and a["rests_on"] for a in document["actions"])
+
+
+def test_the_churn_score_with_the_nearest_horizon_is_taken_whatever_its_model_is_called(tmp_path: Path) -> None:
+    """Breaks when a score is found by the words of its name alone, or money of another horizon stands beside it."""
+    models = (
+        "models: {churn: {skip: true}, lost: {kind: churn, horizon: 60 days}, lapsed: {kind: churn, horizon: 300 days}}"
+    )
+    with shop(tmp_path, buyers(), {"gone": "Gone", "here": "Here"}, more=models) as ws:
+        ws.models.predict(["lost", "lapsed", "value"])
+        table = ws.actions.table()
+        win = row(table, "gone", "win-back")
+        assert table.days == 60
+        assert any("to buy nothing in 60 days (lost_60d)." in said for said in win.rests)
+        assert win.stake is not None
+        assert "foretold that each will spend" not in win.stake.says, "spend is foretold over 90 days, and not over 60"
+        assert any("lost_60d is the one whose horizon is nearest to 90 days" in note for note in table.notes)
+        assert not any("who falls silent" in note for note in table.notes)
+
+
+def yearly(n: int = 800, years: int = 9, seed: int = 5) -> list[tuple[str, int, float, str]]:
+    """Donors who give once in a year with a chance of their own, half of them rarely, and leave unseen."""
+    lots = np.random.default_rng(seed)
+    found: list[tuple[str, int, float, str]] = []
+    for i in range(n):
+        name = f"{'rare' if i % 2 else 'true'}{i}"
+        share, leaves, usual = lots.beta(1, 4) if i % 2 else lots.beta(6, 2), lots.beta(1, 9), lots.gamma(4, 10)
+        born = int(lots.integers(0, years))
+        stays = born + 1 + int(np.argmax(lots.random(200) < leaves))
+        given = [born, *(year for year in range(born + 1, min(stays, years)) if lots.random() < share)]
+        found += [
+            (name, END + 200 - 365 * (years - year) - i % 28, round(float(lots.gamma(6, usual / 6)), 2) + 1, "Gift")
+            for year in given
+        ]
+    return [*found, ("true", END, 10.0, "Gift")]
+
+
+def test_churn_of_a_year_is_read_and_said_as_such(tmp_path: Path) -> None:
+    """Breaks when only scores over days are read, or 366 days are named where the model counts in years."""
+    models = "models: {churn: {family: bgbb, period: year}, value: {family: bgbb, period: year}}"
+    with shop(tmp_path, yearly(), {"rare": "Rare", "true": "True"}, more=models) as ws:
+        done = ws.models.predict(["churn", "value"])
+        assert not done.refused
+        assert not done.versions["churn"].evidence.fallback
+        table = ws.actions.table()
+    assert table.days == 366
+    assert any("churn_1y is the one whose horizon is nearest" in note for note in table.notes)
+    thanks = row(table, "true", "thank")
+    assert thanks.stake is not None
+    assert "to buy nothing in 1 year from the end of the last year" in thanks.stake.says
+    assert "(value_predicted_1y)" in thanks.stake.says
+    assert 0 < thanks.stake.low < thanks.stake.high
+
+
+def test_a_reliable_score_goes_before_a_nearer_stand_in(tmp_path: Path) -> None:
+    """Breaks when the nearest horizon wins though nothing but a stand-in foretells it."""
+    orders = [*buyers(300), *((f"here{i}", END - 3, 9.0, "Tea") for i in range(20))]
+    with shop(
+        tmp_path, orders, {"gone": "Gone", "here": "Here"}, more="models: {lapsed: {kind: churn, horizon: 120 days}}"
+    ) as ws:
+        ws.models.predict(["churn", "lapsed"])
+        assert ws.actions.table().days == 90
+        ws.store.execute(
+            'UPDATE definitions SET document = json_merge_patch(document, \'{"evidence": {"fallback": "Too few."}}\') '
+            "WHERE kind = 'model' AND slug = 'churn'"
+        )
+        table = ws.actions.table()
+    assert table.days == 120
+    assert any(note.startswith("churn_90d isn't used") for note in table.notes)

@@ -157,7 +157,10 @@ _MODELS = {
 
 def _unknown(seen: World) -> Iterator[str]:
     """What no model says yet, with the command that lets it."""
+    from shoal.insight.actions.foretold import DAYS
+
     scores = [t.name for t in seen.known.registry.traits.values() if t.score]
+    scores += ["churn_"] * bool(seen.churn_name) + ["spend_expected_"] * bool(seen.value_name)
     missing = {
         model: what for model, (start, what) in _MODELS.items() if not any(name.startswith(start) for name in scores)
     }
@@ -165,6 +168,11 @@ def _unknown(seen: World) -> Iterator[str]:
         listed = ", ".join(missing.values())
         yield f"No model foretells yet: {listed}. Observed figures stand in. Fit them with: shoal predict {' '.join(missing)}"
     yield from seen.doubts
+    if seen.churn is not None and seen.days != DAYS:
+        yield (
+            f"Of the scores of churn {seen.churn_name} is the one whose horizon is nearest to {DAYS} days: what is at stake is "
+            f"counted over {seen.days} days."
+        )
     if seen.then is None:
         yield f"Orders don't reach back {2 * seen.days} days, so that nothing is said of what is at stake where no model says it."
     if seen.nps is None:

@@ -71,16 +71,18 @@ def _usual(world: World) -> Floats:
 
 def _silent_stake(world: World, mine: Mask, lookalikes: Mask) -> Stake | None:
     """What goes if these fall silent as foretold, or as those did who stood so a horizon ago."""
-    days = world.days
     chance = world.churn
     if chance is not None:
         known = mine & np.isfinite(chance)
         whole = float((chance[known] * _usual(world)[known]).sum())
-        ends, said = [whole], f"the chance of each to buy nothing in {days} days times what each usually spends in them"
+        ends, said = (
+            [whole],
+            f"the chance of each to buy nothing in {world.looks} times what each usually spends in that time",
+        )
         if world.value is not None:
             valued = known & np.isfinite(world.value)
             ends.append(float((chance[valued] * world.value[valued]).sum()))
-            said += ", or what is foretold that each will spend"
+            said += f", or what is foretold that each will spend ({world.value_name})"
         return Stake(min(ends), max(ends), f"Summed over them: {said}.")
     return _observed_stake(world, mine, lookalikes)
 
@@ -106,7 +108,7 @@ def win_back(world: World, inside: Mask) -> Suggested | None:
         fits = recent & (np.nan_to_num(world.churn, nan=0.0) >= LIKELY_GONE)
         mine = fits & inside
         least = _percent(LIKELY_GONE)
-        said = f"{{n}} have a chance of at least {least} to buy nothing in {world.days} days ({world.churn_name})."
+        said = f"{{n}} have a chance of at least {least} to buy nothing in {world.looks} ({world.churn_name})."
     else:
         fits = recent & world.now.lapsing
         mine = fits & inside

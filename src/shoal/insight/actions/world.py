@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from shoal.clock import DAY
+from shoal.insight.actions import foretold
 from shoal.insight.actions.standing import YEAR, After, Standing, after, standing, trait
 from shoal.insight.feedback.asked import CSAT, MICRO, NPS, question
-from shoal.insight.models.versions import in_force
 from shoal.lang.schema import Kind
 from shoal.lang.slug import slug_of
 from shoal.sql.encode import quoted
@@ -29,12 +28,8 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Mask = npt.NDArray[np.bool_]
 
-DAYS = 90
-"""The horizon, where no model of churn says another."""
 MOST_CATEGORIES = 40
 _LEAST_BEGAN = 5
-_WORSE = 1.1
-"""A model whose error is more than a tenth above that of a plain rule isn't relied on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +68,9 @@ class World:
         shelves: categories; None where no order names one, or ``then`` is None.
         churn: the chance to buy nothing in the horizon, where a model foretells it.
         churn_name: the trait that says so.
+        looks: over what it is foretold, in words.
         value: the spend foretold for the horizon, where a model does.
+        value_name: the trait that says so.
         nps: the newest answer of each, NaN for none; None where nobody was asked.
         answered_lately: who answered a survey within a year.
         answering: the share of all customers who ever answered.
@@ -90,7 +87,9 @@ class World:
     shelves: Shelves | None
     churn: Floats | None
     churn_name: str
+    looks: str
     value: Floats | None
+    value_name: str
     nps: Floats | None
     answered_lately: Mask
     answering: float
@@ -144,8 +143,9 @@ class World:
 
 def world(store: Store, known: AsOf, feedback: FeedbackRule) -> World:
     """Read everything at the instant of ``known``."""
-    churn_name, days = _named(known, r"churn_(\d+)d")
-    days = days or DAYS
+    held = foretold.churn(store, known)
+    nearest = held[0] if held else foretold.NONE
+    days = nearest.days
     with known.before(known.at - days * DAY) as before:
         first = known.first_order
         enough = first is not None and first <= before.at - days * DAY
@@ -156,39 +156,15 @@ def world(store: Store, known: AsOf, feedback: FeedbackRule) -> World:
         now = standing(known, days)
         shelves = _shelves(known, before, then, now) if then is not None else None
     nps, lately, answering = _answers(store, known, feedback)
-    names = (churn_name, f"spend_expected_{days}d")
-    reasons = [doubt(store, name) for name in names]
-    churn, value = (None if reason else trait(known, name) for name, reason in zip(names, reasons, strict=True))
+    spend = foretold.spend(store, known, nearest)
+    unsure = foretold.doubt(store, spend) if spend else ""
+    churn = trait(known, nearest.name) if nearest.name and not nearest.doubt else None
+    value = trait(known, spend) if spend and not unsure else None
+    doubts = tuple(filter(None, (*(one.doubt for one in held if one.far <= nearest.far), unsure)))
     return World(
-        known, days, known.rule.currency, now, then, done, soon, shelves, churn, churn_name, value, nps, lately,
-        answering, tuple(filter(None, reasons)),
+        known, days, known.rule.currency, now, then, done, soon, shelves, churn, nearest.name, nearest.looks, value, spend,
+        nps, lately, answering, doubts,
     )  # fmt: skip
-
-
-def doubt(store: Store, name: str) -> str:
-    """Why a score isn't to be relied on: its model is a stand-in, or did worse than a plain rule. Else empty."""
-    rows = store.rows("SELECT note FROM traits WHERE name = ? AND scope = 'customer' AND score", [name])
-    model = json.loads(rows[0][0] or "{}").get("model") if rows else None
-    held = next((v for v in in_force(store) if v.name == model), None)
-    if held is None:
-        return ""
-    if held.evidence.fallback:
-        return f"{name} isn't used: something simpler stands in for the model (shoal models show {model})."
-    errors = {m.who: m.value for m in held.evidence.measures if m.what == "brier" and m.value is not None}
-    mine, plain = errors.pop("model", None), min(errors.items(), key=lambda pair: pair[1], default=None)
-    if mine is not None and plain is not None and mine > _WORSE * plain[1]:
-        return f"{name} isn't used: {plain[0]} alone foretold better ({plain[1]:.3f} against {mine:.3f}, Brier)."
-    return ""
-
-
-def _named(known: AsOf, pattern: str) -> tuple[str, int | None]:
-    """A score whose name bears its horizon, and that horizon: the shortest."""
-    found = sorted(
-        (int(match[1]), t.name)
-        for t in known.registry.traits.values()
-        if t.score and t.kind is Kind.NUMBER and (match := re.fullmatch(pattern, t.name))
-    )
-    return (found[0][1], found[0][0]) if found else ("", None)
 
 
 def _answers(store: Store, known: AsOf, feedback: FeedbackRule) -> tuple[Floats | None, Mask, float]:
