@@ -115,10 +115,40 @@ def _grouped(columns: Floats, random: np.random.Generator) -> Floats:
 
 def _gaps(columns: Floats, random: np.random.Generator, draws: int) -> Floats:
     """The difference in each of so many draws."""
-    units = len(columns)
-    drawn = random.integers(0, units, (draws, units)) + np.arange(draws)[:, None] * units
-    times = np.bincount(drawn.ravel(), minlength=draws * units).reshape(draws, units).astype(np.float64)
-    sums, counts = np.split(times @ columns, 2, axis=1)
+    sums, counts = np.split(times_drawn(len(columns), draws, random) @ columns, 2, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         mine, other = np.split(sums / counts, 2, axis=1)
     return np.asarray((mine - other).mean(axis=1))
+
+
+def times_drawn(units: int, draws: int, random: np.random.Generator) -> Floats:
+    """How often each unit comes where as many are drawn anew as there are: draws × units."""
+    drawn = random.integers(0, units, (draws, units)) + np.arange(draws)[:, None] * units
+    return np.bincount(drawn.ravel(), minlength=draws * units).reshape(draws, units).astype(np.float64)
+
+
+def totals_drawn(columns: Floats, *, draws: int = DRAWS, seed: int = 0) -> Floats:
+    """The sums of columns over units that are drawn anew, from which a figure of sums has its interval.
+
+    Args:
+        columns: units × columns: what each unit, or group of units, adds.
+        draws: how often units are drawn anew.
+        seed: of the draws.
+
+    Returns:
+        draws × columns.
+
+    >>> totals_drawn(np.ones((50, 1)), draws=3).ravel().tolist()
+    [50.0, 50.0, 50.0]
+    """
+    random = np.random.default_rng(seed)
+    return np.concatenate([
+        times_drawn(len(columns), min(_AT_ONCE, draws - start), random) @ columns for start in range(0, draws, _AT_ONCE)
+    ])  # fmt: skip
+
+
+def dealt(units: int, *, most: int = MOST_UNITS, seed: int = 0) -> npt.NDArray[np.int64]:
+    """The group of each unit, where units are dealt to at most so many groups at random; see ``MOST_UNITS``."""
+    if units <= most:
+        return np.arange(units)
+    return np.asarray(np.random.default_rng(seed).permutation(units) % most)
