@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from shoal.workspace.discovery import Discoveries
     from shoal.workspace.feedback import Feedback
     from shoal.workspace.keys import Keys
+    from shoal.workspace.metrics import MetricsDoor
     from shoal.workspace.models import Models
     from shoal.workspace.planning import Plans
     from shoal.workspace.privacy import Privacy
@@ -364,6 +365,13 @@ class Workspace:
         from shoal.workspace.models import Models
 
         return Models(self)
+
+    @cached_property
+    def metrics(self) -> MetricsDoor:
+        """Metrics: definitions, and figures by period, segment and group."""
+        from shoal.workspace.metrics import MetricsDoor
+
+        return MetricsDoor(self)
 
     @cached_property
     def actions(self) -> Actions:

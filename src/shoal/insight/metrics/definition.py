@@ -14,7 +14,7 @@ from shoal.lang.tree import rebuild
 if TYPE_CHECKING:
     from shoal.lang.nodes import Condition, Node, Window
 
-How: TypeAlias = Literal["sum", "mean", "share", "ratio", "quantile"]
+How: TypeAlias = Literal["sum", "count", "mean", "share", "ratio", "quantile"]
 Unit: TypeAlias = Literal["money", "count", "share", "score", "days", "number"]
 Better: TypeAlias = Literal["higher", "lower", "neither"]
 
@@ -31,9 +31,9 @@ class Metric:
         name: for people.
         unit: of its figures.
         better: which way is better.
-        how: ``sum`` of ``of`` over customers, ``mean`` of it a customer, ``share`` of customers for whom it holds, ``ratio``
-            of the sums of ``of`` and ``per``, ``quantile`` of it over customers.
-        of: a value; of a share, a condition.
+        how: ``sum`` of ``of`` over customers, ``count`` of those for whom it holds, ``mean`` of it a customer, ``share`` of
+            customers for whom it holds, ``ratio`` of the sums of ``of`` and ``per``, ``quantile`` of it over customers.
+        of: a value; of a count or a share, a condition.
         per: of a ratio, what it is per.
         among: who counts; None is everyone.
         before: who counts must have fulfilled this in the period before, of the same length; None is no such thing.
@@ -79,7 +79,7 @@ class Metric:
     @property
     def estimated(self) -> bool:
         """Whether its figures are estimates with an interval, and not plain sums."""
-        return self.how != "sum"
+        return self.how not in ("sum", "count")
 
     @property
     def definition(self) -> str:
@@ -89,6 +89,7 @@ class Metric:
         of = show(self.of, width=10_000)
         said = {
             "sum": f"The sum of {of} over customers",
+            "count": f"How many customers there are of whom this holds: {of}",
             "mean": f"The mean of {of} a customer",
             "share": f"The share of customers of whom this holds: {of}",
             "ratio": f"The sum of {of}, divided by the sum of {'' if self.per is None else show(self.per, width=10_000)}",

@@ -32,7 +32,7 @@ KEYS = (
 """The keys of a metric file."""
 UNITS = ("money", "count", "share", "score", "days", "number")
 BETTER = ("higher", "lower", "neither")
-HOW = ("sum", "mean", "share", "ratio", "quantile")
+HOW = ("sum", "count", "mean", "share", "ratio", "quantile")
 _NEEDED = {"name": "…", "unit": "money", "as": "sum", "of": 'count("Order Completed")'}
 _PARTS = ("of", "per", "among", "before")
 
@@ -77,7 +77,7 @@ def read_metric(text: str, *, slug: str, place: str) -> Metric:
 
 def _asks(key: str, how: str) -> bool:
     """Whether a condition stands there, and not a value."""
-    return key in ("among", "before") or (key == "of" and how == "share")
+    return key in ("among", "before") or (key == "of" and how in ("share", "count"))
 
 
 def _hold_parts(sheet: Sheet, entries: dict[str, Entry], how: str) -> None:

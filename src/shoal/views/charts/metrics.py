@@ -1,0 +1,104 @@
+"""Metrics over time: a small panel each, with its interval, by segment or group."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shoal.views import theme
+from shoal.views.charts.lines import date_axis, number_axis
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import altair as alt
+    import pyarrow as pa
+
+EVERYONE = "Everyone"
+_PANEL = 150
+_MOST = 8
+"""So many lines of a panel can be told apart."""
+
+
+def metric_lines(figures: pa.Table, names: Mapping[str, str], *, width: int = theme.WIDE) -> alt.VConcatChart:
+    """Each metric as a panel over the periods: a line a segment or group, hollow where a period isn't over.
+
+    Args:
+        figures: as of ``insight.metrics.figures``.
+        names: what each metric is called, by slug; in this order.
+        width: of the chart in pixels.
+    """
+    import altair as alt
+
+    rows = figures.to_pylist()
+    across = 1 if width <= theme.NARROW else 2
+    panel = width if across == 1 else (width - 60) // 2
+    made = [_panel([row for row in rows if row["metric"] == slug], name, panel) for slug, name in names.items()]
+    lines = [alt.hconcat(*made[at : at + across], spacing=40) for at in range(0, len(made), across)]
+    chart = alt.vconcat(*lines, spacing=24).resolve_scale(color="independent")
+    return chart.configure(**theme.config())
+
+
+def _panel(rows: Sequence[dict[str, Any]], name: str, width: int) -> alt.LayerChart:
+    import altair as alt
+
+    unit = rows[0]["unit"] if rows else ""
+    lines = _lines(rows)
+    held = [_row(row) for row in rows if _line(row) in lines]
+    most = max((abs(row["value"]) for row in held if row["value"] is not None), default=0.0)
+    axis = alt.Axis(**number_axis(unit, most))
+    single = len(lines) == 1
+    colour: Any = (
+        alt.value(theme.ACCENT)
+        if single
+        else alt.Color(
+            "line:N",
+            scale=alt.Scale(domain=lines, range=[_colour(one, lines) for one in lines]),
+            legend=alt.Legend(title=None, orient="bottom", columns=max(2, width // 130), labelLimit=width // 3),
+        )
+    )
+    base = alt.Chart(alt.Data(values=held)).encode(
+        x=alt.X("period:T", axis=alt.Axis(**date_axis(_grain(rows), width))),
+        color=colour,
+        tooltip=[
+            alt.Tooltip("line:N", title="Who"),
+            alt.Tooltip("period:T", title="From", format="%-d %B %Y"),
+            alt.Tooltip("value:Q", title=name, format=".1%" if unit == "share" else ",.4~f"),
+            alt.Tooltip("n:Q", title="Customers", format=","),
+        ],
+    )
+    y = alt.Y("value:Q", axis=axis, scale=alt.Scale(zero=unit != "score"))
+    band = base.transform_filter("isValid(datum.low) && isValid(datum.high)").mark_area(opacity=0.13)
+    dots = base.transform_filter("datum.finished").mark_point(size=22, filled=True, opacity=1)
+    hollow = base.transform_filter("!datum.finished").mark_point(size=34, filled=False, fill=theme.PAPER)
+    layers = band.encode(y=alt.Y("low:Q", axis=axis), y2="high:Q") + base.mark_line().encode(y=y)
+    layers = layers + dots.encode(y=y) + hollow.encode(y=y)
+    return layers.properties(width=width, height=_PANEL, title=alt.TitleParams(name, fontSize=13))
+
+
+def _lines(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """The lines that are drawn: in the order of the rows, the largest groups come first; empty ones are left out."""
+    found = dict.fromkeys(_line(row) for row in rows if row["n"])
+    return list(found)[:_MOST] or [EVERYONE]
+
+
+def _line(row: dict[str, Any]) -> str:
+    parts = [row["segment"], row["group"]]
+    return " · ".join(part for part in parts if part is not None) or EVERYONE
+
+
+def _colour(name: str, lines: list[str]) -> str:
+    return theme.INK if name == EVERYONE else theme.colour_of(name, [one for one in lines if one != EVERYONE])
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: row[key] for key in ("value", "low", "high", "n", "finished")}
+    if not row["finished"]:
+        kept |= {"low": None, "high": None}
+    return {**kept, "period": row["period"].isoformat(), "line": _line(row)}
+
+
+def _grain(rows: Sequence[dict[str, Any]]) -> str:
+    days = 1 + (rows[0]["ends"] - rows[0]["period"]).days if rows else 30
+    return (
+        "day" if days == 1 else "week" if days == 7 else "month" if days <= 31 else "quarter" if days <= 92 else "year"
+    )

@@ -1,0 +1,266 @@
+"""The metrics of a workspace: its own and those that ship, and their figures."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from shoal import clock
+from shoal.errors import Refused, ShoalError
+from shoal.workspace.frames import as_form
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    import altair as alt
+    import pyarrow as pa
+
+    from shoal.insight.metrics.catalogue import Metrics
+    from shoal.insight.metrics.definition import Metric
+    from shoal.insight.metrics.periods import Period
+    from shoal.insight.models.asof import AsOf
+    from shoal.lang.nodes import CalendarUnit
+    from shoal.lang.schema import Schema
+    from shoal.workspace.frames import Form
+    from shoal.workspace.moments import When
+    from shoal.workspace.opening import Workspace
+
+_SILENCE = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Figured:
+    """Figures of metrics.
+
+    Args:
+        at: the instant that they are as of.
+        metrics: what they are figures of.
+        reached: by metric, the instant of the newest event that it looks at; None where it looks at none.
+        found: one row a metric, segment, group and period.
+        grain: the length of a period.
+        by: what they are broken down by.
+    """
+
+    at: int
+    metrics: Sequence[Metric]
+    reached: Mapping[str, int | None]
+    found: pa.Table
+    grain: str
+    by: str | None
+
+    def table(self, form: Form = "arrow") -> Any:
+        """One row a figure: metric, period, ends, segment (None: everyone), by, group, value, low, high, n, n_is, unit,
+        better and finished.
+
+        ``low`` and ``high`` are the ends of a 95 % interval, None where the figure is a plain sum or count.
+
+        Raises:
+            Unsupported: for a form that there isn't, or whose library isn't installed.
+        """
+        return as_form(self.found, form)
+
+    def chart(self, width: int | None = None) -> alt.Chart:
+        """Each metric over the periods, with its intervals."""
+        from shoal.views import theme
+        from shoal.views.charts.metrics import metric_lines
+
+        return metric_lines(
+            self.found, {m.slug: m.name for m in self.metrics}, width=theme.WIDE if width is None else width
+        )
+
+    def document(self) -> dict[str, Any]:
+        """JSON-ready: each metric with its definition and its figures."""
+        rows = self.found.to_pylist()
+        return {
+            "as_of": clock.iso(self.at),
+            "grain": self.grain,
+            "by": self.by,
+            "metrics": [
+                {**described(one), "reached": _iso(self.reached.get(one.slug)),
+                 "figures": [_plain(row) for row in rows if row["metric"] == one.slug]}
+                for one in self.metrics
+            ],
+        }  # fmt: skip
+
+
+def described(metric: Metric) -> dict[str, Any]:
+    """A metric, JSON-ready."""
+    from shoal.lang.show import show
+
+    said = {key: getattr(metric, key) for key in ("of", "per", "among", "before")}
+    return {
+        "slug": metric.slug, "name": metric.name, "unit": metric.unit, "better": metric.better, "as": metric.how,
+        **{key: show(node, width=10_000) for key, node in said.items() if node is not None},
+        **({"at": metric.at} if metric.at is not None else {}),
+        "definition": metric.definition, "why": metric.why, "owner": metric.owner, "version": metric.version,
+    }  # fmt: skip
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    left = ("metric", "by", "unit", "better")
+    return {k: v.isoformat() if k in ("period", "ends") else v for k, v in row.items() if k not in left}
+
+
+def _iso(at: int | None) -> str | None:
+    return None if at is None else clock.iso(at)
+
+
+class MetricsDoor:
+    """The metrics of an open workspace; it is ``workspace.metrics``."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._ws = workspace
+
+    def catalogue(self) -> Metrics:
+        """All metrics: the workspace's files, those that ship, and what can't stand on this data with the reason."""
+        from shoal.insight.metrics.catalogue import read_metrics
+        from shoal.insight.metrics.wording import Subject
+
+        ws = self._ws
+        subject = Subject(ws.config.revenue, self._silence(), ws.config.contracts, self._feedback())
+        return read_metrics(ws.config.root, self.schema(), subject)
+
+    def schema(self) -> Schema:
+        """What metrics may name: all that definitions may, and the event ``Session`` that is worked out from others."""
+        from shoal.insight.pages import session_events
+        from shoal.insight.sessions import taught
+
+        with self._ws.models.as_of() as known:
+            try:
+                session_events(known, self._ws.config.sessions)
+            except ShoalError:
+                return self._ws.schema
+        return taught(self._ws.schema)
+
+    def find(self, name: str) -> Metric:
+        """The metric of a slug or display name.
+
+        Raises:
+            UnknownName: there is none.
+            DefinitionError: it doesn't stand on this data, or its file has a fault.
+        """
+        return self.catalogue().find(name)
+
+    @contextmanager
+    def as_of(self, when: When = None, *, sessions: bool = True) -> Iterator[AsOf]:
+        """The store as of an instant, as metrics read it: with sessions where the data has any and they are asked for."""
+        from shoal.insight.pages import session_events
+        from shoal.insight.sessions import derived
+
+        with self._ws.models.as_of(when) as known:
+            try:
+                if sessions:
+                    session_events(known, self._ws.config.sessions)
+            except ShoalError:
+                sessions = False
+            if not sessions:
+                yield known
+                return
+            with derived(known, self._ws.config.sessions) as more:
+                yield more
+
+    def figures(
+        self,
+        metrics: Collection[str | Metric] = (),
+        *,
+        segments: Collection[str] = (),
+        by: str | None = None,
+        grain: CalendarUnit = "month",
+        start: When = None,
+        end: When = None,
+        as_of: When = None,
+        everyone: bool = True,
+    ) -> Figured:
+        """Figures of metrics over periods.
+
+        Args:
+            metrics: names, slugs or metrics; all that stand on this data by default.
+            segments: names or slugs of segments, each beside everyone; who is in at the end of a period counts in it.
+            by: break down by a trait, as ``plan``, or by a property of the events, as ``store of "Order Completed"``.
+            grain: day, week (from Monday), month, quarter or year.
+            start: a date in the first period; by default a year or so back, or where the data begins.
+            end: a date in the last period; now by default.
+            as_of: the instant; now by default.
+            everyone: whether everyone together is shown.
+
+        Raises:
+            UnknownName: there is no such metric or segment.
+            DefinitionError: a metric doesn't stand on this data.
+            Refused: the breakdown doesn't suit a metric, or the periods can't be.
+        """
+        from shoal.insight.metrics.figures import Question, figures
+        from shoal.insight.metrics.grouping import dimension
+
+        catalogue = self.catalogue()
+        chosen = [catalogue.find(one) if isinstance(one, str) else one for one in metrics]
+        chosen = chosen or list(catalogue.definitions.values())
+        if not chosen:
+            raise Refused("There is no metric that stands on this data.", fix="Load orders, or write metrics/….yaml.")
+        found = [self._ws.segments.known(as_of).find(name) for name in segments]
+        with self.as_of(as_of, sessions=any(map(_of_sessions, chosen)) or "Session" in (by or "")) as known:
+            schema = replace(known.schema, segments={**known.schema.segments, **{d.slug: d for d in found}})
+            asked = None if by is None else dimension(by, schema)
+            reached = {one.slug: _reached(known, one) for one in chosen}
+            periods = self._periods(known, grain, start, end, reached.values())
+            question = Question(chosen, periods, grain, found, asked, everyone or not found)
+            table = figures(known, question)
+        return Figured(known.at, chosen, reached, table, grain, by)
+
+    def _periods(
+        self, known: AsOf, grain: CalendarUnit, start: When, end: When, reached: Iterable[int | None]
+    ) -> list[Period]:
+        from shoal.insight.metrics.periods import USUAL, periods
+        from shoal.lang.calendar import unit_start
+
+        if grain not in USUAL:
+            raise Refused(f"{grain!r} is no period.", fix=f"Take one of {', '.join(USUAL)}.")
+        # A period that has begun and in which nothing happened yet says nothing: it is only shown where it is asked for.
+        newest = max((at for at in reached if at is not None), default=known.at - 1)
+        last = int(known.zone.day(newest if end is None else min(self._ws.instant(end), known.at)))
+        if start is not None:
+            return periods(int(known.zone.day(self._ws.instant(start))), last, grain, known.zone, known.at)
+        ((oldest,),) = self._ws.store.rows("SELECT min(first_ts) FROM customers")
+        first = unit_start(last, grain, USUAL[grain] - 1)
+        first = first if oldest is None else max(first, int(known.zone.day(int(oldest))))
+        return periods(min(first, last), last, grain, known.zone, known.at)
+
+    def _silence(self) -> int:
+        from shoal.insight.traits import cycle
+
+        found = cycle(self._ws.store)
+        return found.lapse if found else _SILENCE
+
+    def _feedback(self) -> Any:
+        """Where scores stand, with what is found by names where nothing is said."""
+        from shoal.insight.feedback.asked import asked
+
+        said = self._ws.config.feedback
+        told: dict[str, Any] = {}
+        for measure in ("nps", "csat"):
+            try:
+                question = asked(self._ws.store, measure, said)
+            except ShoalError:
+                continue
+            told[measure] = {place.of: (place.name,) for place in question.places if place.of is not None}
+        return replace(said, **told)
+
+
+def _of_sessions(metric: Metric) -> bool:
+    return "Session" in _events(metric)
+
+
+def _events(metric: Metric) -> set[str]:
+    from shoal.lang import nodes as n
+    from shoal.lang.tree import walk
+
+    return {at.name for node in metric.nodes for at in walk(node) if isinstance(at, n.Events)}
+
+
+def _reached(known: AsOf, metric: Metric) -> int | None:
+    """The newest event that a metric looks at."""
+    from shoal.lang.references import event_names
+
+    names = [name for asked in _events(metric) for name in event_names(asked, known.events)]
+    newest = [known.arrow(f"SELECT max(ts) AS ts FROM ({known.event(name)})")["ts"][0].as_py() for name in names]
+    return max((int(ts) for ts in newest if ts is not None), default=None)
