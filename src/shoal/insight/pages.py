@@ -52,7 +52,7 @@ def session_events(known: AsOf, rule: SessionRule) -> list[EventType]:
     """
     if rule.events:
         return named_events(known, rule.events)
-    found = [event for event in _plain(known) if place_of(event, rule)]
+    found = [event for event in plain_events(known) if place_of(event, rule)]
     if not found:
         said = f"{rule.page!r}" if rule.page else "a page or screen"
         raise Refused(
@@ -70,13 +70,21 @@ def page_views(events: Iterable[EventType], rule: SessionRule) -> set[str]:
     return {name for name in known if any(word in name.casefold() for word in _VIEWS)} or known
 
 
+def pages(events: Iterable[EventType], rule: SessionRule) -> set[str]:
+    """The events that are best told by their page: those that are named, else those whose name says page or screen."""
+    known = {event.name for event in events}
+    if rule.pages:
+        return page_views(events, rule)
+    return {name for name in known if any(word in name.casefold() for word in _VIEWS[:2])}
+
+
 def named_events(known: AsOf, names: Iterable[str]) -> list[EventType]:
     """The events of some names, wildcards among them, each once.
 
     Raises:
         UnknownName: there is none of a name.
     """
-    every = {event.name: event for event in _plain(known)}
+    every = {event.name: event for event in plain_events(known)}
     found: dict[str, EventType] = {}
     for name in names:
         these = event_names(name, every)
@@ -86,7 +94,8 @@ def named_events(known: AsOf, names: Iterable[str]) -> list[EventType]:
     return list(found.values())
 
 
-def _plain(known: AsOf) -> list[EventType]:
+def plain_events(known: AsOf) -> list[EventType]:
+    """All events that were sent, none that was worked out."""
     return [event for event in known.events.values() if event.derived is None]
 
 
@@ -117,6 +126,12 @@ def stream(known: AsOf, events: Iterable[EventType], rule: SessionRule, extra: s
             f"FROM ({rows}) e"
         )
     return " UNION ALL ".join(parts)
+
+
+def label(views: Iterable[str]) -> str:
+    """The SQL of what a row of ``stream`` is called: its page where it is a page view that says one, else its event."""
+    named = ", ".join(quoted(name) for name in sorted(views)) or "NULL"
+    return f"CASE WHEN name IN ({named}) THEN coalesce({shown_place('place')}, name) ELSE name END"
 
 
 def quoted(text: str) -> str:

@@ -79,6 +79,26 @@ def parse_value(text: str, *, place: str | None = None) -> Value:
         raise DefinitionError(TOO_DEEP, text=text, place=place, fix=LESS_DEEP) from None
 
 
+def parse_events(text: str, *, place: str | None = None) -> n.Events:
+    """Read which events are meant, as ``"Product Viewed" where category = "shoes"``, which a step of a funnel is.
+
+    Args:
+        text: the event's name and its filter.
+        place: the file that it comes from, for messages.
+
+    Raises:
+        DefinitionError: with the place of the fault and what to write instead.
+
+    >>> parse_events('"Product Viewed" where price > 10').name
+    'Product Viewed'
+    """
+    try:
+        parser = _Parser(text, place)
+        return parser.ended(parser.events())
+    except RecursionError:
+        raise DefinitionError(TOO_DEEP, text=text, place=place, fix=LESS_DEEP) from None
+
+
 class _Parser(Comparisons):
     nested = 0
 

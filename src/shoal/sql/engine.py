@@ -22,6 +22,7 @@ from shoal.sql.facts import Facts
 from shoal.sql.frame import Frame
 from shoal.sql.lookups import Lookups
 from shoal.sql.measured import measured
+from shoal.sql.occurrences import occurrences
 from shoal.sql.plan import Plan
 from shoal.sql.refresh import measure, refresh
 from shoal.sql.registry import Registry
@@ -31,11 +32,11 @@ from shoal.sql.trees import members_named, segment, with_dependencies
 from shoal.sql.until import look_ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
-    from shoal.lang.nodes import Definition, Node
+    from shoal.lang.nodes import Definition, Events, Node
     from shoal.lang.schema import Schema
     from shoal.sql.explain import Part
     from shoal.sql.registry import EventType
@@ -211,6 +212,30 @@ class SqlEngine:
             table = f"{plan.prefix}_columns"
             columns(plan, run, nodes, needed.values(), table)
             yield table
+
+    @contextmanager
+    def occurrences(
+        self, events: Sequence[Events], at: int, properties: Sequence[str | None] = ()
+    ) -> Iterator[list[str]]:
+        """When each customer did what some nodes ask for, as temporary tables that are gone afterwards.
+
+        Args:
+            events: each with its filter; equal ones share a table.
+            at: the instant up to which.
+            properties: of each node, a property whose value is told too.
+
+        Yields:
+            A table a node: ``k``, the customer's key, ``ts``, once for each instant, and ``v`` (of several events of one
+            instant the least).
+
+        Raises:
+            Unsupported: SQL can't evaluate a filter.
+        """
+        drawn = any(isinstance(part, Bucket) for one in events for part in walk(one))
+        with self._asking(at, None) as (plan, run):
+            run.create(plan.frame.subjects, self._customers(plan, ids=drawn))
+            told = [*properties, *[None] * (len(events) - len(properties))]
+            yield occurrences(plan, run, list(zip(events, told, strict=True)))
 
     def _segment(self, slug: str) -> Definition:
         if slug not in self.schema.segments:

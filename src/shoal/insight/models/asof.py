@@ -30,7 +30,8 @@ from shoal.sql.store import registered
 from shoal.sql.subjects import existing, survivors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
     import numpy.typing as npt
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from shoal.insight.purchases import Purchases as Lines
     from shoal.insight.sales import Sales
     from shoal.lang.calendar import Zone
-    from shoal.lang.nodes import Definition, Node
+    from shoal.lang.nodes import Definition, Events, Node
     from shoal.lang.schema import Schema
     from shoal.shapes import RevenueRule
     from shoal.sql.registry import EventType, Trait
@@ -319,6 +320,12 @@ class AsOf:
             at = self.at if first is None else int(first)
         with self.engine.columns(nodes, at, units=units) as table:
             yield table
+
+    def occurrences(
+        self, events: Sequence[Events], properties: Sequence[str | None] = ()
+    ) -> AbstractContextManager[list[str]]:
+        """When each customer did what some nodes ask for, up to the instant; see ``SqlEngine.occurrences``."""
+        return self.engine.occurrences(events, self.at, properties)
 
     @contextmanager
     def temporary(self, name: str, body: str) -> Iterator[str]:
