@@ -241,6 +241,46 @@ class FeedbackRule:
 
 
 @dataclass(frozen=True, slots=True)
+class AttributionRule:
+    """What is credited with conversions, and how, as ``attribution:`` in ``shoal.yaml`` says.
+
+    Args:
+        touches: by event, its property that names the channel; None where the event is itself one.
+        campaigns: by event, its property that names the campaign.
+        conversion: the event; empty is an order.
+        value: its property with the money; empty is that of ``revenue:``.
+        days: a touch counts so long before a conversion.
+        model: the one that cost KPIs use, a name of ``insight.attribution.MODELS``.
+        half_life: days after which a touch counts half, for time decay.
+    """
+
+    touches: Mapping[str, str | None] = field(default_factory=dict)
+    campaigns: Mapping[str, str | None] = field(default_factory=dict)
+    conversion: str = ""
+    value: str = ""
+    days: int = 30
+    model: str = "last"
+    half_life: float = 7.0
+
+
+@dataclass(frozen=True, slots=True)
+class CostRule:
+    """What cost KPIs rest on beside attribution, as ``costs:`` in ``shoal.yaml`` says.
+
+    Args:
+        channels: whose spend is to win customers; with no channel and no campaign all spend is.
+        campaigns: likewise.
+        lead: the event that makes somebody a lead; empty is the first touch.
+        within: days within which a lead must have ordered to count as closed.
+    """
+
+    channels: tuple[str, ...] = ()
+    campaigns: tuple[str, ...] = ()
+    lead: str = ""
+    within: int = 90
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """A campaign whose receivers were drawn by lot, as ``trials:`` in ``shoal.yaml`` says.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from shoal.config.contracts import contracts_from
+from shoal.config.costs import attribution_from, costs_from
 from shoal.config.discovery import DiscoverySettings, discovery_from
 from shoal.config.feedback import feedback_from, trials_from
 from shoal.config.jobs import jobs_from
@@ -18,7 +19,16 @@ from shoal.customers.privacy.retention import Retention, retention_from
 from shoal.errors import ConfigError, did_you_mean, nearest
 from shoal.lang.calendar import zone
 from shoal.lang.schema import Basis, Kind
-from shoal.shapes import ContractRule, FeedbackRule, PurchaseRule, RevenueRule, SessionRule, Trial
+from shoal.shapes import (
+    AttributionRule,
+    ContractRule,
+    CostRule,
+    FeedbackRule,
+    PurchaseRule,
+    RevenueRule,
+    SessionRule,
+    Trial,
+)
 from shoal.sources.mapping import EventMap, SourceSpec, parse_sources
 
 if TYPE_CHECKING:
@@ -36,7 +46,7 @@ DEFAULT_MEMORY = "4GB"
 _KEYS = {
     "shoal", "name", "timezone", "currency", "clock", "rates", "purposes", "purchases", "revenue", "quality", "traits", "sources",
     "store", "report", "default_purpose", "identity", "jobs", "models", "discovery", "mail", "server", "retention",
-    "feedback", "trials", "contracts", "sessions",
+    "feedback", "trials", "contracts", "attribution", "costs", "sessions",
 }  # fmt: skip
 _FLAT = ("csv", "tsv", "excel", "sqlite")
 """The types of files whose cells hold no objects."""
@@ -78,6 +88,8 @@ class Config:
         feedback: where scores and words of customers stand.
         trials: the campaigns whose receivers were drawn by lot.
         contracts: what says who is under contract, and who left; None where nothing does.
+        attribution: which touches are credited with conversions; None where nothing names them.
+        costs: what spend is held against.
         sessions: what makes a session, and an engaged one.
         mail: the mail server that takes what is sent, if there is one.
         server: where and how the workspace is served.
@@ -105,6 +117,8 @@ class Config:
     feedback: FeedbackRule = field(default_factory=FeedbackRule)
     trials: tuple[Trial, ...] = ()
     contracts: ContractRule | None = None
+    attribution: AttributionRule | None = None
+    costs: CostRule = field(default_factory=CostRule)
     sessions: SessionRule = field(default_factory=SessionRule)
     mail: MailSettings | None = None
     server: ServerSettings = field(default_factory=ServerSettings)
@@ -382,6 +396,8 @@ _READERS: dict[str, Callable[[Any, Config], dict[str, Any]]] = {
     "feedback": lambda value, _: {"feedback": feedback_from(value)},
     "trials": lambda value, _: {"trials": trials_from(value)},
     "contracts": lambda value, _: {"contracts": contracts_from(value)},
+    "attribution": lambda value, _: {"attribution": attribution_from(value)},
+    "costs": lambda value, _: {"costs": costs_from(value)},
     "sessions": lambda value, _: {"sessions": sessions_from(value)},
     "mail": _mail,
     "server": lambda value, _: {"server": server_from(value)},
