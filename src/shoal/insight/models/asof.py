@@ -226,6 +226,11 @@ class AsOf:
         """A query of (owner, value, since) of a customers' trait: the values in force at the instant, stored form."""
         return current_values(self._store, trait, self.at)
 
+    def spend(self) -> str:
+        """A query of what was spent up to the instant's day: source, day, amount, channel, campaign, impressions, clicks."""
+        columns = "source, day, amount, channel, campaign, impressions, clicks"
+        return f"SELECT {columns} FROM spend WHERE retired IS NULL AND day <= {self.today:d}"
+
     @property
     def events(self) -> Mapping[str, EventType]:
         """Event types by name."""
@@ -238,7 +243,7 @@ class AsOf:
         return [t for t in found if t.scope == CUSTOMER and not t.score and not t.unset]
 
     def arrow(self, sql: str) -> pa.Table:
-        """Run a query that is made of ``event``, ``trait``, ``sales`` and ``lines``, and of no table by name."""
+        """Run a query that is made of ``event``, ``trait``, ``sales``, ``lines`` and ``spend``, and of no table by name."""
         return self._store.arrow(sql)
 
     def laid_out(self, key: str, body: Callable[[AsOf], str], *, dated: bool = True) -> str:
