@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -77,6 +79,39 @@ def test_a_verdict_says_where_chance_alone_could_have_made_the_difference() -> N
     few = Backtest("", (period(0, 1.0, 2.0, n=12),), "mae", False)
     assert "how surely isn't known" in few.verdict()
     assert "no better than recency" in Backtest("", (period(0, 2.0, 1.0),), "mae", False).verdict()
+
+
+def test_periods_are_pooled_beside_the_count() -> None:
+    """Breaks if a lead that each period alone leaves open stays open though there are many, or the sign is lost."""
+    near = Backtest("", tuple(period(cut, 1.0, 1.09, n=300) for cut in range(8)), "mae", False)
+    found = near.pooled("recency")
+    assert found is not None
+    assert sum(lead.sure for p in near.periods for lead in p.leads) < 8
+    assert found.low > 0
+    assert found.low < 0.09 < found.high
+    said = (
+        f"Over all periods together it is {found.value:.3g} ahead (95 % interval {found.low:.3g} to {found.high:.3g})."
+    )
+    assert near.verdict().endswith(said)
+    lost = Backtest("", tuple(period(cut, 1.3, 1.0) for cut in range(3)), "mae", False)
+    assert re.search(
+        r"together it is 0\.\d+ behind \(95 % interval 0\.\d+ to 0\.\d+\)\. Rely on recency", lost.verdict()
+    )
+    document = lost.document()["pooled"]["recency"]
+    assert document["low"] < document["value"] < document["high"] < 0
+
+
+def test_a_pooled_lead_that_may_be_chance_is_said_to_be() -> None:
+    """Breaks if "ahead" stands alone where the interval holds 0, or one period or too few customers are pooled."""
+    even = Backtest("", tuple(period(cut, 1.0, 1.0) for cut in range(4)), "mae", False)
+    found = even.pooled("recency")
+    assert found is not None
+    assert found.low < 0 < found.high
+    assert "), which chance alone could make." in even.verdict()
+    assert Backtest("", (period(0, 1.0, 2.0),), "mae", False).pooled("recency") is None
+    few = Backtest("", tuple(period(cut, 1.0, 2.0, n=12) for cut in range(3)), "mae", False)
+    assert few.pooled("recency") is None
+    assert "together" not in few.verdict()
 
 
 def test_evidence_keeps_its_leads_and_older_evidence_has_none() -> None:

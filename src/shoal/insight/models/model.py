@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from shoal.clock import DAY
 from shoal.errors import Refused
 from shoal.insight.models.contest import Lead
+from shoal.stats.intervals import Interval, z_value
+from shoal.stats.pooling import pooled
 from shoal.wording import counted
 
 if TYPE_CHECKING:
@@ -210,7 +212,8 @@ class Backtest:
 
     def document(self) -> dict[str, Any]:
         """JSON-ready."""
-        return asdict(self) | {"verdict": self.verdict()}
+        together = {who: found._asdict() for who in self.who()[1:] if (found := self.pooled(who)) is not None}
+        return asdict(self) | {"pooled": together, "verdict": self.verdict()}
 
     def mean(self, who: str, what: str) -> float | None:
         """A measure's mean over the periods that have it."""
@@ -227,7 +230,8 @@ class Backtest:
         """Whether the model is worth more than its baselines, in a sentence that doesn't overstate.
 
         The best baseline is the one that the model is least ahead of, in the mean over periods. What is "beyond chance" in
-        a period has an interval of the difference, over customers, that excludes 0.
+        a period has an interval of the difference, over customers, that excludes 0; beside that count stands what the
+        periods say together.
         """
         model, *others = self.who() or ["model"]
         told = {who: pairs for who in others if (pairs := self._pairs(model, who))}
@@ -240,24 +244,51 @@ class Backtest:
         won = sum(self._gain(*pair) > 0 for pair in pairs)
         said = f"{self.by} {mine:.3g} against {other:.3g} of {best} over {_times(len(pairs), 'period')}"
         if won == 0:
-            return f"The model did no better than {best}: {said}. Rely on {best} for this."
+            return f"The model did no better than {best}: {said}.{self._together(best)} Rely on {best} for this."
         where = "in each period" if won == len(pairs) else f"in {won} of them only"
-        return f"The model did better than its best baseline {where}, {self._surely(best)}: {said}."
+        return (
+            f"The model did better than its best baseline {where}, {self._surely(best)}: {said}.{self._together(best)}"
+        )
 
     def _surely(self, rival: str) -> str:
         """In how many periods the model was ahead of a baseline beyond chance, in words."""
-        leads = [
-            lead
-            for p in self.periods
-            for lead in p.leads
-            if (lead.rival, lead.what) == (rival, self.by) and lead.low is not None
-        ]
+        leads = self._known(rival)
         if not leads:
             return "how surely isn't known"
         sure = sum(lead.sure for lead in leads)
         if sure == len(leads):
             return "beyond chance"
         return f"beyond chance in {sure or 'none'} of {len(leads)}"
+
+    def _known(self, rival: str) -> list[Lead]:
+        """How far the model was ahead of a baseline, of the periods in which that has an interval."""
+        mine = (lead for p in self.periods for lead in p.leads if (lead.rival, lead.what) == (rival, self.by))
+        return [lead for lead in mine if lead.low is not None and lead.high is not None and lead.low < lead.high]
+
+    def pooled(self, rival: str) -> Interval | None:
+        """How far the model is ahead of a baseline in the measure that decides, over all periods (``stats.pooling``).
+
+        Above 0 it is better. None where fewer than two periods have an interval of their own.
+        """
+        leads = self._known(rival)
+        if len(leads) < _FEWEST_POOLED:
+            return None
+        width = 2 * z_value()
+        errors = [(lead.high - lead.low) / width for lead in leads if lead.low is not None and lead.high is not None]
+        return pooled([lead.value for lead in leads], errors).interval
+
+    def _together(self, rival: str) -> str:
+        """What the periods say together, in a sentence after others; empty where they can't be pooled."""
+        found = self.pooled(rival)
+        if found is None:
+            return ""
+        chance = "" if found.excludes(0) else ", which chance alone could make"
+        if found.value < 0:
+            found, where = Interval(-found.value, -found.high, -found.low), "behind"
+        else:
+            where = "ahead"
+        ends = f"95 % interval {found.low:.3g} to {found.high:.3g}".replace("-", "−")
+        return f" Over all periods together it is {found.value:.3g} {where} ({ends}){chance}."
 
     def _pairs(self, model: str, rival: str) -> list[tuple[float, float]]:
         """The deciding measure of both, of the periods that have it of both."""
@@ -271,6 +302,9 @@ class Backtest:
 
     def _gain(self, mine: float, other: float) -> float:
         return mine - other if self.higher else other - mine
+
+
+_FEWEST_POOLED = 2
 
 
 def _times(count: int, one: str) -> str:
