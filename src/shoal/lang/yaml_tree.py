@@ -112,17 +112,25 @@ class Sheet:
 
     # ------------------------------------------------------------ reading
 
-    def entries(self, known: Iterable[str]) -> dict[str, Entry]:
+    def entries(self, known: Iterable[str] | None, of: Entry | None = None) -> dict[str, Entry]:
         """The entries by key.
 
+        Args:
+            known: the keys that may stand there; None is any.
+            of: the mapping whose entries are wanted; the file's own by default.
+
         Raises:
-            DefinitionError: at an unknown key, with the nearest known one, and at a key that stands twice.
+            DefinitionError: where there is no mapping, at an unknown key, with the nearest known one, and at a key that stands
+                twice.
         """
-        known = list(known)
+        mapping = self.root if of is None else of
+        if not isinstance(mapping, yaml.MappingNode):
+            raise self.fault("Expected 'key: value' here.", mapping, "Write {key: value}, or one a line, indented.")
+        known = None if known is None else list(known)
         found: dict[str, Entry] = {}
-        for key, value in self.root.value:
+        for key, value in mapping.value:
             name = key.value if isinstance(key, yaml.ScalarNode) else ""
-            if name not in known:
+            if known is not None and name not in known:
                 fix = did_you_mean(nearest(name, known)) or f"The keys are {', '.join(known)}."
                 raise self.fault(f"A definition has no key {name!r}.", key, fix)
             if name in found:

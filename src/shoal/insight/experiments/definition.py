@@ -51,7 +51,7 @@ class Amount:
         >>> Amount(0.05, True).text, Amount(0.5, False).text
         ('5%', '0.5')
         """
-        return f"{100 * self.value:.6g}%" if self.relative else f"{self.value:.6g}"
+        return f"{100 * self.value:.10g}%" if self.relative else f"{self.value:.10g}"
 
 
 @dataclass(frozen=True, slots=True)

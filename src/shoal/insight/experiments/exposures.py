@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shoal.clock import iso
@@ -16,6 +16,7 @@ from shoal.errors import Refused, Unsupported
 from shoal.insight.experiments.definition import AtStart
 from shoal.insight.experiments.sightings import arm_samples, assigned, in_span, sightings
 from shoal.insight.experiments.state import hold
+from shoal.sql.engine import SqlEngine
 from shoal.wording import counted, noun
 
 if TYPE_CHECKING:
@@ -261,14 +262,10 @@ class _Laid:
             return (f"Nobody was held against the population at their exposure. {refused}",)
         return ()
 
-    def _engine(self) -> Any:
+    def _engine(self) -> SqlEngine:
         """The engine with the segments as they were at the start."""
-        from dataclasses import replace
-
-        from shoal.sql.engine import SqlEngine
-
-        schema = self._known.schema
-        return SqlEngine(self._store, replace(schema, segments={**schema.segments, **self._state.segments}))
+        schema, derived = self._known.schema, self._known.engine.derived
+        return SqlEngine(self._store, replace(schema, segments={**schema.segments, **self._state.segments}), derived)
 
     # ------------------------------------------------------------ counting
 

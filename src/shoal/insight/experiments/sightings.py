@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,10 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from shoal.customers.identity import merged
 from shoal.customers.load.times import instant_of_text, local_to_instant
 from shoal.errors import ConfigError, Refused, UnknownName
-from shoal.insight.experiments.definition import AtStart, InFile, InTrait, Viewed
+from shoal.insight.experiments.definition import EVENT, EXPERIMENT_PROPERTIES, InFile, InTrait, Viewed
 from shoal.lang.nodes import Definition
 from shoal.lang.schema import Kind
-from shoal.lang.show import show
 from shoal.sql.encode import quoted
 from shoal.sql.engine import SqlEngine
 from shoal.sql.registry import CUSTOMER
@@ -105,8 +105,6 @@ def _of_it(event: EventType, experiment: Experiment, exposure: Viewed) -> str:
 
 
 def _experiment_names(exposure: Viewed) -> tuple[str, ...]:
-    from shoal.insight.experiments.definition import EVENT, EXPERIMENT_PROPERTIES
-
     return EXPERIMENT_PROPERTIES if exposure.event == EVENT else ()
 
 
@@ -162,13 +160,7 @@ def _equals(column: str, kind: Kind, text: str) -> str | None:
 @contextmanager
 def _at_start(known: AsOf, experiment: Experiment, state: State) -> Iterator[str]:
     """The population as it was at the start and as it was known then: what came to light later changes nobody's arm."""
-    if state.started is None:
-        raise Refused(
-            f"{experiment.slug!r} hasn't begun: who takes part is said by its start.",
-            fix=f"Begin it: shoal experiment start {experiment.slug}",
-        )
-    from dataclasses import replace
-
+    assert state.started is not None
     store = known.engine.store
     engine = SqlEngine(store, replace(known.schema, segments={**known.schema.segments, **state.segments}))
     asked = {} if experiment.population is None else {_POPULATION: _population(experiment)}
@@ -303,11 +295,6 @@ def _columns(path: Path, delimiter: str) -> Sequence[str]:
         return list(reader.schema.names)
 
 
-def shown_population(experiment: Experiment) -> str:
-    """Who may take part, in the language."""
-    return "everyone" if experiment.population is None else show(experiment.population, width=10_000)
-
-
 def arm_samples(known: AsOf, experiment: Experiment) -> Mapping[str, int]:
     """What stands in events in the place of an arm and is none, with how often, the most frequent first."""
     exposure = experiment.exposure
@@ -326,6 +313,3 @@ def arm_samples(known: AsOf, experiment: Experiment) -> Mapping[str, int]:
 
 def _plain(column: str, kind: Kind) -> str:
     return f"{column} / {_MICRO}" if kind is Kind.NUMBER else column
-
-
-__all__ = ["AtStart", "Sightings", "arm_samples", "assigned", "in_span", "place", "sightings"]
