@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "members": ("shoal.cli.segments", "members", "Hand out a segment's members, under consent."),
     "library": ("shoal.cli.segments", "library", "List ready segments that fit your data, with their size."),
     "overlap": ("shoal.cli.segments", "overlap", "Compare segments: overlap, near-duplicates, coverage."),
+    "kpi": ("shoal.cli.kpi", "kpi", "Show metrics: the newest period, one over time, by segment and group."),
     "actions": ("shoal.cli.actions", "actions", "Suggest what to do next with each segment, by what is at stake."),
     "feedback": ("shoal.cli.feedback", "feedback", "Show what customers say: NPS, CSAT, moods, topics, and after."),
     "discover": ("shoal.cli.discovery", "discover", "Find micro-segments, with the evidence for them."),

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from shoal import clock
-from shoal.errors import Refused, ShoalError
+from shoal.errors import Refused, ShoalError, unwritten
 from shoal.workspace.frames import as_form
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import altair as alt
     import pyarrow as pa
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from shoal.insight.metrics.definition import Metric
     from shoal.insight.metrics.periods import Period
     from shoal.insight.models.asof import AsOf
-    from shoal.lang.nodes import CalendarUnit
+    from shoal.lang.nodes import CalendarUnit, Definition
     from shoal.lang.schema import Schema
     from shoal.workspace.frames import Form
     from shoal.workspace.moments import When
@@ -36,6 +37,7 @@ class Figured:
     Args:
         at: the instant that they are as of.
         metrics: what they are figures of.
+        segments: the names of segments by slug.
         reached: by metric, the instant of the newest event that it looks at; None where it looks at none.
         found: one row a metric, segment, group and period.
         grain: the length of a period.
@@ -44,6 +46,7 @@ class Figured:
 
     at: int
     metrics: Sequence[Metric]
+    segments: Mapping[str, str]
     reached: Mapping[str, int | None]
     found: pa.Table
     grain: str
@@ -60,14 +63,43 @@ class Figured:
         """
         return as_form(self.found, form)
 
-    def chart(self, width: int | None = None) -> alt.Chart:
+    def chart(self, width: int | None = None) -> alt.VConcatChart:
         """Each metric over the periods, with its intervals."""
         from shoal.views import theme
         from shoal.views.charts.metrics import metric_lines
 
         return metric_lines(
-            self.found, {m.slug: m.name for m in self.metrics}, width=theme.WIDE if width is None else width
+            self.found,
+            {m.slug: m.name for m in self.metrics},
+            self.segments,
+            width=theme.WIDE if width is None else width,
         )
+
+    def write(self, path: Path) -> None:
+        """Write the figures as ``.csv`` or ``.parquet``, or their chart as ``.html``, ``.svg`` or ``.png``.
+
+        Raises:
+            Refused: for another ending.
+            StoreError: it can't be written.
+        """
+        from shoal.views.charts.render import to_png, to_svg
+
+        forms: dict[str, Callable[[], bytes]] = {
+            ".csv": lambda: _csv(self.found),
+            ".parquet": lambda: _parquet(self.found),
+            ".html": lambda: str(self.chart().to_html(inline=True)).encode(),
+            ".svg": lambda: to_svg(self.chart()).encode(),
+            ".png": lambda: to_png(self.chart()),
+        }
+        made = forms.get(path.suffix.lower())
+        if made is None:
+            raise Refused(
+                f"Figures aren't written as {path.suffix or path.name!r}.", fix=f"End the name in {', '.join(forms)}."
+            )
+        try:
+            path.write_bytes(made())
+        except OSError as error:
+            raise unwritten(error, path) from error
 
     def document(self) -> dict[str, Any]:
         """JSON-ready: each metric with its definition and its figures."""
@@ -100,6 +132,24 @@ def described(metric: Metric) -> dict[str, Any]:
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     left = ("metric", "by", "unit", "better")
     return {k: v.isoformat() if k in ("period", "ends") else v for k, v in row.items() if k not in left}
+
+
+def _csv(table: pa.Table) -> bytes:
+    from io import BytesIO
+
+    from pyarrow import csv
+
+    csv.write_csv(table, held := BytesIO())
+    return held.getvalue()
+
+
+def _parquet(table: pa.Table) -> bytes:
+    from io import BytesIO
+
+    from pyarrow import parquet
+
+    parquet.write_table(table, held := BytesIO())
+    return held.getvalue()
 
 
 def _iso(at: int | None) -> str | None:
@@ -201,14 +251,22 @@ class MetricsDoor:
         with self.as_of(as_of, sessions=any(map(_of_sessions, chosen)) or "Session" in (by or "")) as known:
             schema = replace(known.schema, segments={**known.schema.segments, **{d.slug: d for d in found}})
             asked = None if by is None else dimension(by, schema)
-            reached = {one.slug: _reached(known, one) for one in chosen}
-            periods = self._periods(known, grain, start, end, reached.values())
-            question = Question(chosen, periods, grain, found, asked, everyone or not found)
+            spans = {one.slug: _span(known, one) for one in chosen}
+            periods = self._periods(known, grain, start, end, [one for one in spans.values() if one])
+            question = Question(chosen, periods, grain, found, asked, everyone or not found, self._unknown(found))
             table = figures(known, question)
-        return Figured(known.at, chosen, reached, table, grain, by)
+        reached = {slug: span[1] if span else None for slug, span in spans.items()}
+        return Figured(known.at, chosen, {d.slug: d.name for d in found}, reached, table, grain, by)
+
+    def _unknown(self, segments: Sequence[Definition]) -> Callable[[int], Collection[str]]:
+        """Which segments can't be told at an instant, since what they ask was never scored by then."""
+        from shoal.insight.standing import unscored
+
+        ws, asked = self._ws, {one.slug: one for one in segments}
+        return lambda at: unscored(ws.store, ws.definitions | asked, at)
 
     def _periods(
-        self, known: AsOf, grain: CalendarUnit, start: When, end: When, reached: Iterable[int | None]
+        self, known: AsOf, grain: CalendarUnit, start: When, end: When, spans: Sequence[tuple[int, int]]
     ) -> list[Period]:
         from shoal.insight.metrics.periods import USUAL, periods
         from shoal.lang.calendar import unit_start
@@ -216,13 +274,12 @@ class MetricsDoor:
         if grain not in USUAL:
             raise Refused(f"{grain!r} is no period.", fix=f"Take one of {', '.join(USUAL)}.")
         # A period that has begun and in which nothing happened yet says nothing: it is only shown where it is asked for.
-        newest = max((at for at in reached if at is not None), default=known.at - 1)
+        newest = max((last for _, last in spans), default=known.at - 1)
         last = int(known.zone.day(newest if end is None else min(self._ws.instant(end), known.at)))
         if start is not None:
             return periods(int(known.zone.day(self._ws.instant(start))), last, grain, known.zone, known.at)
-        ((oldest,),) = self._ws.store.rows("SELECT min(first_ts) FROM customers")
-        first = unit_start(last, grain, USUAL[grain] - 1)
-        first = first if oldest is None else max(first, int(known.zone.day(int(oldest))))
+        oldest = min((first for first, _ in spans), default=newest)
+        first = max(unit_start(last, grain, USUAL[grain] - 1), int(known.zone.day(oldest)))
         return periods(min(first, last), last, grain, known.zone, known.at)
 
     def _silence(self) -> int:
@@ -257,10 +314,13 @@ def _events(metric: Metric) -> set[str]:
     return {at.name for node in metric.nodes for at in walk(node) if isinstance(at, n.Events)}
 
 
-def _reached(known: AsOf, metric: Metric) -> int | None:
-    """The newest event that a metric looks at."""
+def _span(known: AsOf, metric: Metric) -> tuple[int, int] | None:
+    """The oldest and the newest of the events that a metric looks at."""
     from shoal.lang.references import event_names
 
     names = [name for asked in _events(metric) for name in event_names(asked, known.events)]
-    newest = [known.arrow(f"SELECT max(ts) AS ts FROM ({known.event(name)})")["ts"][0].as_py() for name in names]
-    return max((int(ts) for ts in newest if ts is not None), default=None)
+    rows = " UNION ALL ".join(f"SELECT min(ts) AS a, max(ts) AS b FROM ({known.event(name)})" for name in names)
+    if not rows:
+        return None
+    (found,) = known.arrow(f"SELECT min(a) AS a, max(b) AS b FROM ({rows})").to_pylist()
+    return None if found["a"] is None else (int(found["a"]), int(found["b"]))

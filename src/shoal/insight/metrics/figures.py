@@ -26,7 +26,7 @@ from shoal.stats.intervals import Moments, mean_interval, wilson
 from shoal.stats.student import t_quantile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -56,6 +56,7 @@ class Question:
         segments: for these beside everyone; who is in at the end of each period counts.
         by: what figures are broken down by; None is nothing.
         everyone: whether everyone together is asked for too.
+        unknown: the segments of which nothing can be said at an instant, as nothing was scored by then.
     """
 
     metrics: Sequence[Metric]
@@ -64,6 +65,7 @@ class Question:
     segments: Sequence[Definition] = ()
     by: Dimension | None = None
     everyone: bool = True
+    unknown: Callable[[int], Collection[str]] = lambda _: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,16 @@ def _of_period(known: AsOf, question: Question, groups: Groups, period: Period) 
         table = stack.enter_context(now.columns(asked.nodes))
         if earlier:
             table = stack.enter_context(_with_earlier(known, question, period, table))
+        unknown = question.unknown(now.at)
         for segment in [*([None] if question.everyone else []), *segments]:
+            if segment in unknown:
+                labels = [None] if groups.node is None else groups.known
+                yield from (
+                    Figure(c.metric, period, segment, at or c.label, None, None, None, 0)
+                    for c in cells
+                    for at in labels
+                )
+                continue
             rows = table if segment is None else f"(SELECT * FROM {table} WHERE {segments[segment]})"
             for cell in cells:
                 yield from _figures(now, cell, rows, of_customer, segment, period, groups)
@@ -226,8 +237,8 @@ def _figures(
     key = group or "NULL"
     y, x = cell.value, cell.per or "NULL"
     table = now.arrow(
-        f"SELECT {key} AS grp, count({y}) AS n, sum({y}) AS total, avg({y}) AS mean, var_samp({y}) AS var, "
-        f"avg({x}) AS per, var_samp({x}) AS var_per, covar_samp({y}, {x}) AS covar "
+        f"SELECT {key} AS grp, count({y}) AS n, count(CASE WHEN {y} <> 0 THEN 1 END) AS some, sum({y}) AS total, "
+        f"avg({y}) AS mean, var_samp({y}) AS var, avg({x}) AS per, var_samp({x}) AS var_per, covar_samp({y}, {x}) AS covar "
         f"FROM {rows} WHERE {cell.counts} GROUP BY ALL"
     )
     told = {row["grp"]: row for row in table.to_pylist()}
@@ -240,13 +251,13 @@ def _figures(
         yield Figure(cell.metric, period, segment, cell.label if label is None else label, value, low, high, many)
 
 
-_NOTHING = {"n": 0, "total": None, "mean": None, "var": None, "per": None, "var_per": None, "covar": None}
+_NOTHING = {"n": 0, "some": 0, "total": None, "mean": None, "var": None, "per": None, "var_per": None, "covar": None}
 
 
 def _estimate(metric: Metric, row: dict[str, Any]) -> tuple[float | None, float | None, float | None, int]:
     many = int(row["n"])
     if not metric.estimated:
-        return float(row["total"] or 0.0), None, None, many if metric.how == "sum" else int(row["total"] or 0)
+        return float(row["total"] or 0.0), None, None, int(row["some"])
     if not many:
         return None, None, None, 0
     if metric.how == "share":

@@ -19,32 +19,38 @@ _MOST = 8
 """So many lines of a panel can be told apart."""
 
 
-def metric_lines(figures: pa.Table, names: Mapping[str, str], *, width: int = theme.WIDE) -> alt.VConcatChart:
+def metric_lines(
+    figures: pa.Table, names: Mapping[str, str], segments: Mapping[str, str] | None = None, *, width: int = theme.WIDE
+) -> alt.VConcatChart:
     """Each metric as a panel over the periods: a line a segment or group, hollow where a period isn't over.
 
     Args:
         figures: as of ``insight.metrics.figures``.
         names: what each metric is called, by slug; in this order.
+        segments: what segments are called, by slug.
         width: of the chart in pixels.
     """
     import altair as alt
 
-    rows = figures.to_pylist()
+    called = segments or {}
+    rows = [row | {"segment": called.get(row["segment"], row["segment"])} for row in figures.to_pylist()]
     across = 1 if width <= theme.NARROW else 2
-    panel = width if across == 1 else (width - 60) // 2
-    made = [_panel([row for row in rows if row["metric"] == slug], name, panel) for slug, name in names.items()]
-    lines = [alt.hconcat(*made[at : at + across], spacing=40) for at in range(0, len(made), across)]
-    chart = alt.vconcat(*lines, spacing=24).resolve_scale(color="independent")
-    return chart.configure(**theme.config())
+    panel = (width - 52) if across == 1 else (width - 140) // 2
+    lines = _lines(rows)
+    made = [_panel([row for row in rows if row["metric"] == slug], name, lines, panel) for slug, name in names.items()]
+    pairs = [alt.hconcat(*made[at : at + across], spacing=40) for at in range(0, len(made), across)]
+    config = theme.config() | {"padding": {"left": 8, "right": 16, "top": 4, "bottom": 4}}
+    return alt.vconcat(*pairs, spacing=24).configure(**config)
 
 
-def _panel(rows: Sequence[dict[str, Any]], name: str, width: int) -> alt.LayerChart:
+def _panel(rows: Sequence[dict[str, Any]], name: str, lines: list[str], width: int) -> alt.LayerChart:
     import altair as alt
 
     unit = rows[0]["unit"] if rows else ""
-    lines = _lines(rows)
     held = [_row(row) for row in rows if _line(row) in lines]
     most = max((abs(row["value"]) for row in held if row["value"] is not None), default=0.0)
+    for row in held:
+        _bounded(row, most, unit)
     axis = alt.Axis(**number_axis(unit, most))
     single = len(lines) == 1
     colour: Any = (
@@ -53,7 +59,15 @@ def _panel(rows: Sequence[dict[str, Any]], name: str, width: int) -> alt.LayerCh
         else alt.Color(
             "line:N",
             scale=alt.Scale(domain=lines, range=[_colour(one, lines) for one in lines]),
-            legend=alt.Legend(title=None, orient="bottom", columns=max(2, width // 130), labelLimit=width // 3),
+            legend=alt.Legend(
+                title=None,
+                orient="top",
+                columns=max(2, width // 130),
+                labelLimit=width // 2,
+                symbolOpacity=1,
+                symbolType="stroke",
+                symbolStrokeWidth=3,
+            ),
         )
     )
     base = alt.Chart(alt.Data(values=held)).encode(
@@ -72,7 +86,7 @@ def _panel(rows: Sequence[dict[str, Any]], name: str, width: int) -> alt.LayerCh
     hollow = base.transform_filter("!datum.finished").mark_point(size=34, filled=False, fill=theme.PAPER)
     layers = band.encode(y=alt.Y("low:Q", axis=axis), y2="high:Q") + base.mark_line().encode(y=y)
     layers = layers + dots.encode(y=y) + hollow.encode(y=y)
-    return layers.properties(width=width, height=_PANEL, title=alt.TitleParams(name, fontSize=13))
+    return layers.properties(width=width, height=_PANEL, title=alt.TitleParams(name, fontSize=13, frame="group"))
 
 
 def _lines(rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -95,6 +109,15 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
     if not row["finished"]:
         kept |= {"low": None, "high": None}
     return {**kept, "period": row["period"].isoformat(), "line": _line(row)}
+
+
+def _bounded(row: dict[str, Any], most: float, unit: str) -> None:
+    """The interval as it is drawn: one that dwarfs all values only says "unknown", and few measures go below zero."""
+    low, high = row["low"], row["high"]
+    if low is None or high is None or high - low > 2 * most:
+        row["low"] = row["high"] = None
+    elif unit != "score" and row["value"] >= 0:
+        row["low"] = max(low, 0.0)
 
 
 def _grain(rows: Sequence[dict[str, Any]]) -> str:
