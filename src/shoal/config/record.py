@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from shoal.config.contracts import contracts_from
 from shoal.config.costs import attribution_from, costs_from
 from shoal.config.discovery import DiscoverySettings, discovery_from
+from shoal.config.experiments import holdouts_from
 from shoal.config.feedback import feedback_from, trials_from
 from shoal.config.jobs import jobs_from
 from shoal.config.models import models_from, usual_models
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from shoal.config.jobs import Job
     from shoal.destinations.mail import MailSettings
+    from shoal.insight.experiments.assignment import Holdout
     from shoal.insight.models.model import Settings
 
 FILE_NAME = "shoal.yaml"
@@ -46,7 +48,7 @@ DEFAULT_MEMORY = "4GB"
 _KEYS = {
     "shoal", "name", "timezone", "currency", "clock", "rates", "purposes", "purchases", "revenue", "quality", "traits", "sources",
     "store", "report", "default_purpose", "identity", "jobs", "models", "discovery", "mail", "server", "retention",
-    "feedback", "trials", "contracts", "attribution", "costs", "sessions",
+    "feedback", "trials", "contracts", "holdouts", "attribution", "costs", "sessions",
 }  # fmt: skip
 _FLAT = ("csv", "tsv", "excel", "sqlite")
 """The types of files whose cells hold no objects."""
@@ -88,6 +90,7 @@ class Config:
         feedback: where scores and words of customers stand.
         trials: the campaigns whose receivers were drawn by lot.
         contracts: what says who is under contract, and who left; None where nothing does.
+        holdouts: who is kept out of every experiment.
         attribution: which touches are credited with conversions; None where nothing names them.
         costs: what spend is held against.
         sessions: what makes a session, and an engaged one.
@@ -117,6 +120,7 @@ class Config:
     feedback: FeedbackRule = field(default_factory=FeedbackRule)
     trials: tuple[Trial, ...] = ()
     contracts: ContractRule | None = None
+    holdouts: tuple[Holdout, ...] = ()
     attribution: AttributionRule | None = None
     costs: CostRule = field(default_factory=CostRule)
     sessions: SessionRule = field(default_factory=SessionRule)
@@ -399,6 +403,7 @@ _READERS: dict[str, Callable[[Any, Config], dict[str, Any]]] = {
     "attribution": lambda value, _: {"attribution": attribution_from(value)},
     "costs": lambda value, _: {"costs": costs_from(value)},
     "sessions": lambda value, _: {"sessions": sessions_from(value)},
+    "holdouts": lambda value, _: {"holdouts": holdouts_from(value)},
     "mail": _mail,
     "server": lambda value, _: {"server": server_from(value)},
 }
