@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from shoal.workspace.keys import Keys
     from shoal.workspace.metrics import MetricsDoor
     from shoal.workspace.models import Models
+    from shoal.workspace.pilots import Board, PilotsDoor
     from shoal.workspace.planning import Plans
     from shoal.workspace.privacy import Privacy
     from shoal.workspace.reports import Reports
@@ -416,6 +417,23 @@ class Workspace:
         from shoal.workspace.privacy import Privacy
 
         return Privacy(self)
+
+    @cached_property
+    def pilots(self) -> PilotsDoor:
+        """Pilots: what they promise, their start with its baseline, and what came of them."""
+        from shoal.workspace.pilots import PilotsDoor
+
+        return PilotsDoor(self)
+
+    def scoreboard(self, *, as_of: When = None) -> Board:
+        """What every campaign brought that customers were held out of by lot, and which can't be measured.
+
+        Args:
+            as_of: the instant; now by default.
+        """
+        from shoal.workspace.pilots import board
+
+        return board(self, as_of)
 
     @cached_property
     def reports(self) -> Reports:
