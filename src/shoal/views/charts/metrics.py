@@ -51,7 +51,7 @@ def _panel(rows: Sequence[dict[str, Any]], name: str, lines: list[str], width: i
     most = max((abs(row["value"]) for row in held if row["value"] is not None), default=0.0)
     for row in held:
         _bounded(row, most, unit)
-    axis = alt.Axis(**number_axis(unit, most))
+    axis = alt.Axis(**number_axis(unit, most), minExtent=44)
     single = len(lines) == 1
     colour: Any = (
         alt.value(theme.ACCENT)
@@ -62,7 +62,7 @@ def _panel(rows: Sequence[dict[str, Any]], name: str, lines: list[str], width: i
             legend=alt.Legend(
                 title=None,
                 orient="top",
-                columns=max(2, width // 130),
+                columns=max(2, width // 100),
                 labelLimit=width // 2,
                 symbolOpacity=1,
                 symbolType="stroke",
