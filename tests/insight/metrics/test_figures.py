@@ -104,7 +104,7 @@ def test_the_report_says_the_same(store: DuckStore, write: Any, tmp_path: Path, 
             # The report takes the day under way as a whole one, and says nothing until the data reaches back far enough.
             if slug == "churn-silent" and (value is None or period == max(other)):
                 continue
-            assert mine[period] == pytest.approx(value, abs=1e-9), (slug, period)
+            assert (mine[period] or 0) == pytest.approx(value or 0, abs=1e-9), (slug, period)
 
 
 def test_parts_add_up(store: DuckStore, write: Any, tmp_path: Path) -> None:
