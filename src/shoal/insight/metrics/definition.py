@@ -12,6 +12,7 @@ from shoal.lang.show import show
 from shoal.lang.tree import rebuild
 
 if TYPE_CHECKING:
+    from shoal.insight.metrics.watching_reading import AlertRule, Target
     from shoal.lang.nodes import Condition, Node, Window
 
 How: TypeAlias = Literal["sum", "count", "mean", "share", "ratio", "quantile"]
@@ -41,8 +42,8 @@ class Metric:
         why: what it is for.
         owner: who answers for it.
         told: its definition in the words of its owner; ``definition`` makes them otherwise.
-        target: ``target:`` as it was read.
-        alert: ``alert:`` as it was read.
+        target: what is to be reached by when; None is nothing.
+        alert: what is worth a word; None is nothing.
     """
 
     slug: str
@@ -58,8 +59,8 @@ class Metric:
     why: str = ""
     owner: str = ""
     told: str = ""
-    target: object = None
-    alert: object = None
+    target: Target | None = None
+    alert: AlertRule | None = None
 
     @cached_property
     def version(self) -> str:

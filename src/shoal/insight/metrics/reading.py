@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from shoal.errors import DefinitionError, did_you_mean, nearest
 from shoal.insight.metrics.definition import Metric
+from shoal.insight.metrics.watching_reading import read_alert, read_target
 from shoal.lang.check import faults, type_of
 from shoal.lang.parse import parse, parse_value
 from shoal.lang.parse_values import is_condition
@@ -62,7 +63,10 @@ def read_metric(text: str, *, slug: str, place: str) -> Metric:
         raise sheet.fault("The name is empty.", entries["name"], "Write the name that people should see.")
     fields: dict[str, Any] = dict(parts)
     fields.update((key, sheet.text(entries[key])) for key in ("why", "owner") if key in entries)
-    fields.update((key, sheet.tree(entries[key])) for key in ("target", "alert") if key in entries)
+    if "target" in entries:
+        fields["target"] = read_target(sheet, entries["target"], how=how)
+    if "alert" in entries:
+        fields["alert"] = read_alert(sheet, entries["alert"], how=how)
     return Metric(
         slug=slug,
         name=name,
