@@ -146,15 +146,19 @@ class UnknownName(ShoalError):
         kind: what was looked for, as ``segment``.
         name: the name that was given.
         known: the names there are.
+        place: where the name stands.
+        otherwise: what to do where no name is near.
     """
 
     exit_code = 2
 
-    def __init__(self, kind: str, name: str, known: Iterable[str] = (), *, place: str | None = None) -> None:
+    def __init__(
+        self, kind: str, name: str, known: Iterable[str] = (), *, place: str | None = None, otherwise: str | None = None
+    ) -> None:
         self.kind = kind
         self.name = name
         near = nearest(name, known)
-        super().__init__(f"There is no {kind} {name!r}.", place=place, fix=did_you_mean(near))
+        super().__init__(f"There is no {kind} {name!r}.", place=place, fix=did_you_mean(near) or otherwise)
 
 
 class PurposeError(ShoalError):

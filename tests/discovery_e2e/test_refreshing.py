@@ -155,6 +155,20 @@ def test_a_file_that_somebody_changed_is_left_as_it_is(shop: Workspace, root: Pa
         shop.discovery.write_segments(["m77"])
 
 
+def test_an_unknown_micro_segment_is_answered_with_those_there_are(shop: Workspace) -> None:
+    """Breaks when a wrong id ends in "there is none", so that the next step is a guess."""
+    with pytest.raises(UnknownName, match='Did you mean "m02"'):
+        shop.discovery.persona("M02x")
+    name = shop.discovery.found().segments[0].name
+    with pytest.raises(UnknownName) as near:
+        shop.discovery.persona(name[:-2])
+    assert f'"{name}"' in str(near.value)
+    with pytest.raises(UnknownName) as caught:
+        shop.discovery.persona("the loyal ones")
+    for one in shop.discovery.found().segments:
+        assert f"{one.id} ({one.name})" in str(caught.value)
+
+
 def test_a_segment_may_ask_for_the_trait(shop: Workspace) -> None:
     """Breaks when the recorded trait isn't one that definitions can name."""
     shop.segments.add("Second group", 'micro_segment = "m02"')
@@ -236,7 +250,7 @@ def test_an_earlier_version_may_be_put_in_force_again(shop: Workspace) -> None:
     assert [(v.number, v.in_force) for v in shop.discovery.history()] == [(2, False), (1, True)]
     with pytest.raises(Refused, match="in force already"):
         shop.discovery.use(1)
-    with pytest.raises(UnknownName, match="7"):
+    with pytest.raises(UnknownName, match=r"'7'\. Kept are: 2, 1\."):
         shop.discovery.use(7)
     later = shop.discovery.discover(groups=(5, 5)).found
     new = {s.id for s in later.segments} - set(before.values())

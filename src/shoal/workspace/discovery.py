@@ -409,7 +409,9 @@ class Discoveries:
         for one in held:
             if segment in (one.id, one.name):
                 return one
-        raise UnknownName("micro-segment", segment, [s.id for s in held])
+        names = [name for one in held for name in (one.id, one.name)]
+        listed = ", ".join(f"{one.id} ({one.name})" for one in held)
+        raise UnknownName("micro-segment", segment, names, otherwise=f"In force are: {listed}.")
 
     def proposal(self) -> Proposal | None:
         """What drift proposes of the version in force; None where nothing is."""

@@ -124,7 +124,8 @@ def version(store: Store, number: int | None = None) -> Version:
     for one in found:
         if one.number == number or (number is None and one.in_force):
             return one
-    raise UnknownName("version of the discovery", str(number), [str(v.number) for v in found])
+    listed = ", ".join(str(v.number) for v in found)
+    raise UnknownName("version of the discovery", str(number), otherwise=f"Kept are: {listed}.")
 
 
 def in_force(store: Store) -> Version | None:
