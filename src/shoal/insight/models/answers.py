@@ -23,7 +23,7 @@ from shoal.lang.schema import Kind
 from shoal.sql.encode import local_day, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
 
 HOUR, WEEKDAY, CHANNEL = "hour", "weekday", "channel"
+FIXED: Mapping[str, tuple[str, ...]] = {HOUR: tuple(str(hour) for hour in range(24)), WEEKDAY: WEEKDAYS}
+"""What there is of a way whoever is asked; channels are those that were used."""
 OPENED = ("Email Opened", "Message Opened", "SMS Opened", "Push Notification Opened")
 """What counts as an answer where nothing weightier is recorded: mail programs open mails by themselves."""
 WITHIN = 7
@@ -216,10 +218,8 @@ def counted(known: AsOf, source: str, way: str, names: Sequence[str], where: str
 
 def named_values(known: AsOf, source: str, way: str, most: int) -> tuple[str, ...]:
     """The hours, the weekdays, or the channels of which most was sent."""
-    if way == HOUR:
-        return tuple(str(hour) for hour in range(24))
-    if way == WEEKDAY:
-        return WEEKDAYS
+    if way in FIXED:
+        return FIXED[way]
     table = known.arrow(
         f"SELECT channel FROM ({source}) WHERE channel IS NOT NULL GROUP BY channel "
         f"HAVING count(*) >= {LEAST_SENT} ORDER BY count(*) DESC, channel LIMIT {most:d}"

@@ -16,6 +16,7 @@ from shoal.errors import Refused
 from shoal.insight.models import answers
 from shoal.insight.models.answers import (
     CHANNEL,
+    FIXED,
     HOUR,
     WEEKDAY,
     Answering,
@@ -30,7 +31,6 @@ from shoal.insight.models.model import Evidence, Judged, Measure, Model, Score
 from shoal.insight.sales import local_hour
 from shoal.insight.taste.credibility import strength_of_counts
 from shoal.insight.taste.lines import fingerprint, fingerprint_of_each
-from shoal.lang.calendar import WEEKDAYS
 from shoal.lang.schema import Kind
 from shoal.sql.encode import local_day, quoted
 from shoal.stats.bootstrap import Tally
@@ -423,10 +423,8 @@ def _value(known: AsOf, way: str, event: EventType) -> str | None:
 
 
 def _names(known: AsOf, way: str, source: str) -> tuple[str, ...]:
-    if way == HOUR:
-        return tuple(str(hour) for hour in range(24))
-    if way == WEEKDAY:
-        return WEEKDAYS
+    if way in FIXED:
+        return FIXED[way]
     table = known.arrow(
         f"SELECT value FROM (SELECT DISTINCT customer, day, value FROM ({source})) GROUP BY value "
         f"ORDER BY count(*) DESC, value LIMIT {MOST_CHANNELS}"
