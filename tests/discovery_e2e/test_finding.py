@@ -108,6 +108,37 @@ def test_each_sentence_carries_the_figure_that_it_prints(discovered: Found) -> N
     assert total == pytest.approx(row["money"])
 
 
+def test_money_is_told_as_mean_and_as_median(discovered: Found) -> None:
+    """Breaks when the mean of skewed money stands alone as what "each" spends, or the median leaves out who spent nothing."""
+    root, done, _ = discovered
+    with open_workspace(root) as shop:
+        members = shops.segments_of(shop)
+        rows = shop.sql(
+            'SELECT customer AS who, CAST(sum(revenue) AS DOUBLE) AS money FROM "Order Completed" '
+            f'WHERE epoch_us("at") > {done.found.at - done.found.window * 86_400_000_000} GROUP BY ALL'
+        ).to_pylist()
+    spent = {row["who"]: row["money"] for row in rows}
+    told = 0
+    for segment in done.found.segments:
+        mine = np.array([spent.get(who, 0.0) for who, one in members.items() if one == segment.id])
+        if not mine.sum():
+            continue
+        whole, middle = segment.persona.portrait[1:3]
+        assert f": a mean of {mine.mean():,.2f} " in whole.text
+        assert (middle.figure.kind, middle.figure.n) == ("median", segment.size)
+        assert middle.figure.segment == pytest.approx(float(np.median(mine)))
+        assert middle.text in (
+            f"The median is {middle.figure.segment:,.2f} EUR.",
+            "Half of them or more spent nothing.",
+        )
+        told += 1
+        for sentence in segment.persona.different:
+            if sentence.figure.kind == "difference":
+                assert ": median " in sentence.text
+                assert ", of the others " in sentence.text
+    assert told >= 3
+
+
 def test_a_card_says_what_is_not_known(discovered: Found) -> None:
     """Breaks when what the data can't tell is taken for met."""
     _, done, _ = discovered

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shoal.clock import DAY
 from shoal.insight.models.asof import MICRO
 from shoal.insight.reach import ADDRESSES
+from shoal.lang.calendar import WEEKDAYS
 from shoal.lang.schema import Basis, Kind
 from shoal.stats.effects import lift
 from shoal.stats.intervals import CONFIDENCE, Interval
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from shoal.insight.discovery.table import Ints
     from shoal.insight.models.asof import AsOf
 
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 PARTS = (("at night", 0, 6), ("in the morning", 6, 12), ("in the afternoon", 12, 17), ("in the evening", 17, 24))
 MOST_BOUGHT = 3
 _BUYERS_AT_LEAST = 0.1
@@ -75,9 +75,19 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What was seen of one segment within the window."""
+    """What was seen of one segment within the window.
+
+    Args:
+        revenue: of all its customers; None where there are no orders.
+        middle: the median of theirs, who bought nothing counted in; None likewise.
+        revenue_share: of that of all segments.
+        bought: what they buy more often than the others.
+        times: when they order most.
+        ways: how they may be reached.
+    """
 
     revenue: float | None
+    middle: float | None
     revenue_share: float | None
     bought: tuple[Bought, ...]
     times: tuple[Time, ...]
@@ -108,28 +118,37 @@ def observed(
         bought = _bought(known, groups, sizes, since)
         times = _times(known, groups, k, since)
         ways = list(_ways(known, consents, groups, sizes, purposes))
-    total = sum(m for m in money if m is not None)
+    total = sum(m.total for m in money if m is not None)
     return [
         Observed(
-            money[i],
-            None if money[i] is None or total <= 0 else (money[i] or 0.0) / total,
+            None if mine is None else mine.total,
+            None if mine is None else mine.middle,
+            None if mine is None or total <= 0 else mine.total / total,
             tuple(bought[i]),
             tuple(times[i]),
             tuple(way[i] for way in ways),
         )
-        for i in range(k)
+        for i, mine in enumerate(money)
     ]
 
 
-def _money(known: AsOf, groups: str, k: int, since: int) -> list[float | None]:
+class _Money(NamedTuple):
+    total: float
+    middle: float
+
+
+def _money(known: AsOf, groups: str, k: int, since: int) -> list[_Money | None]:
+    """The revenue of each segment, and the median of its customers'."""
     if known.first_order is None:
         return [None] * k
     found = known.arrow(
-        f"SELECT place, CAST(sum(revenue) AS DOUBLE) / {MICRO} AS revenue FROM {known.sales.table} "
-        f"JOIN {groups} USING (customer) WHERE ts > {since:d} GROUP BY place"
+        f"SELECT place, CAST(sum(spent) AS DOUBLE) / {MICRO} AS total, median(spent) / {MICRO} AS middle FROM ("
+        f"SELECT g.place, coalesce(sum(s.revenue), 0) AS spent FROM {groups} g "
+        f"LEFT JOIN {known.sales.table} s ON s.customer = g.customer AND s.ts > {since:d} GROUP BY g.place, g.customer) "
+        "GROUP BY place"
     )
-    of = dict(zip(found["place"].to_pylist(), found["revenue"].to_pylist(), strict=True))
-    return [float(of.get(i) or 0.0) for i in range(k)]
+    of = {row["place"]: _Money(float(row["total"]), float(row["middle"])) for row in found.to_pylist()}
+    return [of.get(i, _Money(0.0, 0.0)) for i in range(k)]
 
 
 # ---------------------------------------------------------------- what
@@ -181,7 +200,7 @@ def _times(known: AsOf, groups: str, k: int, since: int) -> list[list[Time]]:
         f"JOIN {groups} USING (customer) WHERE is_order AND ts > {since:d} GROUP BY ALL"
     )
     rows = list(zip(*(found[c].to_pylist() for c in ("place", "weekday", "hour", "n")), strict=True))
-    sides = [[(place, DAYS[day], n) for place, day, _, n in rows]]
+    sides = [[(place, WEEKDAYS[day], n) for place, day, _, n in rows]]
     # A source of dates without a time says nothing of hours.
     if len({hour for _, _, hour, _ in rows}) > 1:
         sides.append([(place, _part(hour), n) for place, _, hour, n in rows])

@@ -148,9 +148,15 @@ def _portrait(segment: Segment, seen: Observed, customers: int, window: int, cur
         each = seen.revenue / segment.size
         yield Sentence(
             f"They spent {seen.revenue:,.0f} {currency} in {window} days, {percent(seen.revenue_share, 1)} of all: "
-            f"{each:,.2f} each.",
+            f"a mean of {each:,.2f} {currency} each.",
             Figure("revenue", "amount", seen.revenue, None, seen.revenue_share, n=segment.size),
         )
+    # A few big spenders carry the mean, so that alone it describes nobody.
+    if seen.middle is not None and seen.revenue and well_known(segment.size, segment.size):
+        half = (
+            "Half of them or more spent nothing" if seen.middle == 0 else f"The median is {seen.middle:,.2f} {currency}"
+        )
+        yield Sentence(f"{half}.", Figure("revenue of a customer", "median", seen.middle, n=segment.size))
     if segment.outlier_share >= 0.01:
         yield Sentence(
             f"{percent(segment.outlier_share, 1)} of them lie far from every group, and were put to the nearest.",
@@ -174,7 +180,7 @@ def _difference(trait: Trait, feature: Feature, currency: str) -> Sentence:
         return Sentence(_of_level(trait, feature, figure), figure)
     mine, other = (_capped(v or 0.0, feature, currency) for v in (trait.segment, trait.others))
     spread = f"{figure.value:+.1f} standard deviations, {figure.low:+.1f} to {figure.high:+.1f}"
-    return Sentence(f"{feature.says}: {mine}, the others {other} ({spread}).", figure)
+    return Sentence(f"{feature.says}: median {mine}, of the others {other} ({spread}).", figure)
 
 
 def _capped(value: float, feature: Feature, currency: str) -> str:

@@ -82,7 +82,7 @@ def _table(facts: Facts, micro: Micro) -> Table:
         ]
     if micro.expected:
         said = f"Mean of {micro.expected_as} over those who are in it now."
-        columns.append(Column("expected", f"Expected each, {facts.currency}", "money", said))
+        columns.append(Column("expected", f"Expected each, mean, {facts.currency}", "money", said))
     columns += [
         Column(
             "jaccard", "Comes back", "decimal", "Mean Jaccard with other samples' nearest group; stable from 0.75 on."
