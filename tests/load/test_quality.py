@@ -62,6 +62,14 @@ def test_freshness_is_the_age_of_the_newest_event(shop: Shop) -> None:
     assert found["freshness"].value == 3.0
 
 
+def test_freshness_of_spend_is_the_time_since_its_newest_day_ended(shop: Shop) -> None:
+    """Breaks when a source of spend has no age, so that a connector that stopped isn't noticed."""
+    day = 86_400_000_000
+    shop.write("ads.csv", "day,cost\n2017-01-04,5\n2017-01-05,6\n2031-01-05,6\n")
+    load = shop.load("ads: {from: ads.csv, spend: {day: day, amount: cost}}", now=17_171 * day + 4 * day)
+    assert load.quality.of("ads")["freshness"].value == 3.0
+
+
 def test_uniqueness_of_ids(shop: Shop) -> None:
     shop.write("o.csv", HEAD + "1,a,2017-01-01,1,x\n1,a,2017-01-01,2,x\n2,a,2017-01-01,2,x\n")
     found = shop.load(MAPPING).quality.of("o", "id")["uniqueness"]

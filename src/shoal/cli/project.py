@@ -275,6 +275,11 @@ def status(ctx: click.Context, json_: bool) -> None:
             "quarantined": counted(facts["quarantined"], "row")
             + (": shoal quarantine list" if facts["quarantined"] else ""),
         }
+        if spent := facts["spend"]:
+            lines["spend"] = (
+                f"{spent['amount']:,.2f} {spent['currency']} from {spent['from']} to {spent['until']}, "
+                f"in {counted(spent['lines'], 'line')}: shoal costs"
+            )
         if facts["untaken"]:
             waiting = counted(facts["untaken"], "entry", "entries")
             lines["log"] = f"{waiting} acknowledged that the store hasn't yet; the server takes them over: shoal serve"

@@ -13,7 +13,7 @@ Measures of a column, over the rows that were read (exact repetitions left out):
 
 Measures of a source: ``rows``, ``duplicates`` (rows that repeat an earlier one exactly ÷ rows), ``quarantined`` (rows put
 aside ÷ rows), ``orphans`` (rows whose key a lookup didn't find ÷ rows with a key, the worst lookup), ``freshness`` (days
-from the newest event to now; of the newest consent in a source without events),
+from the newest event to now; of the newest consent, or day of spend, in a source without events),
 ``shrinkage`` (how much smaller, in bytes, the files are that were read again; a cut-off
 export would take back what it lacks), ``gaps`` (days without an event between the first and the last; the note names the
 longest), ``loss`` (of files that were read before: rows that can't be used and that weren't in quarantine before ÷ rows; not
@@ -397,7 +397,7 @@ def _whole(store: Store, one: Prepared, now: int) -> Iterator[Measure]:
     yield from _orphans(store, one)
     yield from _in_time(one, now)
     if not one.events:
-        yield from _newest_consent(store, one, now)
+        yield from _newest_other(store, one, now)
 
 
 def _loss(store: Store, one: Prepared, aside: int) -> Measure:
@@ -442,15 +442,21 @@ def _orphans(store: Store, one: Prepared) -> Iterator[Measure]:
         yield worst
 
 
-def _newest_consent(store: Store, one: Prepared, now: int) -> Iterator[Measure]:
-    """Freshness of a source of consent, which has no events: from when the newest was given or withdrawn."""
+def _newest_other(store: Store, one: Prepared, now: int) -> Iterator[Measure]:
+    """Freshness of a source without events: from the newest consent, or from the end of the newest day of spend."""
+    asked = [
+        (plan.rows.relation, plan.condition, plan.rows.find(plan.map.at, plan.map.place).as_kind(Kind.INSTANT), 0)
+        for plan in one.consents
+        if plan.map.at is not None
+    ]
+    for spent in one.spend:
+        day = spent.rows.find(spent.map.day, spent.map.place).as_kind(Kind.DATE)
+        asked.append((spent.relation, spent.condition, f"CAST({day} AS BIGINT) * {DAY}", DAY))
     newest, total = None, 0
-    for plan in one.consents:
-        if plan.map.at is not None:
-            ts = plan.rows.find(plan.map.at, plan.map.place).as_kind(Kind.INSTANT)
-            query = f"SELECT max({ts}), count(*) FROM {plan.rows.relation} WHERE {plan.condition} AND ({ts}) <= {now:d}"
-            last, count = store.rows(query)[0]
-            newest, total = max(filter(None, (newest, last)), default=None), total + count
+    for relation, condition, ts, lasts in asked:
+        query = f"SELECT max({ts}) + {lasts}, count(*) FROM {relation} WHERE {condition} AND ({ts}) <= {now:d}"
+        last, count = store.rows(query)[0]
+        newest, total = max(filter(None, (newest, last)), default=None), total + count
     if newest is not None:
         yield Measure(one.spec.name, None, "freshness", max(0.0, (now - newest) / DAY), total)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shoal import clock
@@ -328,6 +329,7 @@ class Data:
 
         ws = self._ws
         (customers,) = ws.store.rows("SELECT count(*) FROM customers")[0]
+        spent = ws.store.rows("SELECT count(*), min(day), max(day), sum(amount) FROM spend WHERE retired IS NULL")[0]
         loads = ws.store.rows("SELECT id, finished FROM loads ORDER BY id DESC LIMIT 1")
         events = {
             name: ws.store.rows(f"SELECT count(*), max(ts) FROM event_{number} WHERE retired IS NULL")[0]
@@ -344,12 +346,19 @@ class Data:
                 name: {"count": count, "newest": None if ts is None else clock.iso(ts)}
                 for name, (count, ts) in events.items()
             },
+            "spend": _spent(spent, ws.config.currency) if spent[0] else None,
             "traits": len(ws.schema.traits),
             "segments": len(ws.definitions),
             "faults": list(self.faults()),
             "quarantined": sum(row["rows"] for row in self.quarantine_counts()),
             "untaken": untaken(ws),
         }
+
+
+def _spent(found: tuple[Any, ...], currency: str) -> dict[str, Any]:
+    rows, first, last, amount = found
+    start, end = (str(date(1970, 1, 1) + timedelta(days=day)) for day in (first, last))
+    return {"lines": rows, "from": start, "until": end, "amount": float(amount) / 1e6, "currency": currency}
 
 
 def _quality_line(name: str, measures: dict[str, dict[str, Any]]) -> tuple[str, ...]:
