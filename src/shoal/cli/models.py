@@ -113,7 +113,7 @@ def models(ctx: click.Context, json_: bool) -> None:
 
     with opened(ctx) as workspace:
         held = {v.name: v for v in workspace.models.in_force()}
-        settings = workspace.config.models
+        settings = workspace.models.every()
         if json_:
             print_json([_document(name, one.document(), held.get(name)) for name, one in settings.items()])
             return

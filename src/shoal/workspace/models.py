@@ -92,7 +92,10 @@ class _Run:
 
 
 class Models:
-    """The models of an open workspace, by the names in ``shoal.yaml``; the usual ones are there without asking."""
+    """The models of an open workspace, by the names in ``shoal.yaml``; the usual ones are there without asking.
+
+    Those that an experiment taught (``uplift``) are there too, from when they were kept.
+    """
 
     def __init__(self, workspace: Workspace) -> None:
         self._ws = workspace
@@ -102,7 +105,14 @@ class Models:
 
     def names(self) -> list[str]:
         """The models' names."""
-        return list(self._ws.config.models)
+        return list(self.every())
+
+    def every(self) -> dict[str, Settings]:
+        """By name, what each model is fitted with: those of ``shoal.yaml``, and those that experiments taught."""
+        from shoal.insight.models.kinds import KINDS
+
+        taught = {v.name: v.settings for v in self.in_force() if not KINDS[v.settings.kind].refits}
+        return taught | dict(self._ws.config.models)
 
     def settings(self, name: str) -> Settings:
         """What a model is fitted with.
@@ -110,9 +120,12 @@ class Models:
         Raises:
             UnknownName: there is no such model.
         """
-        if name not in self._ws.config.models:
-            raise UnknownName("model", name, self._ws.config.models)
-        return self._ws.config.models[name]
+        if name in self._ws.config.models:
+            return self._ws.config.models[name]
+        every = self.every()
+        if name not in every:
+            raise UnknownName("model", name, every)
+        return every[name]
 
     # ------------------------------------------------------------ fitting and scoring
 
@@ -180,6 +193,16 @@ class Models:
         drift = {run.model.settings.name: run.drift for run in runs if run.drift}
         return Predicted(at, scoring, fitted, changed, skipped, dict(refused), drift, entered, left)
 
+    def take(self, model: Model) -> Predicted:
+        """Keep a model that something else than the store taught, and let it score all customers now."""
+        from shoal.insight.models.watching import references
+
+        at = self._ws.now()
+        with self.as_of(at) as known:
+            columns = model.scores(known)
+        fit = _Fit(model, columns, references(columns), {})
+        return self._write(at, [_Run(model, columns, ((fit, True),))], {})
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """One transaction for all that a run writes."""
@@ -210,9 +233,10 @@ class Models:
 
     def _run(self, known: AsOf, settings: Settings, held: Version | None, refit: bool) -> _Run:
         """What a model says now, fitted where that is needed; ``held`` is the version in force."""
+        from shoal.insight.models.kinds import KINDS
         from shoal.insight.models.watching import drifted
 
-        if held is None or held.settings != settings or refit:
+        if held is None or held.settings != settings or (refit and KINDS[settings.kind].refits):
             fit = self._fitted(known, settings)
             if held is None or held.settings != settings or self._wins(known, held):
                 return _Run(fit.model, fit.columns, ((fit, True),))

@@ -25,12 +25,14 @@ class Known(NamedTuple):
         title: what it foretells, for lists.
         horizon: days that it looks ahead unless the workspace says otherwise.
         usual: whether a workspace has one of it without asking.
+        refits: whether it can be fitted from the store alone, and so stand in ``shoal.yaml``.
     """
 
     where: str
     title: str
     horizon: int
     usual: bool = True
+    refits: bool = True
 
 
 KINDS: dict[str, Known] = {
@@ -44,6 +46,7 @@ KINDS: dict[str, Known] = {
     "taste": Known("taste:Taste", "what customers lean to", 90),
     "needs": Known("needs:Needs", "the needs behind what customers buy", 90),
     "outcome": Known("outcome:Outcome", "an outcome that is asked for in the segment language", 90, usual=False),
+    "uplift": Known("uplift:Uplift", "whom a treatment moves, as an experiment taught", 0, usual=False, refits=False),
 }
 """By the name that ``kind:`` takes. A usual kind is also the name of the model that a workspace has of it."""
 
