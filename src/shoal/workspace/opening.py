@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from shoal.sql.engine import SqlEngine
     from shoal.sql.store import Store
     from shoal.workspace.actions import Actions
+    from shoal.workspace.attribution import Attributed, CostKpis
     from shoal.workspace.changes import MembershipChange
     from shoal.workspace.customers import Customers, Lists
     from shoal.workspace.data import Data
     from shoal.workspace.discovery import Discoveries
+    from shoal.workspace.experiments import ExperimentsDoor
     from shoal.workspace.feedback import Feedback
     from shoal.workspace.keys import Keys
     from shoal.workspace.metrics import MetricsDoor
@@ -419,6 +421,13 @@ class Workspace:
         return Privacy(self)
 
     @cached_property
+    def experiments(self) -> ExperimentsDoor:
+        """Experiments: what they ask, who is in which arm, and what came of it."""
+        from shoal.workspace.experiments import ExperimentsDoor
+
+        return ExperimentsDoor(self)
+
+    @cached_property
     def pilots(self) -> PilotsDoor:
         """Pilots: what they promise, their start with its baseline, and what came of them."""
         from shoal.workspace.pilots import PilotsDoor
@@ -434,6 +443,18 @@ class Workspace:
         from shoal.workspace.pilots import board
 
         return board(self, as_of)
+
+    def attribution(self, **asked: Any) -> Attributed:
+        """Which channels conversions are credited to; see ``workspace.attribution.attribution``."""
+        from shoal.workspace.attribution import attribution
+
+        return attribution(self, **asked)
+
+    def costs(self, **asked: Any) -> CostKpis:
+        """Cost KPIs, of what was spent; see ``workspace.attribution.costs``."""
+        from shoal.workspace.attribution import costs
+
+        return costs(self, **asked)
 
     @cached_property
     def reports(self) -> Reports:

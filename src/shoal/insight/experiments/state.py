@@ -47,6 +47,7 @@ class State:
         meaning: what was asked then.
         segments: those that its population is made of, as they were then.
         metrics: the versions of its metrics then, by slug.
+        wanted: how many customers its plan asked for then; None where that couldn't be said.
     """
 
     slug: str
@@ -60,6 +61,7 @@ class State:
     meaning: Mapping[str, Any] = field(default_factory=dict)
     segments: Mapping[str, Definition] = field(default_factory=dict)
     metrics: Mapping[str, str] = field(default_factory=dict)
+    wanted: int | None = None
 
     @property
     def begun(self) -> bool:
@@ -80,6 +82,7 @@ class State:
             "version": self.version or None,
             "layer": None if self.slot is None else {"name": self.slot.layer, "span": list(self.slot.span)},
             "holdouts": {one.name: one.share for one in self.holdouts},
+            "customers_wanted": self.wanted,
         }
 
 
@@ -104,6 +107,20 @@ def recorded(store: Store) -> dict[str, State]:
     return {slug: _read(slug, json.loads(text)) for slug, text in rows}
 
 
+def hold_metrics(experiment: Experiment, state: State, versions: Mapping[str, str]) -> None:
+    """Refuse a metric that means something else than when the experiment began.
+
+    Raises:
+        Refused: with the metric's name.
+    """
+    for slug, version in state.metrics.items():
+        if state.begun and slug in experiment.metrics and versions.get(slug, version) != version:
+            raise Refused(
+                f"The metric {slug!r} was edited after {experiment.slug!r} began: it isn't what was to be judged by.",
+                fix="Put its definition back; ask the new one with an experiment of its own.",
+            )
+
+
 def start(
     store: Store,
     experiment: Experiment,
@@ -112,6 +129,7 @@ def start(
     everywhere: Sequence[Holdout] = (),
     segments: Mapping[str, Definition] | None = None,
     metrics: Mapping[str, str] | None = None,
+    wanted: int | None = None,
 ) -> State:
     """Fix what is asked, and begin.
 
@@ -122,6 +140,7 @@ def start(
         everywhere: the workspace's holdouts.
         segments: the workspace's, of which those that the population is made of are kept.
         metrics: the versions of the experiment's metrics, by slug.
+        wanted: how many customers its plan asks for.
 
     Raises:
         Refused: it ran elsewhere, runs, or is over; or its layer has no room.
@@ -138,6 +157,7 @@ def start(
         meaning=experiment.meaning,
         segments=_needed(experiment, segments or {}),
         metrics=dict(metrics or {}),
+        wanted=wanted,
     )
     begun.assignment(experiment)
     _keep(store, begun, at)
@@ -267,6 +287,7 @@ def _keep(store: Store, state: State, at: int) -> None:
         "meaning": dict(state.meaning),
         "segments": {slug: definition_document(one) for slug, one in state.segments.items()},
         "metrics": dict(state.metrics),
+        "wanted": state.wanted,
     }
     calibration.record(store, state.slug, document, at, kind=KIND)
 
@@ -287,4 +308,5 @@ def _read(slug: str, document: Mapping[str, Any]) -> State:
         document["meaning"],
         {name: definition_from_document(one) for name, one in document["segments"].items()},
         document["metrics"],
+        document["wanted"],
     )
