@@ -9,7 +9,6 @@ from sqlglot import exp
 
 from shoal.clock import DAY
 from shoal.lang import nodes as n
-from shoal.lang.calendar import bounds
 from shoal.lang.tree import walk
 from shoal.sql import terms as s
 from shoal.sql.plan import Plan, Provider
@@ -36,10 +35,8 @@ def in_window(plan: Plan, window: n.Window | None, ts: Sql | None = None) -> Sql
 
 
 def earliest(plan: Plan, window: n.Window | None) -> int | None:
-    """In a batch, the instant before which no row is in the window."""
-    if window is None or plan.frame.moments:
-        return None
-    return bounds(window, plan.frame.start, plan.frame.zone)[0]
+    """The instant before which no row is in the window, where that is one for all who are asked about."""
+    return None if window is None else plan.frame.earliest(window)
 
 
 class OverEvents(Provider):
@@ -148,7 +145,8 @@ def share(plan: Plan, events: n.Events, window: n.Window | None, *, whole: bool 
         whole: measure all time up to now, but promise that only what is in the window matters.
     """
     low = earliest(plan, window)
-    recent = low is not None and events.newest is None and plan.frame.start - low <= RECENT
+    batch = low is not None and events.newest is None and not plan.frame.moments
+    recent = batch and plan.frame.start - (low or 0) <= RECENT
     inline = events.where is not None and events.newest is None and _plain(events.where)
     shared = replace(events, where=None) if inline else events
     provider = plan.provider(("events", shared, recent), lambda name: Grouped(plan, name, shared))

@@ -9,7 +9,7 @@ from shoal.lang.parse_values import is_condition
 from shoal.sql import terms as s
 from shoal.sql.batch import with_segments
 from shoal.sql.emit.registry import value
-from shoal.sql.frame import Begun
+from shoal.sql.frame import Begun, Preceding
 from shoal.sql.measured import column
 from shoal.sql.plan import refused
 from shoal.sql.scopes import Scope
@@ -27,7 +27,7 @@ UNITS = ("k", "who", "begin", "t")
 
 
 def columns(plan: Plan, run: Run, nodes: Mapping[str, Node], segments: Iterable[Definition], table: str) -> None:
-    """Make a temporary table of what each of those asked about has of some values and conditions.
+    """Make a temporary view of what each of those asked about has of some values and conditions.
 
     Args:
         plan: of one instant, or of moments.
@@ -40,14 +40,17 @@ def columns(plan: Plan, run: Run, nodes: Mapping[str, Node], segments: Iterable[
     scope = Scope(plan)
     shown = {name: _sql(plan, scope, node) for name, node in nodes.items()}
     tables = run.leaves()
-    query = s.select([s.column("k", "m")], s.table(plan.frame.subjects, "m"))
+    # A table of leaves has a row for everybody who is asked about: the first one stands for them.
+    first = next(iter(tables), plan.frame.subjects)
+    query = s.select([s.column("k", "m")], s.table(first, "m"))
     for index, (leaves, names) in enumerate(tables.items()):
-        alias = f"x{index}"
-        query = s.joins(query, s.table(leaves, alias), s.compared(s.column("k", alias), "=", s.column("k", "m")))
+        alias = "m" if leaves == first else f"x{index}"
+        if leaves != first:
+            query = s.joins(query, s.table(leaves, alias), s.compared(s.column("k", alias), "=", s.column("k", "m")))
         query = query.select(*(s.column(name, alias) for name in names), copy=False)
     inner = s.sql_of(with_segments(plan, run, ordered, query), plan.store)
     taken = "".join(f', {sql} AS "{name}"' for name, sql in shown.items())
-    run.create(table, f"SELECT k{taken} FROM ({inner}) d")
+    plan.store.execute(f"CREATE TEMP VIEW {table} AS SELECT k{taken} FROM ({inner}) d")
 
 
 def _sql(plan: Plan, scope: Scope, node: Node) -> str:
@@ -73,4 +76,4 @@ def hold_units(nodes: Iterable[Node]) -> None:
                 )
 
 
-__all__ = ["UNITS", "Begun", "columns", "hold_units"]
+__all__ = ["UNITS", "Begun", "Preceding", "columns", "hold_units"]

@@ -186,7 +186,7 @@ class SqlEngine:
 
     @contextmanager
     def columns(self, nodes: Mapping[str, Node], at: int, *, units: str | None = None) -> Iterator[str]:
-        """What each customer, or each unit, has of some values and conditions, as a temporary table.
+        """What each customer, or each unit, has of some values and conditions, as a temporary view.
 
         Args:
             nodes: values and conditions, by the column that each gets.
@@ -208,10 +208,15 @@ class SqlEngine:
         if units is not None:
             hold_units(every)
         with self._asking(at, None, moments=units is not None) as (plan, run):
+            if units is not None:
+                ((plan.frame.begins,),) = self.store.rows(f"SELECT min(begin) FROM {units}")
             run.create(plan.frame.subjects, self._units(units, drawn) if units else self._customers(plan, ids=drawn))
             table = f"{plan.prefix}_columns"
             columns(plan, run, nodes, needed.values(), table)
-            yield table
+            try:
+                yield table
+            finally:
+                self.store.execute(f"DROP VIEW IF EXISTS {table}")
 
     @contextmanager
     def occurrences(

@@ -36,6 +36,15 @@ class Begun(n.Since):
     start: n.Date | n.Instant = field(default=n.Instant(0))
 
 
+@dataclass(frozen=True, slots=True)
+class Preceding(n.BeforeLast):
+    """The window of so many microseconds before each of those who are asked about begins; as ``Begun``, without words."""
+
+    length: n.Duration = field(default=n.Duration(0, "day"))
+    before: n.Duration = field(default=n.Duration(0, "day"))
+    reach: int = 0
+
+
 @dataclass
 class Frame:
     """For whom, when, and with what knowledge.
@@ -49,6 +58,7 @@ class Frame:
         merged: the table (``gone``, ``kept``) of merged-away customers; None where there is none.
         moments: whether there are many instants.
         windows: calendar windows whose bounds the moments' table has as columns, in their order.
+        begins: where ``Begun`` is asked, the earliest ``begin`` of all.
     """
 
     subjects: str
@@ -58,6 +68,7 @@ class Frame:
     merged: str | None = None
     moments: bool = False
     windows: list[n.Node] = field(default_factory=list)
+    begins: int | None = None
 
     @property
     def zone(self) -> Zone:
@@ -78,6 +89,8 @@ class Frame:
         """The window as a half-open range of instants, its low end None for "from the beginning"."""
         if isinstance(window, Begun):
             return s.column("begin", alias), self.shifted(alias, 1)
+        if isinstance(window, Preceding):
+            return s.joined("-", s.column("begin", alias), s.integer(window.reach)), s.column("begin", alias)
         if not self.moments or isinstance(window, n.Since | n.Period | None):
             low, high = bounds(window, self.start, self.zone)
             begin = None if low is None else s.integer(low)
@@ -87,6 +100,14 @@ class Frame:
             return (None if low is None else self.shifted(alias, low)), self.shifted(alias, high)
         name = self._carried(window)
         return s.column(f"{name}_low", alias), s.column(f"{name}_high", alias)
+
+    def earliest(self, window: n.Window) -> int | None:
+        """The instant before which no row is in the window, whoever is asked about; None where that isn't known."""
+        if not self.moments:
+            return bounds(window, self.start, self.zone)[0]
+        if self.begins is None or not isinstance(window, Begun | Preceding):
+            return None
+        return self.begins - (window.reach if isinstance(window, Preceding) else 0)
 
     def _end(self, window: n.Window | None, alias: str) -> Sql:
         """Of windows whose ends are written out: the end or the instant itself, whichever is earlier."""

@@ -152,7 +152,7 @@ class EventRows:
         return query if where is None or where == s.true() else query.where(where, copy=False)
 
     def since(self, low: int | None) -> None:
-        """Promise that no row before ``low`` matters (batch only)."""
+        """Promise that no row before ``low`` matters."""
         self._low = low
 
     def _newest(self) -> exp.Select:

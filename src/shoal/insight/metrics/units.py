@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING
 from shoal.errors import DefinitionError
 from shoal.insight.metrics.definition import within
 from shoal.insight.metrics.reading import check_metric
+from shoal.lang import nodes as n
 from shoal.lang.parse_values import is_condition
-from shoal.sql.columns import UNITS, Begun
+from shoal.lang.tree import walk
+from shoal.sql.columns import UNITS, Begun, Preceding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from shoal.insight.metrics.definition import Metric
     from shoal.insight.models.asof import AsOf
-    from shoal.lang.nodes import Node
+    from shoal.lang.nodes import Node, Window
 
 _NUMBERS = count(1)
 
@@ -83,18 +85,42 @@ def of_units(known: AsOf, metrics: Sequence[Metric], units: str, *, prior: int |
     number = next(_NUMBERS)
     asked = {slug: f"m{at}" for at, slug in enumerate(dict.fromkeys(m.slug for m in metrics))}
     by_slug = {m.slug: m for m in metrics}
-    with _asked(known, by_slug, asked, units, f"units_{number}") as now:
-        if prior is None:
-            yield UnitValues(now, {s: _columns(m, asked[s], prior=False) for s, m in by_slug.items()})
-            return
-        earlier = f"units_{number}_before"
-        shift = f"SELECT k, who, begin - {prior:d} AS begin, begin - 1 AS t FROM {units}"
-        with (
-            known.temporary(earlier, shift),
-            _asked(known, by_slug, asked, earlier, f"units_{number}_prior") as then,
-            known.temporary(f"units_{number}_both", _both(by_slug, asked, now, then)) as both,
-        ):
-            yield UnitValues(both, {s: _columns(m, asked[s], prior=True) for s, m in by_slug.items()})
+    columns = {s: _columns(m, asked[s], prior=prior is not None) for s, m in by_slug.items()}
+    if prior is None or all(_counts_events(metric) for metric in metrics):
+        with _asked(known, by_slug, asked, units, f"units_{number}", prior) as both:
+            yield UnitValues(both, columns)
+        return
+    earlier = f"units_{number}_before"
+    shift = f"SELECT k, who, begin - {prior:d} AS begin, begin - 1 AS t FROM {units}"
+    with (
+        _asked(known, by_slug, asked, units, f"units_{number}") as now,
+        known.temporary(earlier, shift),
+        _asked(known, by_slug, asked, earlier, f"units_{number}_prior") as then,
+        known.temporary(f"units_{number}_both", _both(by_slug, asked, now, then)) as both,
+    ):
+        yield UnitValues(both, columns)
+
+
+_TIMELESS = (
+    n.Events, n.Times, n.Number, n.Text, n.YesNo, n.Date, n.Instant, n.Property, n.LocalTime, n.Arithmetic, n.Negative, n.And,
+    n.Or, n.Not, n.Compare, n.Between, n.In, n.Match, n.Known,
+)  # fmt: skip
+_FOLDS = ("count", "sum", "avg", "min", "max", "active days", "distinct")
+
+
+def _counts_events(metric: Metric) -> bool:
+    """Whether all that it asks is of events within its period: then the time before can be asked in the same pass."""
+    return all(_is_of_events(node) for part in metric.nodes for node in walk(part))
+
+
+def _is_of_events(node: Node) -> bool:
+    if isinstance(node, n.Events):
+        return node.newest is None and not node.of_account
+    if isinstance(node, n.Aggregate):
+        return node.window is None and node.fn in _FOLDS
+    if isinstance(node, n.Did):
+        return node.window is None
+    return isinstance(node, _TIMELESS)
 
 
 def _columns(metric: Metric, name: str, *, prior: bool) -> Columns:
@@ -119,33 +145,42 @@ def _both(metrics: Mapping[str, Metric], asked: Mapping[str, str], now: str, the
 
 @contextmanager
 def _asked(
-    known: AsOf, metrics: Mapping[str, Metric], asked: Mapping[str, str], units: str, table: str
+    known: AsOf,
+    metrics: Mapping[str, Metric],
+    asked: Mapping[str, str],
+    units: str,
+    table: str,
+    prior: int | None = None,
 ) -> Iterator[str]:
+    """The columns of the metrics, with ``prior`` those of the time before too; a view, since it is a table with other types."""
     nodes: dict[str, Node] = {}
-    shown = []
+    shown: list[str] = []
     for slug, metric in metrics.items():
-        name = asked[slug]
-        shown += _shown(metric, name, nodes)
-    with known.columns(nodes, units=units) as found:
-        body = f"SELECT c.k, {', '.join(shown)} FROM {found} c"
-        with known.temporary(table, body) as made:
-            yield made
+        shown += [f"{sql} AS {column}" for column, sql in _shown(metric, asked[slug], nodes, Begun()).items()]
+        if prior is not None:
+            before = _shown(metric, f"{asked[slug]}_prior", nodes, Preceding(reach=prior))
+            shown += [f"coalesce({sql}, 0) AS {column}" for column, sql in before.items()]
+    with (
+        known.columns(nodes, units=units) as found,
+        known.viewed(table, f"SELECT c.k, {', '.join(shown)} FROM {found} c"),
+    ):
+        yield table
 
 
-def _shown(metric: Metric, name: str, nodes: dict[str, Node]) -> list[str]:
+def _shown(metric: Metric, name: str, nodes: dict[str, Node], window: Window) -> dict[str, str]:
     """The SQL of a metric's columns over ``nodes``, to which its parts are added."""
-    nodes[f"{name}_of"] = within(metric.of, Begun())
+    nodes[f"{name}_of"] = within(metric.of, window)
     value = f"c.{name}_of"
     if is_condition(metric.of):
         value = f"CAST({value} AS DOUBLE)"
     parts = {name: value}
     if metric.per is not None:
-        nodes[f"{name}_per"] = within(metric.per, Begun())
+        nodes[f"{name}_per"] = within(metric.per, window)
         parts[f"{name}_per"] = f"c.{name}_per"
     if metric.among is not None:
-        nodes[f"{name}_among"] = within(metric.among, Begun())
+        nodes[f"{name}_among"] = within(metric.among, window)
         parts = {column: f"CASE WHEN c.{name}_among THEN {sql} END" for column, sql in parts.items()}
-    return [f"{sql} AS {column}" for column, sql in parts.items()]
+    return parts
 
 
 __all__ = ["UNITS", "Columns", "UnitValues", "of_units"]

@@ -341,6 +341,15 @@ class AsOf:
         finally:
             self._store.execute(f"DROP TABLE IF EXISTS {name}")
 
+    @contextmanager
+    def viewed(self, name: str, body: str) -> Iterator[str]:
+        """A temporary view of a query made of what else comes from here; it is gone afterwards."""
+        self._store.execute(f"CREATE TEMP VIEW {name} AS {body}")
+        try:
+            yield name
+        finally:
+            self._store.execute(f"DROP VIEW IF EXISTS {name}")
+
     # ------------------------------------------------------------ purchases
 
     @cached_property
