@@ -109,7 +109,7 @@ def models(ctx: click.Context, json_: bool) -> None:
     """List the models: what they foretell, which version scores, how well it does."""
     if ctx.invoked_subcommand is not None:
         return
-    from shoal.insight.models.kinds import KINDS
+    from shoal.insight.models.kinds import EVERY
 
     with opened(ctx) as workspace:
         held = {v.name: v for v in workspace.models.in_force()}
@@ -121,7 +121,7 @@ def models(ctx: click.Context, json_: bool) -> None:
         for name, one in settings.items():
             v = held.get(name)
             fit = ("–", "–", "not fitted yet") if v is None else (str(v.number), when(v.fitted), _standing(v))
-            rows.append((name, KINDS[one.kind].title, one.looks, *fit))
+            rows.append((name, EVERY[one.kind].title, one.looks, *fit))
         table(("Model", "Foretells", "Horizon", "Version", "Fitted", "How well"), rows, right=(3,), wraps=(1, 5))
         click.echo(hint("Fit and score: shoal predict. One model in full: shoal models show NAME"))
 

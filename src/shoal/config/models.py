@@ -57,9 +57,9 @@ def _section(name: str, value: object, path: str) -> Section:
 
 
 def _model(name: str, section: Section) -> Settings:
-    kind = section.choice("kind", tuple(OPTIONS), name if name in OPTIONS else "")
+    kind = section.choice("kind", tuple(KINDS), name if name in KINDS else "")
     if not kind:
-        section.fail("", "`kind` is missing.", f"Say what to foretell: {', '.join(OPTIONS)}.")
+        section.fail("", "`kind` is missing.", f"Say what to foretell: {', '.join(KINDS)}.")
     known = OPTIONS[kind]
     for key in section.values:
         if key not in _COMMON and key not in known:
@@ -183,7 +183,7 @@ OPTIONS: Mapping[str, Mapping[str, Callable[[Section, str], Any]]] = {
         "already": _already,
     },
 }
-"""What a model of each kind takes beside its horizon, and who reads it. Uplift isn't among them: an experiment teaches it."""
+"""What a model of each kind takes beside its horizon, and who reads it."""
 
 NEEDED: Mapping[str, Mapping[str, str]] = {
     "outcome": {

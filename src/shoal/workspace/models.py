@@ -109,9 +109,9 @@ class Models:
 
     def every(self) -> dict[str, Settings]:
         """By name, what each model is fitted with: those of ``shoal.yaml``, and those that experiments taught."""
-        from shoal.insight.models.kinds import KINDS
+        from shoal.insight.models.kinds import TAUGHT
 
-        taught = {v.name: v.settings for v in self.in_force() if not KINDS[v.settings.kind].refits}
+        taught = {v.name: v.settings for v in self.in_force() if v.settings.kind in TAUGHT}
         return taught | dict(self._ws.config.models)
 
     def settings(self, name: str) -> Settings:
@@ -233,10 +233,10 @@ class Models:
 
     def _run(self, known: AsOf, settings: Settings, held: Version | None, refit: bool) -> _Run:
         """What a model says now, fitted where that is needed; ``held`` is the version in force."""
-        from shoal.insight.models.kinds import KINDS
+        from shoal.insight.models.kinds import TAUGHT
         from shoal.insight.models.watching import drifted
 
-        if held is None or held.settings != settings or (refit and KINDS[settings.kind].refits):
+        if held is None or held.settings != settings or (refit and settings.kind not in TAUGHT):
             fit = self._fitted(known, settings)
             if held is None or held.settings != settings or self._wins(known, held):
                 return _Run(fit.model, fit.columns, ((fit, True),))

@@ -263,13 +263,13 @@ class _Gathering:
         """The models that scored at the instant; None where none did."""
         from shoal.insight.holdings import holdings
         from shoal.insight.models import versions
-        from shoal.insight.models.kinds import KINDS
+        from shoal.insight.models.kinds import EVERY
         from shoal.views.report.facts import Predictions
 
         scoring = versions.in_force(self._ws.store, self.at)
         if not scoring:
             return None
-        scoring = sorted(scoring, key=lambda v: (list(KINDS).index(v.settings.kind), v.name))
+        scoring = sorted(scoring, key=lambda v: (list(EVERY).index(v.settings.kind), v.name))
         trait, says = _expected_value(self._ws.store, {v.name for v in scoring if v.settings.kind == "value"})
         value = holdings(self._ws.store, trait, self.at) if trait else None
         every = [v for v in versions.versions(self._ws.store) if v.fitted <= self.at]

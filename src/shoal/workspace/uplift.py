@@ -336,7 +336,8 @@ def _model(asked: Uplifted, found: Found, learnt: Learnt, name: str) -> Uplift:
         tuple(sentences(found, asked.metric)),
     )  # fmt: skip
     effects = Effects(units.plan, learnt.layout, Kept.of(learnt.fit.learner), float(learnt.fit.crossed.effect.mean()))
-    return Uplift(Settings(name, "uplift", 0, options), evidence, effects)
+    looked = asked.experiment.window or units.end - units.begin
+    return Uplift(Settings(name, "uplift", max(1, -(-looked // clock.DAY)), options), evidence, effects)
 
 
 def _label(asked: Uplifted, found: Found) -> str:

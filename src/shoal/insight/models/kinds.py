@@ -25,14 +25,12 @@ class Known(NamedTuple):
         title: what it foretells, for lists.
         horizon: days that it looks ahead unless the workspace says otherwise.
         usual: whether a workspace has one of it without asking.
-        refits: whether it can be fitted from the store alone, and so stand in ``shoal.yaml``.
     """
 
     where: str
     title: str
     horizon: int
     usual: bool = True
-    refits: bool = True
 
 
 KINDS: dict[str, Known] = {
@@ -46,9 +44,14 @@ KINDS: dict[str, Known] = {
     "taste": Known("taste:Taste", "what customers lean to", 90),
     "needs": Known("needs:Needs", "the needs behind what customers buy", 90),
     "outcome": Known("outcome:Outcome", "an outcome that is asked for in the segment language", 90, usual=False),
-    "uplift": Known("uplift:Uplift", "whom a treatment moves, as an experiment taught", 0, usual=False, refits=False),
 }
 """By the name that ``kind:`` takes. A usual kind is also the name of the model that a workspace has of it."""
+
+TAUGHT: dict[str, Known] = {
+    "uplift": Known("uplift:Uplift", "whom a treatment moves, as an experiment taught", 0, usual=False),
+}
+"""Kinds that aren't fitted from the store alone, so that they don't stand in ``shoal.yaml``."""
+EVERY = KINDS | TAUGHT
 
 
 def kind(name: str) -> type[Model]:
@@ -58,9 +61,9 @@ def kind(name: str) -> type[Model]:
         UnknownName: there is none of this name.
         Refused: a library that it needs isn't installed.
     """
-    if name not in KINDS:
-        raise UnknownName("kind of model", name, KINDS)
-    module, _, made = KINDS[name].where.partition(":")
+    if name not in EVERY:
+        raise UnknownName("kind of model", name, EVERY)
+    module, _, made = EVERY[name].where.partition(":")
     with needing():
         found: type[Model] = getattr(importlib.import_module(f"shoal.insight.models.{module}"), made)
     return found
