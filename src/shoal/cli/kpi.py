@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shoal.cli.alerts import alerts, targets
 from shoal.cli.output import as_json, as_of_option, asked, count, hint, money, opened, print_json, share, table, when
 
 if TYPE_CHECKING:
@@ -228,3 +229,7 @@ def _line(found: Figured, metric: Metric, row: dict[str, Any], split: Sequence[s
     period = period_name(row["period"], row["ends"]) + ("" if row["finished"] else " so far")
     whose = [found.segments.get(row[key], row[key]) or "Everyone" for key in split]
     return [period, *whose, amount(metric, row["value"]), interval(metric, row), count(row["n"])]
+
+
+kpi.add_command(alerts)
+kpi.add_command(targets)

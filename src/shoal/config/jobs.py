@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from shoal.config.schedule import Every, every_from
-from shoal.errors import ConfigError, did_you_mean, nearest
+from shoal.errors import ConfigError, MailRefused, did_you_mean, nearest
 from shoal.sources.section import Section
 
 if TYPE_CHECKING:
@@ -104,12 +104,26 @@ def _predict(section: Section, root: Path, sources: Collection[str]) -> dict[str
     return {"models": section.texts("models"), "refit": bool(section.flag("refit"))}
 
 
+def _alerts(section: Section, root: Path, sources: Collection[str]) -> dict[str, Any]:
+    # Imported here: most commands need none of the libraries for mail.
+    from shoal.destinations.mail import address_of
+
+    to = tuple(dict.fromkeys(section.texts("to") or ()))
+    for address in to:
+        try:
+            address_of(address)
+        except MailRefused as error:
+            section.fail("to", f"{address!r}: {error.problem}", error.fix or "")
+    return {"to": to}
+
+
 OPTIONS: Mapping[str, tuple[set[str], Callable[[Section, Path, Collection[str]], dict[str, Any]]]] = {
     "load": ({"only"}, _load),
     "recalibrate": (set(), _none),
     "predict": ({"models", "refit"}, _predict),
     "assign": (set(), _none),
     "feedback": (set(), _none),
+    "alerts": ({"to"}, _alerts),
     "report": ({"to"}, _report),
     "publish": (set(), _none),
     "expire": (set(), _none),

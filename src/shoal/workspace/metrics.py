@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from shoal.workspace.frames import Form
     from shoal.workspace.moments import When
     from shoal.workspace.opening import Workspace
+    from shoal.workspace.watching import Alerts
 
 _SILENCE = 90
 
@@ -251,12 +252,18 @@ class MetricsDoor:
         with self.as_of(as_of, sessions=any(map(_of_sessions, chosen)) or "Session" in (by or "")) as known:
             schema = replace(known.schema, segments={**known.schema.segments, **{d.slug: d for d in found}})
             asked = None if by is None else dimension(by, schema)
-            spans = {one.slug: _span(known, one) for one in chosen}
+            spans = {one.slug: span(known, one) for one in chosen}
             periods = self._periods(known, grain, start, end, [one for one in spans.values() if one])
             question = Question(chosen, periods, grain, found, asked, everyone or not found, self._unknown(found))
             table = figures(known, question)
         reached = {slug: span[1] if span else None for slug, span in spans.items()}
         return Figured(known.at, chosen, {d.slug: d.name for d in found}, reached, table, grain, by)
+
+    def alerts(self) -> Alerts:
+        """What is watched: checks, alerts and targets."""
+        from shoal.workspace.watching import Alerts
+
+        return Alerts(self._ws)
 
     def _unknown(self, segments: Sequence[Definition]) -> Callable[[int], Collection[str]]:
         """Which segments can't be told at an instant, since what they ask was never scored by then."""
@@ -314,7 +321,7 @@ def _events(metric: Metric) -> set[str]:
     return {at.name for node in metric.nodes for at in walk(node) if isinstance(at, n.Events)}
 
 
-def _span(known: AsOf, metric: Metric) -> tuple[int, int] | None:
+def span(known: AsOf, metric: Metric) -> tuple[int, int] | None:
     """The oldest and the newest of the events that a metric looks at."""
     from shoal.lang.references import event_names
 

@@ -78,6 +78,12 @@ class Alert:
             return self.until is not None and now < self.until
         return self.state in (ACKNOWLEDGED, RESOLVED)
 
+    def news(self, now: int) -> bool:
+        """Whether somebody should hear of it who hasn't: that it is open, or that what they heard of is over."""
+        if self.resolved is not None:
+            return self.told and not self.told_end
+        return not self.told and not self.quiet(now)
+
     def document(self) -> dict[str, Any]:
         """The same as a JSON-ready document."""
         return {

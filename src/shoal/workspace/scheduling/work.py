@@ -55,6 +55,15 @@ def feedback(workspace: Workspace, job: Job, at: int) -> str:
     return f"{'; '.join(said)}; {done.entered:,} entered a segment by it, {done.left:,} left one."
 
 
+def alerts(workspace: Workspace, job: Job, at: int) -> str:
+    """Look at all metrics that are watched, and tell of what is new or over."""
+    door = workspace.metrics.alerts()
+    done = door.check()
+    sent = door.tell(job.options["to"])
+    told = f" {counted(sent, 'mail')} sent." if sent else ""
+    return " ".join([done.sentence + told, *done.refused])
+
+
 def publish(workspace: Workspace, job: Job, at: int) -> str:
     """Evaluate all segments now, and publish who has entered or left."""
     changes = workspace.segments.publish(because="scheduled").changes.values()
@@ -96,6 +105,7 @@ WORK: Mapping[str, Work] = {
     "predict": predict,
     "assign": assign,
     "feedback": feedback,
+    "alerts": alerts,
     "report": report,
     "publish": publish,
     "expire": expire,
