@@ -29,12 +29,14 @@ class Credit(NamedTuple):
         conversions: may be fractions; over channels they add up to the conversions that had a touch.
         value: the same of their value.
         touches: how many there were on all paths.
+        margin: the same of the margin of conversions whose cost is known; None where no cost is.
     """
 
     channel: str
     conversions: float
     value: float
     touches: int
+    margin: float | None = None
 
 
 def credits_of(paths: Paths, model: str, *, half_life: float = HALF_LIFE) -> list[Credit]:
@@ -57,15 +59,18 @@ def credits_of(paths: Paths, model: str, *, half_life: float = HALF_LIFE) -> lis
         )
     many = len(paths.names)
     touches = np.bincount(paths.channel, minlength=many)
+    money = [np.ones(len(touched)), paths.value]
+    money += [] if paths.margin is None else [np.nan_to_num(paths.margin)]
     if model == MARKOV:
         share = removal_effects(paths)
         share = share / share.sum()
-        conversions, value = share * touched.sum(), share * paths.value[touched].sum()
+        found = [share * one[touched].sum() for one in money]
     else:
         weights = weights_of(paths, model, half_life)
-        conversions = np.bincount(paths.channel, weights=weights, minlength=many)
-        value = np.bincount(paths.channel, weights=weights * paths.value[paths.path], minlength=many)
-    rows = zip(paths.names, conversions.tolist(), value.tolist(), touches.tolist(), strict=True)
+        found = [np.bincount(paths.channel, weights=weights * one[paths.path], minlength=many) for one in money]
+    conversions, value = found[0].tolist(), found[1].tolist()
+    margin = found[2].tolist() if len(found) > 2 else [None] * many
+    rows = zip(paths.names, conversions, value, touches.tolist(), margin, strict=True)
     return [Credit(*row) for row in rows]
 
 

@@ -90,6 +90,12 @@ class Paths:
         high = np.iinfo(np.int64).max if end is None else end
         return self.only((self.until >= low) & (self.until < high))
 
+    def trimmed(self) -> Paths:
+        """Without the names of channels that no touch of these paths bears."""
+        used = np.bincount(self.channel, minlength=len(self.names)) > 0
+        names = [name for name, there in zip(self.names, used.tolist(), strict=True) if there]
+        return replace(self, channel=(np.cumsum(used) - 1)[self.channel], names=names)
+
     @classmethod
     def of(cls, paths: Sequence[tuple[Sequence[str], float | None]]) -> Paths:
         """From names of channels with the value of the conversion that they led to, or None; all of one age."""
