@@ -8,6 +8,7 @@ from shoal.customers.tracking import PAGE_VIEWED, SCREEN_VIEWED
 from shoal.errors import Refused, UnknownName
 from shoal.lang.references import event_names, is_wildcard
 from shoal.lang.schema import Kind
+from shoal.sql.encode import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -132,12 +133,3 @@ def label(views: Iterable[str]) -> str:
     """The SQL of what a row of ``stream`` is called: its page where it is a page view that says one, else its event."""
     named = ", ".join(quoted(name) for name in sorted(views)) or "NULL"
     return f"CASE WHEN name IN ({named}) THEN coalesce({shown_place('place')}, name) ELSE name END"
-
-
-def quoted(text: str) -> str:
-    """A text as a literal of SQL.
-
-    >>> quoted("O'Brien")
-    "'O''Brien'"
-    """
-    return "'" + text.replace("'", "''") + "'"

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shoal.errors import Refused
-from shoal.insight.pages import label, named_events, pages, plain_events, quoted, stream
+from shoal.insight.pages import label, named_events, pages, plain_events, stream
+from shoal.sql.encode import quoted
 from shoal.stats.intervals import Interval, wilson
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shoal.clock import SECOND
-from shoal.insight.pages import named_events, page_views, quoted, session_events, shown_place, stream
+from shoal.insight.pages import named_events, page_views, session_events, shown_place, stream
 from shoal.lang.schema import Kind, PropertyType
+from shoal.sql.encode import quoted
 from shoal.sql.registry import EventType, Property
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from shoal.sql.facts import Facts
 from shoal.sql.frame import Frame
 from shoal.sql.lookups import Lookups
 from shoal.sql.measured import measured
-from shoal.sql.occurrences import occurrences
+from shoal.sql.occurrences import days, occurrences
 from shoal.sql.plan import Plan
 from shoal.sql.refresh import measure, refresh
 from shoal.sql.registry import Registry
@@ -236,11 +236,29 @@ class SqlEngine:
         Raises:
             Unsupported: SQL can't evaluate a filter.
         """
+        told = [*properties, *[None] * (len(events) - len(properties))]
+        with self._looking(events, at) as (plan, run):
+            yield occurrences(plan, run, list(zip(events, told, strict=True)))
+
+    @contextmanager
+    def days(self, events: Sequence[Events], at: int) -> Iterator[list[str]]:
+        """On which local dates each customer did what some nodes ask for; see ``occurrences``.
+
+        Yields:
+            A table a node: ``k``, the customer's key, and ``day``, in days since 1970, once for each date.
+
+        Raises:
+            Unsupported: SQL can't evaluate a filter.
+        """
+        with self._looking(events, at) as (plan, run):
+            yield days(plan, run, events)
+
+    @contextmanager
+    def _looking(self, events: Sequence[Events], at: int) -> Iterator[tuple[Plan, Run]]:
         drawn = any(isinstance(part, Bucket) for one in events for part in walk(one))
         with self._asking(at, None) as (plan, run):
             run.create(plan.frame.subjects, self._customers(plan, ids=drawn))
-            told = [*properties, *[None] * (len(events) - len(properties))]
-            yield occurrences(plan, run, list(zip(events, told, strict=True)))
+            yield plan, run
 
     def _segment(self, slug: str) -> Definition:
         if slug not in self.schema.segments:

@@ -332,6 +332,10 @@ class AsOf:
         """When each customer did what some nodes ask for, up to the instant; see ``SqlEngine.occurrences``."""
         return self.engine.occurrences(events, self.at, properties)
 
+    def days(self, events: Sequence[Events]) -> AbstractContextManager[list[str]]:
+        """On which local dates each customer did what some nodes ask for, up to the instant; see ``SqlEngine.days``."""
+        return self.engine.days(events, self.at)
+
     @contextmanager
     def temporary(self, name: str, body: str) -> Iterator[str]:
         """A temporary table of a query made of what else comes from here; it is gone afterwards."""
