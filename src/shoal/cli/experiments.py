@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from shoal.cli.experiment_result import result
 from shoal.cli.output import as_json, as_of_option, asked, count, hint, opened, print_json, share, table, when
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _say_plan(found: Planned, experiment: Experiment) -> None:
         click.echo(f"To show an effect of {least} with a chance of {chance}, at a level of {level}: {arms} customers.")
     if found.days is not None:
         weeks = -(-found.days // 7)
-        click.echo(f"So many come in {count(found.days)} days; plan whole weeks: days: {weeks * 7}.")
+        click.echo(f"That takes {count(found.days)} days, as customers came and the figure grew lately; plan whole weeks: days: {weeks * 7}.")
     click.echo()
     rows = [
         (
@@ -236,3 +237,8 @@ def _say_exposed(exposed: dict[str, object]) -> None:
     assert isinstance(notes, list)
     for note in notes:
         click.echo(f"– {note}")
+
+
+# --------------------------------------------------------------------------- what came of it
+
+experiment.add_command(result)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from shoal.insight.metrics.definition import Metric
     from shoal.insight.metrics.units import UnitValues
     from shoal.insight.models.asof import AsOf
+    from shoal.lang.nodes import Condition
 
 SPANS = (7, 14, 28, 56, 91)
 """Days that are looked at."""
@@ -252,17 +253,30 @@ def _entrants(known: AsOf, experiment: Experiment, days: int) -> Iterator[str]:
     seen = " UNION ALL ".join(
         f"SELECT customer AS who, ts FROM ({known.event(event)}) e WHERE ts > {low:d}" for event in known.events
     )
-    first = f'SELECT who, min(ts) AS "begin" FROM ({seen}) s GROUP BY who'
+    # What brought them here isn't counted: an exposure comes before what it is to change.
+    first = f'SELECT who, min(ts) + 1 AS "begin" FROM ({seen}) s GROUP BY who'
     with known.temporary(f"{name}_all", _timed(first, experiment, known.at)) as everybody:
         if experiment.population is None:
             yield everybody
             return
-        units = f'(SELECT k, who, "begin", "begin" AS t FROM {everybody})'
-        with (
-            known.engine.columns({"held": experiment.population}, low, units=units) as found,
-            known.temporary(name, f"SELECT e.* FROM {everybody} e JOIN {found} f ON f.k = e.k WHERE f.held") as kept,
-        ):
-            yield kept
+        with _within(known, experiment.population, everybody, low) as kept, known.temporary(name, kept) as found:
+            yield found
+
+
+@contextmanager
+def _within(known: AsOf, population: Condition, everybody: str, low: int) -> Iterator[str]:
+    """A query of those who were in the population with what brought them here, or just before it.
+
+    Who was silent for long isn't with their next order, and who signs up isn't there before.
+    """
+    asked = {"held": population}
+    units = [f'(SELECT k, who, "begin", "begin" - {back} AS t FROM {everybody})' for back in (1, 2)]
+    engine = known.engine
+    with engine.columns(asked, low, units=units[0]) as with_, engine.columns(asked, low, units=units[1]) as before:
+        yield (
+            f"SELECT e.* FROM {everybody} e JOIN {with_} w ON w.k = e.k JOIN {before} b ON b.k = e.k "
+            "WHERE w.held OR b.held"
+        )
 
 
 @contextmanager
@@ -464,12 +478,16 @@ def _beyond(wanted: int, last: Span, arrivals: Sequence[float]) -> int | None:
 
 def _impossible(experiment: Experiment, wanted: int, spans: Sequence[Span], arrivals: Sequence[float]) -> str:
     last = spans[-1]
+    come = (
+        "all of them from the start on"
+        if isinstance(experiment.exposure, AtStart)
+        else f"{arrivals[-1] - arrivals[len(arrivals) // 2]:,.0f} of them in the second half"
+    )
     least = f"{100 * last.relative:.1f} %" if last.relative is not None else f"{last.detectable:.3g}"
     size = experiment.effect.text if experiment.effect else ""
     return (
         f"An effect of {size} can't be shown: it takes {wanted:,} customers, and {last.customers:,} would take part in "
-        f"{last.days} days, {max(0.0, arrivals[-1] - arrivals[len(arrivals) // 2]):,.0f} of them in the second half. The least "
-        f"that can be shown in {last.days} days is {least}."
+        f"{last.days} days, {come}. The least that can be shown in {last.days} days is {least}."
     )
 
 
