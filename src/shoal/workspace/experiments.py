@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from shoal.errors import Refused, ShoalError, UnknownName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from shoal.insight.experiments.catalogue import Experiments
     from shoal.insight.experiments.definition import Experiment
     from shoal.insight.experiments.exposures import Exposures
     from shoal.insight.experiments.planning import Planned
+    from shoal.insight.experiments.results import Result
     from shoal.insight.experiments.state import State
     from shoal.insight.metrics.definition import Metric
     from shoal.workspace.moments import When
@@ -319,6 +320,51 @@ class ExperimentsDoor:
             who = show(experiment.population, width=10_000)
             who = f"({who}) and " if isinstance(experiment.population, Or) else f"{who} and "
         return {arm: f"{who}{drawn.condition(arm)}" for arm in experiment.arms}
+
+    # ------------------------------------------------------------ what came of it
+
+    def result(
+        self,
+        name: str,
+        *,
+        by: Collection[str] = (),
+        strata: str | None = None,
+        winsorise: float | None = 0.999,
+        cuped: bool = True,
+        since_exposure: bool | None = None,
+        as_of: When = None,
+    ) -> Result:
+        """What an experiment shows, by its plan.
+
+        Args:
+            name: slug or display name.
+            by: segments or traits; of each, whether its groups respond differently.
+            strata: a segment or trait by which figures are post-stratified, in the place of CUPED.
+            winsorise: the quantile of all arms together above which money counts as the quantile; None cuts nothing.
+            cuped: whether the time before the exposure is used.
+            since_exposure: whether the effect is followed since the exposure; None does so for up to a million customers.
+            as_of: the instant; now by default.
+
+        Raises:
+            UnknownName: there is no such experiment, segment, trait or event.
+            Refused: it hasn't begun by then, its file or a metric was edited since, or nobody takes part.
+            DefinitionError: a file can't be accepted, or the primary metric can't be asked of customers of an experiment.
+        """
+        from shoal.insight.experiments.analysis import Asked
+        from shoal.insight.experiments.looking import result_of
+        from shoal.workspace.metrics import _of_sessions
+
+        if winsorise is not None and not 0.5 < winsorise < 1:
+            raise Refused(
+                f"Money isn't cut at the quantile {winsorise:g}.", fix="Take one between 0.5 and 1, as 0.999."
+            )
+        experiment = self.find(name)
+        state = self._state(experiment)
+        metrics = self.metrics(experiment, state)
+        asked = Asked(tuple(by), strata, winsorise, cuped, since_exposure)
+        sessions = any(_of_sessions(metric) for metric in metrics.values())
+        with self._ws.metrics.as_of(as_of, sessions=sessions) as known:
+            return result_of(known, experiment, state, metrics, asked=asked, segments=self._ws.definitions)
 
     # ------------------------------------------------------------ who was exposed
 

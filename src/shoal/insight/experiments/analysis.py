@@ -88,7 +88,6 @@ def analyse(
     asked: Asked | None = None,
     segments: Mapping[str, Definition] | None = None,
     looks: Sequence[int] = (),
-    randomised: bool = True,
 ) -> Result:
     """What an experiment shows as of an instant.
 
@@ -101,7 +100,6 @@ def analyse(
         asked: what else is asked.
         segments: of the workspace, by slug.
         looks: of a group sequential plan, how many customers were in at each look, up to the one that this is.
-        randomised: whether chance drew the arms.
 
     Raises:
         Refused: nobody takes part.
@@ -109,9 +107,7 @@ def analyse(
         DefinitionError: the primary metric can't be asked of customers with a time of their own.
         Unsupported: the same.
     """
-    return _Analysis(known, experiment, exposed, metrics, course, asked or Asked(), looks, randomised).result(
-        segments or {}
-    )
+    return _Analysis(known, experiment, exposed, metrics, course, asked or Asked(), looks).result(segments or {})
 
 
 class _Analysis:
@@ -119,10 +115,10 @@ class _Analysis:
 
     def __init__(
         self, known: AsOf, experiment: Experiment, exposed: Exposures, metrics: Mapping[str, Metric], course: Course,
-        asked: Asked, looks: Sequence[int], randomised: bool,
+        asked: Asked, looks: Sequence[int],
     ) -> None:  # fmt: skip
         self.known, self.experiment, self.exposed, self.course = known, experiment, exposed, course
-        self.metrics, self.asked, self.randomised = metrics, asked, randomised
+        self.metrics, self.asked, self.randomised = metrics, asked, experiment.randomised
         self.arms = exposed.arms
         self.rule: Rule = rule_of(experiment, course, looks, family=len(self.arms) - 1)
         self.source = f"{exposed.table} e"

@@ -189,6 +189,7 @@ class Experiment:
         share: of the layer.
         holdouts: who is kept out of it, by name, beside those of the workspace.
         exposure: what says who was exposed.
+        randomised: whether chance drew the arms; without that groups are compared, and nothing is called an effect.
     """
 
     slug: str
@@ -208,6 +209,7 @@ class Experiment:
     share: float = 1.0
     holdouts: tuple[Holdout, ...] = ()
     exposure: Exposure = field(default_factory=Viewed)
+    randomised: bool = True
 
     @property
     def control(self) -> str:
@@ -253,6 +255,7 @@ class Experiment:
             "holdouts": {one.name: one.share for one in self.holdouts},
             "exposure": _exposure(self.exposure),
             "hypothesis": self.hypothesis,
+            **({} if self.randomised else {"randomised": False}),
         }
 
     @cached_property

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 KEYS = (
     "name", "hypothesis", "why", "owner", "population", "unit", "arms", "control", "primary", "secondary", "guardrails",
-    "minimum_effect", "plan", "window", "layer", "share", "holdouts", "exposure",
+    "minimum_effect", "plan", "window", "layer", "share", "holdouts", "exposure", "randomised",
 )  # fmt: skip
 """The keys of an experiment file, in the order in which they are written."""
 _PLAN = ("kind", "looks", "days", "alpha", "power", "prior")
@@ -102,6 +102,7 @@ class _Reader:
             self._fail("name", "The name is empty.", "Write the name that people should see.")
         self._hold_unit()
         arms = self._arms()
+        exposure = self._read("exposure", lambda entry: self._exposure(entry, arms)) or Viewed()
         return Experiment(
             slug=self._slug,
             name=name,
@@ -119,8 +120,24 @@ class _Reader:
             layer=self._text("layer") or None,
             share=self._share(),
             holdouts=self._holdouts(),
-            exposure=self._read("exposure", lambda entry: self._exposure(entry, arms)) or Viewed(),
+            exposure=exposure,
+            randomised=self._randomised(exposure),
         )
+
+    def _randomised(self, exposure: Exposure) -> bool:
+        """Whether chance drew the arms: only where others drew them may it be otherwise."""
+        said = self._text("randomised").casefold()
+        if said not in ("", "yes", "true", "no", "false"):
+            self._fail(
+                "randomised", f"{said!r} is neither yes nor no.", "Write no where nobody drew the groups by lot."
+            )
+        if said in ("no", "false") and not exposure.elsewhere:
+            self._fail(
+                "randomised",
+                "The arms are drawn here, by chance.",
+                "Leave it out; or say in exposure: that they were assigned elsewhere.",
+            )
+        return said not in ("no", "false")
 
     # ------------------------------------------------------------ plain values
 
@@ -454,6 +471,7 @@ def write_experiment(experiment: Experiment) -> str:
         "share": None if experiment.share == 1 else experiment.share,
         "holdouts": {one.name: one.share for one in experiment.holdouts},
         "exposure": _exposure_value(experiment.exposure),
+        "randomised": None if experiment.randomised else False,
     }
     kept = {key: value for key, value in held.items() if value not in (None, "", [], {})}
     return yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, width=100)
