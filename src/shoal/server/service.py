@@ -20,6 +20,7 @@ from shoal.errors import ConfigError, ShoalError, StoreError
 from shoal.server.access import Access
 from shoal.server.api import api
 from shoal.server.app import collection_app, server
+from shoal.server.asking import Asking
 from shoal.server.intake import Busy, Starting
 from shoal.server.priority import put_python_first
 from shoal.server.reload import Reload
@@ -64,6 +65,7 @@ class Service:
         self.failure: Exception | None = None
         self.running: Running | None = None
         self.sessions: Sessions | None = None
+        self.asking: Asking | None = None
         self.ending: Callable[[], bool] = lambda: False
         """Whether the server has been told to stop."""
         self.stop: Callable[[], None] = lambda: None
@@ -129,6 +131,7 @@ class Service:
         self.running = Running(self.workspace, live)
         self.running.start()
         self.sessions = Sessions(self, live)
+        self.asking = Asking(self.workspace.config.root, lambda: live.log.committed)
         held = {"population": len(live.core.engine.state.people), "segments": len(live.definitions)}
         _logger.info("ready", extra={"seconds": round(stopwatch() - begun, 3), "faults": sorted(self.faulty), **held})
 
@@ -166,6 +169,8 @@ class Service:
         gc.unfreeze()
         if self._reload is not None:
             self._reload.close()
+        if self.asking is not None:
+            self.asking.close()
         if self.sessions is not None:
             self.sessions.close()
         if self.running is not None:

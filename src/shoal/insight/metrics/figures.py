@@ -257,7 +257,8 @@ _NOTHING = {"n": 0, "some": 0, "total": None, "mean": None, "var": None, "per": 
 def _estimate(metric: Metric, row: dict[str, Any]) -> tuple[float | None, float | None, float | None, int]:
     many = int(row["n"])
     if not metric.estimated:
-        return float(row["total"] or 0.0), None, None, int(row["some"])
+        # Amounts are of millionths: what DOUBLE leaves behind them is no part of the sum.
+        return round(float(row["total"] or 0.0), 6), None, None, int(row["some"])
     if not many:
         return None, None, None, 0
     if metric.how == "share":

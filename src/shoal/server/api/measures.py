@@ -1,0 +1,66 @@
+"""Metrics and their figures over HTTP. They may take long: each is worked out in a process of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from fastapi import APIRouter, HTTPException, Query, Request
+
+from shoal.server.api.app import live_of, needs
+from shoal.server.asking import Busy
+
+if TYPE_CHECKING:
+    from shoal.server.service import Service
+
+router = APIRouter(prefix="/v1", tags=["measures"])
+Names = Annotated[list[str] | None, Query(max_length=50)]
+Grain = Literal["day", "week", "month", "quarter", "year"]
+
+
+def told(request: Request, name: str, **asked: Any) -> dict[str, Any]:
+    """The answer to a long question.
+
+    Raises:
+        HTTPException: 429 where too many wait; 503 while the workspace starts.
+    """
+    live_of(request)
+    service: Service = request.app.state.service
+    if service.asking is None:
+        raise HTTPException(503, "The workspace isn't ready.", {"Retry-After": "1"})
+    try:
+        return service.asking.ask(name, asked)
+    except Busy as busy:
+        raise HTTPException(429, busy.problem, {"Retry-After": "5"}) from None
+
+
+@router.get("/metrics", summary="All metrics", dependencies=[needs("read")])
+def metrics(request: Request) -> dict[str, Any]:
+    """Each with its definition; those that ship and don't stand on this data, with what it lacks; files with a fault."""
+    return told(request, "metrics")
+
+
+@router.get("/figures", summary="Figures of metrics", dependencies=[needs("read")])
+def figures(
+    request: Request,
+    metric: Names = None,
+    segment: Names = None,
+    by: Annotated[
+        str | None, Query(max_length=500, description='a trait, or a property as: store of "Order Completed"')
+    ] = None,
+    grain: Grain = "month",
+    start: Annotated[str | None, Query(alias="from", max_length=40, description="a date in the first period")] = None,
+    end: Annotated[str | None, Query(alias="to", max_length=40, description="a date in the last period")] = None,
+    as_of: Annotated[str | None, Query(max_length=40, description="an instant or a date; now by default")] = None,
+) -> dict[str, Any]:
+    """By metric, its definition and its figures: everyone, each segment, each group, over the periods."""
+    return told(
+        request,
+        "figures",
+        metrics=metric or [],
+        segments=segment or [],
+        by=by,
+        grain=grain,
+        start=start,
+        end=end,
+        as_of=as_of,
+    )

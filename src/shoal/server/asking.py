@@ -1,0 +1,145 @@
+"""Long questions over HTTP: figures of metrics, results of experiments. No event waits for them.
+
+Each is answered in a process of its own, two at a time. Equal questions that are asked together share one answer, and an
+answer serves again for some seconds while no call came in.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import OrderedDict
+from concurrent.futures import Future
+from threading import BoundedSemaphore, Lock
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from shoal.clock import stopwatch
+from shoal.errors import ShoalError, StoreError
+from shoal.workspace.served.wire import decode_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+AT_ONCE = 2
+"""So many processes answer at a time."""
+WAITING = 8
+"""So many questions are under way or wait; who comes then is asked to come again."""
+KEPT, FRESH = 64, 60.0
+"""So many answers are kept, and for how many seconds."""
+SECONDS = 300.0
+"""A question that takes longer is given up."""
+
+
+class Busy(ShoalError):
+    """Too many questions wait already."""
+
+
+class _Kept(NamedTuple):
+    position: int
+    since: float
+    answer: dict[str, Any]
+
+
+class Asking:
+    """Asks the workspace long questions.
+
+    Args:
+        root: the workspace's folder.
+        position: gives how far the log is: an answer from before isn't one now.
+    """
+
+    def __init__(self, root: Path, position: Callable[[], int]) -> None:
+        self._root, self._position = root, position
+        self._free = BoundedSemaphore(AT_ONCE)
+        self._lock = Lock()
+        self._running: dict[str, Future[dict[str, Any]]] = {}
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._closed = False
+
+    def ask(self, name: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to one of ``workspace.questions``.
+
+        Raises:
+            Busy: too many questions wait.
+            ShoalError: as the question's door raises it.
+        """
+        key = json.dumps([name, asked], sort_keys=True)
+        position = self._position()
+        with self._lock:
+            self._drop_old(position)
+            if key in self._kept:
+                return self._kept[key].answer
+            under_way = self._running.get(key)
+            if under_way is None:
+                if len(self._running) >= WAITING:
+                    raise Busy("Too many questions wait already.", fix="Ask again in some seconds.")
+                mine: Future[dict[str, Any]] = Future()
+                self._running[key] = mine
+        if under_way is not None:
+            return under_way.result()
+        return self._answered(key, position, name, asked, mine)
+
+    def _answered(
+        self, key: str, position: int, name: str, asked: Mapping[str, Any], mine: Future[dict[str, Any]]
+    ) -> dict[str, Any]:
+        begun = stopwatch()
+        try:
+            with self._free:
+                found = self._in_process(json.dumps({"name": name, "asked": asked}).encode())
+        except BaseException as error:
+            with self._lock:
+                del self._running[key]
+            mine.set_exception(error)
+            raise
+        with self._lock:
+            del self._running[key]
+            self._kept[key] = _Kept(position, begun, found)
+            self._kept.move_to_end(key)
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        mine.set_result(found)
+        return found
+
+    def _in_process(self, question: bytes) -> dict[str, Any]:
+        command = [sys.executable, "-m", "shoal.server.question", str(self._root)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            with self._lock:
+                self._processes.add(process)
+                closed = self._closed
+            if closed:
+                process.terminate()
+            try:
+                told, _ = process.communicate(question, timeout=SECONDS)
+            except subprocess.TimeoutExpired:
+                process.terminate()
+                raise StoreError(
+                    f"The question took longer than {SECONDS:.0f} seconds.", fix="Ask for fewer periods or metrics."
+                ) from None
+            finally:
+                with self._lock:
+                    self._processes.discard(process)
+        if process.returncode == 0:
+            found: dict[str, Any] = json.loads(told)
+            return found
+        if process.returncode == 1 and told:
+            raise decode_error(told)
+        raise StoreError(
+            f"The process that answers ended with code {process.returncode}.", fix="Look at the server's log."
+        )
+
+    def _drop_old(self, position: int) -> None:
+        """Nothing of before the newest call is kept: it may tell of somebody who was erased by it."""
+        now = stopwatch()
+        for key, kept in list(self._kept.items()):
+            if kept.position != position or now - kept.since >= FRESH:
+                del self._kept[key]
+
+    def close(self) -> None:
+        """End what is under way."""
+        with self._lock:
+            self._closed = True
+            for process in self._processes:
+                process.terminate()

@@ -1,0 +1,52 @@
+"""Questions that may take long, each by name: what a server has answered in a process of its own.
+
+An answer is what the command of the same name prints with ``--json``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from shoal.errors import UnknownName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from shoal.workspace.opening import Workspace
+
+    Answer: TypeAlias = Callable[..., dict[str, Any]]
+
+
+def answer(workspace: Workspace, name: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer to a question, JSON-ready.
+
+    Args:
+        workspace: where.
+        name: one of ``QUESTIONS``.
+        asked: its arguments.
+
+    Raises:
+        UnknownName: there is no such question.
+        ShoalError: as the question's door raises it.
+    """
+    if name not in QUESTIONS:
+        raise UnknownName("question", name, QUESTIONS)
+    return QUESTIONS[name](workspace, **asked)
+
+
+def _metrics(workspace: Workspace) -> dict[str, Any]:
+    from shoal.workspace.metrics import described
+
+    found = workspace.metrics.catalogue()
+    return {
+        "metrics": [described(one) | {"ships": one.slug in found.shipped} for one in found.definitions.values()],
+        "lacking": dict(found.lacking),
+        "faults": {slug: str(error) for slug, error in found.faults.items()},
+    }
+
+
+def _figures(workspace: Workspace, **asked: Any) -> dict[str, Any]:
+    return workspace.metrics.figures(**asked).document()
+
+
+QUESTIONS: dict[str, Answer] = {"metrics": _metrics, "figures": _figures}
