@@ -152,3 +152,25 @@ def test_a_small_trial_is_refused(tmp_path: Path) -> None:
         table = ws.actions.table()
     assert all(a.gain is None for a in table.actions)
     assert any("it takes 100 of each" in note for note in table.notes)
+
+
+def test_the_scoreboard_of_hillstrom(hillstrom: Workspace) -> None:
+    """Both mails were held against the same customers. Breaks when a mail's revenue isn't its effect times those who got it, or
+    the total counts the shared holdout's error as two independent ones."""
+    board = hillstrom.scoreboard().found
+    found = {one.slug: one.money for one in board.entries}
+    assert found.keys() == {"women", "men"}
+    for name, n, each in (("women", 21_387, 0.4244122), ("men", 21_307, 0.7698272)):
+        revenue = found[name].revenue
+        assert revenue is not None
+        assert revenue.value == pytest.approx(n * each, rel=1e-5)
+        assert revenue.low > 0
+    # Visits and orders: 189 and 267 of the mailed ordered, 122 of the others (aggregates of the data set).
+    gained = {name: one.conversions.value for name, one in found.items() if one.conversions}
+    assert gained == pytest.approx({"women": 189 - 122 * 21_387 / 21_306, "men": 267 - 122 * 21_307 / 21_306})
+    assert board.total is not None
+    parts = [one.revenue for one in found.values() if one.revenue]
+    assert board.total.value == pytest.approx(sum(one.value for one in parts))
+    apart = sum(((one.high - one.low) / 2) ** 2 for one in parts) ** 0.5
+    assert (board.total.high - board.total.low) / 2 > 1.05 * apart
+    assert {one.name for one in board.unmeasured} == {"tiny", "missing"}
