@@ -108,7 +108,9 @@ def _say_plan(found: Planned, experiment: Experiment) -> None:
         click.echo(f"To show an effect of {least} with a chance of {chance}, at a level of {level}: {arms} customers.")
     if found.days is not None:
         weeks = -(-found.days // 7)
-        click.echo(f"That takes {count(found.days)} days, as customers came and the figure grew lately; plan whole weeks: days: {weeks * 7}.")
+        click.echo(
+            f"That takes {count(found.days)} days, as customers came and the figure grew lately; plan whole weeks: days: {weeks * 7}."
+        )
     click.echo()
     rows = [
         (

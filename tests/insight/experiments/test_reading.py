@@ -184,6 +184,22 @@ def test_a_fault_is_shown_in_its_line_with_what_to_write(
     assert fix in (caught.value.fix or "")
 
 
+def test_whether_chance_drew_the_arms_may_be_denied_where_others_drew_them() -> None:
+    """Breaks when YAML's own no isn't understood, or arms that are drawn here are called undrawn."""
+    elsewhere = f"{SMALL}exposure: {{trait: segment}}\nrandomised: "
+    assert [read(elsewhere + said).randomised for said in ("no", "'no'", "false", "yes", "")] == [False] * 3 + [
+        True
+    ] * 2
+    again = read(elsewhere + "no")
+    assert read(write_experiment(again)) == again
+    for text, problem in (
+        (f"{SMALL}randomised: no\n", "drawn here, by chance"),
+        (elsewhere + "perhaps", "neither yes nor no"),
+    ):
+        with pytest.raises(DefinitionError, match=problem):
+            read(text)
+
+
 @pytest.mark.parametrize("key", ["name", "arms", "primary"])
 def test_what_must_be_there_is_named(key: str) -> None:
     text = "\n".join(line for line in SMALL.splitlines() if not line.startswith(key)) + "\n"

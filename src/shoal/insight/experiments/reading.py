@@ -126,7 +126,7 @@ class _Reader:
 
     def _randomised(self, exposure: Exposure) -> bool:
         """Whether chance drew the arms: only where others drew them may it be otherwise."""
-        said = self._text("randomised").casefold()
+        said = (self._read("randomised", self._written) or "").casefold()
         if said not in ("", "yes", "true", "no", "false"):
             self._fail(
                 "randomised", f"{said!r} is neither yes nor no.", "Write no where nobody drew the groups by lot."
