@@ -109,7 +109,8 @@ def _say_plan(found: Planned, experiment: Experiment) -> None:
     if found.days is not None:
         weeks = -(-found.days // 7)
         click.echo(
-            f"That takes {count(found.days)} days, as customers came and the figure grew lately; plan whole weeks: days: {weeks * 7}."
+            f"That takes {count(found.days)} days, as customers came and the figure grew lately. In whole weeks: "
+            f"days: {weeks * 7}."
         )
     click.echo()
     rows = [
