@@ -143,7 +143,6 @@ class PilotsDoor:
             UnknownName: there is no such pilot, metric, segment or experiment.
             Refused: it began already, its end is past, its experiment runs, or nobody is in its segments.
         """
-        from shoal.insight.experiments import state
         from shoal.insight.pilots import state as kept
         from shoal.insight.pilots.measuring import arm_of, baseline, baseline_of
 
@@ -162,15 +161,26 @@ class PilotsDoor:
                 began, found = self._elsewhere(known, pilot, experiment, standing, metrics, ends, baseline_of)
             else:
                 began, found = at, baseline(known, pilot, experiment, metrics, ends - at)
-        record = kept.Record(pilot.slug, at, began, ends, pilot.version, pilot.meaning, found)
-        with ws.changing(), ws.store.transaction():
+        with ws.changing():
             if not experiment.elsewhere:
-                state.start(
-                    ws.store, experiment, at, everywhere=standing.holdouts, segments=ws.definitions,
-                    metrics={one.slug: one.version for one in metrics},
-                )  # fmt: skip
+                began = self._begin(pilot, experiment, standing, metrics, at)
+            record = kept.Record(pilot.slug, at, began, ends, pilot.version, pilot.meaning, found)
             kept.keep(ws.store, pilot, record)
         return _standing(pilot, record, at)
+
+    def _begin(self, pilot: Pilot, experiment: Experiment, standing: State, metrics: Sequence[Metric], at: int) -> int:
+        """Let its experiment draw, and say since when."""
+        from shoal.insight.experiments.state import start
+
+        ws = self._ws
+        if pilot.experiment:
+            return ws.experiments.start(experiment.slug).started or at
+        with ws.store.transaction():
+            start(
+                ws.store, experiment, at, everywhere=standing.holdouts, segments=ws.definitions,
+                metrics={one.slug: one.version for one in metrics},
+            )  # fmt: skip
+        return at
 
     def _elsewhere(
         self, known: AsOf, pilot: Pilot, experiment: Experiment, standing: State, metrics: Sequence[Metric], ends: int,
@@ -244,7 +254,7 @@ class PilotsDoor:
 
         ws = self._ws
         experiment = self._named(pilot) if pilot.experiment else pilot.own_experiment()
-        return experiment, state_of(ws.store, experiment, getattr(ws.config, "holdouts", ()))
+        return experiment, state_of(ws.store, experiment, ws.config.holdouts)
 
     def _named(self, pilot: Pilot) -> Experiment:
         """The experiment that it names.
@@ -253,11 +263,10 @@ class PilotsDoor:
             UnknownName: there is none.
             Refused: chance didn't draw its arms.
         """
-        from shoal.insight.experiments.catalogue import read_experiments
         from shoal.insight.experiments.looking import randomised
         from shoal.insight.pilots.reading import NO_HOLDOUT
 
-        found = read_experiments(self._ws.config.root, self._ws.metrics.schema()).find(pilot.experiment)
+        found = self._ws.experiments.find(pilot.experiment)
         if not randomised(found):
             raise Refused(
                 f"Chance didn't draw the arms of {found.slug!r}, so what would have come anyway can't be known.",
@@ -403,9 +412,7 @@ class _Gathering:
         return covered
 
     def _experiments(self, known: AsOf, covered: set[str]) -> None:
-        from shoal.insight.experiments.catalogue import read_experiments
-
-        found = read_experiments(self._ws.config.root, self._ws.metrics.schema())
+        found = self._ws.experiments.catalogue()
         for slug, fault in found.faults.items():
             self._not("experiment", slug, fault)
         for experiment in found.definitions.values():
@@ -425,7 +432,7 @@ class _Gathering:
         from shoal.insight.pilots.scoreboard import NO_LOTS, Entry
         from shoal.stats.experiments.sample_ratio import sample_ratio
 
-        state = state_of(self._ws.store, experiment)
+        state = state_of(self._ws.store, experiment, self._ws.config.holdouts)
         if not randomised(experiment):
             raise Refused(NO_LOTS)
         with exposures(known, experiment, state) as seen:
