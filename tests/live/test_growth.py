@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shoal.lang.nodes import Definition
@@ -17,6 +18,9 @@ from shoal.live.batches import Events
 from shoal.live.columns import grown
 from shoal.live.engine import Engine
 from shoal.live.history import Happened
+from shoal.live.table import NOBODY, Entry
+
+from .shop import DAY, NOW, engine, event, filled, memberships
 
 
 @given(
@@ -91,3 +95,67 @@ def test_what_came_lately_is_packed_and_answers_stay(idle: bool, monkeypatch: py
         assert packed.next_due() == plain.next_due()
     assert sum(table.loose for table in packed.state.tables()) < sum(table.loose for table in plain.state.tables())
     assert not packed.compact(idle=idle)
+
+
+def merged_shop(seed: int) -> Engine:
+    """The random shop, a third of whose customers were merged."""
+    one = filled(engine(), seed, 300)
+    one.build()
+    for number in range(0, 26, 2):
+        one.merge(f"c{number}", f"c{number + 1}")
+    one.settle()
+    return one
+
+
+def test_what_packing_cannot_rid_a_table_of_is_packed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Breaks if entries of merged customers, which stay beside the base, are packed again at every look of an idle server."""
+    monkeypatch.setattr(engine_module, "_LOOSE", 5)
+    packed, plain = merged_shop(6), merged_shop(6)
+    looks = 0
+    while packed.compact(idle=True):
+        looks += 1
+        assert looks <= len(list(packed.state.tables())), "a table was packed twice, though nothing came"
+    assert looks
+    assert any(table.settled for table in packed.state.tables())
+    assert sum(table.used for table in packed.state.tables()) < sum(table.used for table in plain.state.tables())
+    random = Random(9)
+    for number in range(200):
+        each = event(random, 5_000 + number, NOW + number * DAY // 20)
+        for one in (packed, plain):
+            one.advance(NOW + number * DAY // 20)
+            one.add_event(*each)
+        assert sorted(packed.settle()) == sorted(plain.settle())
+        if number % 20 == 0:
+            while packed.compact(idle=number % 40 == 0):
+                pass
+    for gone in ("c1", "c5"):
+        for one in (packed, plain):
+            one.unmerge(gone)
+    assert sorted(packed.settle()) == sorted(plain.settle())
+    assert memberships(packed) == memberships(plain)
+    assert packed.next_due() == plain.next_due()
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=20, deadline=None)
+def test_packing_keeps_entries_of_merged_customers_and_whose_they_are(seed: int) -> None:
+    """Breaks if packing loses, doubles or moves an entry, its message id, value, filter or origin."""
+    packed, plain = merged_shop(seed), merged_shop(seed)
+    for _ in range(2):
+        for table in packed.state.tables():
+            table.compact()
+    for ours, theirs in zip(packed.state.tables(), plain.state.tables(), strict=True):
+        for row in range(len(theirs)):
+            pairs = zip(ours.entries(row), theirs.entries(row), strict=True)
+            for mine, other in pairs:
+                assert (mine.ts, mine.mid) == (other.ts, other.mid)
+                assert [mine.get(name) for name in ours.columns] == [other.get(name) for name in theirs.columns]
+                assert hidden(mine) == hidden(other)
+
+
+def hidden(entry: Entry) -> tuple[int, int]:
+    """Whose an entry was before a merge, and which filters hold of it."""
+    table = entry.table
+    if entry.ref >= 0:
+        return NOBODY, int(table.flags[entry.ref])
+    return int(table.tail_origin[-1 - entry.ref]), int(table.tail_flags[-1 - entry.ref])

@@ -57,6 +57,22 @@ class Spans(NamedTuple):
     end: npt.NDArray[np.int64]
 
 
+class _Runs(NamedTuple):
+    """Runs taken out of a tail: whose, how many entries each, and all of these one behind another."""
+
+    rows: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int64]
+    tails: dict[str, Ints]
+    mids: list[str]
+
+
+def _ranges(begin: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The places ``begin``, ``begin`` + 1 … of each, ``counts`` of them, one behind another."""
+    ends = np.cumsum(counts)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total) - np.repeat(ends - counts, counts) + np.repeat(begin, counts)
+
+
 def _starts(rows: npt.NDArray[Any]) -> npt.NDArray[np.uint32]:
     """Where each customer's entries begin, from the customers of all, in ascending order."""
     size = int(rows[-1]) + 1 if len(rows) else 0
@@ -118,6 +134,8 @@ class Table:
         for column in self.columns.values():
             column.tail = np.empty(0, np.int64)
         self.said: list[str] = []
+        self.settled = 0
+        """How many entries of the tail the last packing couldn't rid it of."""
 
     @property
     def used(self) -> int:
@@ -445,8 +463,8 @@ class Table:
 
     @property
     def loose(self) -> int:
-        """Entries of the tail, used or left behind."""
-        return self.used
+        """Entries of the tail that packing would rid it of, used or left behind."""
+        return self.used - self.settled
 
     def compact(self) -> None:
         """Pack the runs into the base; those with entries of merged customers stay runs."""
@@ -456,31 +474,43 @@ class Table:
         staying = self._staying()
         spans = self.spans(np.arange(size))
         counts = spans.end - spans.begin
-        counts[[row for row, _ in staying]] = 0
+        if staying is not None:
+            counts[staying.rows] = 0
         ends = np.cumsum(counts)
-        total = int(ends[-1]) if size else 0
-        place = np.arange(total) - np.repeat(ends - counts, counts) + np.repeat(spans.begin, counts)
+        place = _ranges(spans.begin, counts)
         refs = np.where(np.repeat(spans.based, counts), place, -1 - place)
         self._repack(refs, np.concatenate(([0], ends)).astype(np.uint32))
-        for row, kept in staying:
-            for ts, mid, origin, values in kept:
-                self.insert(row, ts, mid, values, origin)
+        if staying is not None:
+            self._put_back(staying)
 
-    def _staying(self) -> list[tuple[int, list[tuple[int, str, int, dict[str, Any]]]]]:
-        found = []
-        copied = np.flatnonzero(self.tail_origin[: self.used] != NOBODY)
-        if not len(copied):
-            return []
-        for run in range(self.runs):
-            at, count = int(self.run_at[run]), int(self.run_count[run])
-            if (self.tail_origin[at : at + count] != NOBODY).any():
-                row = int(self.run_row[run])
-                found.append((row, [self._taken_out(e) for e in self.entries(row)]))
-        return found
+    def _staying(self) -> _Runs | None:
+        """The runs with entries of merged customers: whose they are has no place in the base."""
+        copied = self.tail_origin[: self.used] != NOBODY
+        if not copied.any():
+            return None
+        at, count = self.run_at[: self.runs], self.run_count[: self.runs]
+        before = np.concatenate(([0], np.cumsum(copied)))
+        held = np.flatnonzero(before[at + count] > before[at])
+        places = _ranges(at[held], count[held])
+        tails = {name: tail[places] for name, tail in self._tails()}
+        mids = [self._mid(ref) for ref in (-1 - places).tolist()] if self.ordered else []
+        return _Runs(self.run_row[held], count[held], tails, mids)
 
-    def _taken_out(self, entry: Entry) -> tuple[int, str, int, dict[str, Any]]:
-        values = {name: column.at(entry.ref) for name, column in self.columns.items()}
-        return entry.ts, entry.mid, int(self.tail_origin[-1 - entry.ref]), values
+    def _put_back(self, staying: _Runs) -> None:
+        """Put runs into the empty tail, each with no more room than it takes."""
+        many, total = len(staying.rows), int(staying.counts.sum())
+        self.sizes[:] = total, many
+        self.lengthen(total)
+        self.more_runs(many)
+        self.run_row[:many], self.run_base[:many] = staying.rows, self.start[staying.rows]
+        self.run_count[:many] = self.run_room[:many] = staying.counts
+        self.run_at[:many] = np.cumsum(staying.counts) - staying.counts
+        self.start[staying.rows] = MOVED + np.arange(many)
+        for name, tail in self._tails():
+            tail[:total] = staying.tails[name]
+        # What stood in the old base by its place is said by itself now.
+        self.tail_mid[:total] = [self.say(mid) for mid in staying.mids] if self.ordered else UNSAID
+        self.settled = total
 
     def _repack(self, refs: npt.NDArray[np.int64], start: npt.NDArray[np.uint32]) -> None:
         late = refs < 0
