@@ -4,7 +4,7 @@
   for anything. A command without lines below it must just succeed.
 - ``python``: is executed; the blocks of a page share their names.
 - ``shoal``: is read as a condition, printed and read again.
-- ``yaml`` with ``where:`` is read as a definition, with ``shoal:`` as a workspace's settings,
+- ``yaml`` with ``where:`` is read as a definition, with ``of:`` as a metric, with ``shoal:`` as a workspace's settings,
   with the name of a tracking plan at the top as one.
 - ``text``, ``json`` and blocks without a language are shown, not run.
 """
@@ -26,6 +26,7 @@ from pathlib import Path
 import pytest
 
 from shoal.config import parse_config, parse_plan
+from shoal.insight.metrics.reading import read_metric
 from shoal.lang.files import read_definition
 from shoal.lang.parse import parse
 from shoal.lang.show import show
@@ -110,6 +111,8 @@ def run_console(block: Block, place: str) -> None:
 def read_yaml_block(text: str, place: str, root: Path) -> None:
     if re.search(r"^where:", text, re.MULTILINE):
         read_definition(text, slug="example", place=place)
+    elif re.search(r"^of:", text, re.MULTILINE):
+        read_metric(text, slug="example", place=place)
     elif text.startswith("# tracking-plan.yaml"):
         parse_plan(text, place=place)
     elif re.search(r"^shoal:", text, re.MULTILINE):

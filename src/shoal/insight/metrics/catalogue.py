@@ -37,6 +37,7 @@ _LACKING = {
     "nps_event": "no answer on recommending",
     "left": "nothing that says when a contract ends (contracts: in shoal.yaml)",
 }
+_NO_SESSION = "no page or screen that a customer saw, which sessions are made of"
 _ORDER = (
     "revenue", "margin", "orders", "active-customers", "new-customers", "average-order-value", "revenue-per-customer",
     "median-revenue", "orders-per-customer", "repeat-purchase-rate", "returning-customer-rate", "retention-rate",
@@ -144,7 +145,7 @@ def _shipped(subject: Subject, schema: Schema, lacking: dict[str, str]) -> dict[
             check_metric(one, schema)
             found[slug] = one
         except DefinitionError as error:
-            lacking[slug] = error.problem.rstrip(".")
+            lacking[slug] = _NO_SESSION if '"Session"' in error.problem else error.problem.rstrip(".")
     return found
 
 
