@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shoal.cli.alerts import alerts, targets
+from shoal.cli.causes import why
 from shoal.cli.output import as_json, as_of_option, asked, count, hint, money, opened, print_json, share, table, when
 
 if TYPE_CHECKING:
@@ -232,4 +233,5 @@ def _line(found: Figured, metric: Metric, row: dict[str, Any], split: Sequence[s
 
 
 kpi.add_command(alerts)
+kpi.add_command(why)
 kpi.add_command(targets)

@@ -28,6 +28,8 @@ from shoal.stats.intervals import CONFIDENCE, Interval
 from shoal.stats.student import t_cdf, t_quantile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import numpy.typing as npt
 
     Floats = npt.NDArray[np.float64]
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 LEAST = 20
 """With fewer units that had anything to do with it, nothing is said of a group."""
+_NOTHING = 1e-9
 LEAST_WORTH = 8.0
 """Where so few units carry a group's change, its error can't be told."""
 
@@ -60,11 +63,40 @@ class Both:
         """Whether the figure is a ratio, and not a sum."""
         return self.before_per is not None
 
+    @property
+    def below(self) -> tuple[Floats, Floats]:
+        """What each unit adds to the lower sum of a ratio in both periods; nothing for a sum."""
+        none = np.zeros(len(self.before))
+        return (
+            none if self.before_per is None else self.before_per,
+            none if self.after_per is None else self.after_per,
+        )
+
+    @property
+    def units(self) -> int:
+        """How many units had anything to do with it; what is left of a subtraction by rounding is nothing."""
+        return int((np.abs([self.before, self.after, *self.below]).max(axis=0) > _NOTHING).sum())
+
     def figures(self) -> tuple[float, float]:
         """The figure of both periods; NaN where a ratio has nothing below."""
-        if self.before_per is None or self.after_per is None:
+        if not self.is_ratio:
             return float(self.before.sum()), float(self.after.sum())
-        return _over(self.before.sum(), self.before_per.sum()), _over(self.after.sum(), self.after_per.sum())
+        return _over(self.before.sum(), self.below[0].sum()), _over(self.after.sum(), self.below[1].sum())
+
+    def masked(self, inside: npt.NDArray[np.bool_]) -> Both:
+        """The same for some units; all others have nothing."""
+        return self._each(lambda values: np.where(inside, values, 0.0))
+
+    def without(self, other: Both) -> Both:
+        """What is left when a group is taken off."""
+        if not self.is_ratio:
+            return Both(self.before - other.before, self.after - other.after)
+        (first, last), (one, two) = self.below, other.below
+        return Both(self.before - other.before, self.after - other.after, first - one, last - two)
+
+    def _each(self, change: Callable[[Floats], Floats]) -> Both:
+        per = (None, None) if not self.is_ratio else (change(self.below[0]), change(self.below[1]))
+        return Both(change(self.before), change(self.after), *per)
 
 
 class Effect(NamedTuple):
@@ -116,7 +148,7 @@ class Part(NamedTuple):
 def change(both: Both, confidence: float = CONFIDENCE) -> Interval:
     """The change of the whole, with its interval; NaN ends where fewer than two units had anything to do with it."""
     before, after = both.figures()
-    told = _influence(both, np.ones(len(both.before), dtype=bool))
+    told = _influence(both)
     units = int((told != 0).sum())
     if units < 2:
         return Interval(after - before, float("nan"), float("nan"))
@@ -124,45 +156,38 @@ def change(both: Both, confidence: float = CONFIDENCE) -> Interval:
     return Interval(after - before, after - before - half, after - before + half)
 
 
-def contributions(both: Both, groups: Codes, many: int) -> list[Part]:
-    """The parts of a change by group.
+def by_unit(both: Both, groups: Codes, many: int) -> list[Both]:
+    """What each of some groups of units had.
 
     Args:
         both: what units had.
         groups: of each unit, its group's number from 0.
         many: how many groups there are.
     """
-    return _ratios(both, groups, many) if both.is_ratio else _sums(both, groups, many)
+    return [both.masked(groups == number) for number in range(many)]
 
 
-def summed(before: list[Both], whole: Both) -> list[Part]:
-    """The parts of a change of a sum whose groups aren't of units but of what they did: a unit may have several.
+def contributions(whole: Both, groups: Sequence[Both]) -> list[Part]:
+    """The parts of a change by group.
 
     Args:
-        before: of each group what units had of it, over the same units.
-        whole: the sum over all groups.
+        whole: what units had.
+        groups: what they had of each group, over the same units; they sum to the whole. A group may be of units
+            (``by_unit``), or of what they did, so that one unit has something of several.
     """
-    return [_sum_part(number, one, whole) for number, one in enumerate(before)]
+    if whole.is_ratio:
+        return _ratios(whole, groups)
+    return [_sum_part(number, one, whole) for number, one in enumerate(groups)]
 
 
 # ------------------------------------------------------------ sums
 
 
-def _sums(both: Both, groups: Codes, many: int) -> list[Part]:
-    parts = []
-    for number in range(many):
-        inside = groups == number
-        one = Both(np.where(inside, both.before, 0.0), np.where(inside, both.after, 0.0))
-        parts.append(_sum_part(number, one, both))
-    return parts
-
-
 def _sum_part(number: int, one: Both, whole: Both) -> Part:
     before, after = one.figures()
     all_before, all_after = whole.figures()
-    units = int(((one.before != 0) | (one.after != 0)).sum())
-    amount = after - before
-    if all_before == 0 or all_before == before:
+    units, amount = one.units, after - before
+    if all_before in (0, before):
         return Part(number, before, after, units, (Effect("sum", amount, amount if all_before else 0.0, None, None),))
     rest = (all_after - after) / (all_before - before)
     otherwise = before * (rest - 1)
@@ -171,7 +196,7 @@ def _sum_part(number: int, one: Both, whole: Both) -> Part:
     told = (one.after - factor * one.before) - weight * (whole.after - factor * whole.before)
     beyond = after - factor * before
     error = sqrt(float((told**2).sum()))
-    p = _p(beyond, error, told, units, _others(one, whole))
+    p = _p(beyond, error, told, units, whole.without(one).units)
     # The score is what lies beyond the change of all; the same test says what lies beyond that of the rest.
     scale = (amount - otherwise) / beyond if beyond else 1.0
     return Part(
@@ -179,88 +204,70 @@ def _sum_part(number: int, one: Both, whole: Both) -> Part:
     )
 
 
-def _others(one: Both, whole: Both) -> int:
-    return int(((whole.before != one.before) | (whole.after != one.after)).sum())
-
-
 # ------------------------------------------------------------ ratios
 
 
-def _ratios(both: Both, groups: Codes, many: int) -> list[Part]:
-    assert both.before_per is not None
-    assert both.after_per is not None
-    tops = [np.bincount(groups, weights=x, minlength=many) for x in (both.before, both.after)]
-    belows = [np.bincount(groups, weights=x, minlength=many) for x in (both.before_per, both.after_per)]
-    whole = np.array(both.figures())
-    weights = [below / below.sum() for below in belows]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        own = [top / below for top, below in zip(tops, belows, strict=True)]
+def _ratios(whole: Both, groups: Sequence[Both]) -> list[Part]:
+    weights = np.array([[one.below[i].sum() / whole.below[i].sum() for one in groups] for i in (0, 1)])
+    own = np.array([one.figures() for one in groups]).T
+    level = float(np.mean(whole.figures()))
     # A group that wasn't there in a period had no ratio: all that it brings or takes is mix.
-    own = [np.where(belows[i] == 0, own[1 - i], own[i]) for i in (0, 1)]
-    own = [np.nan_to_num(one, nan=float(whole.mean())) for one in own]
-    rate = (weights[0] + weights[1]) / 2 * (own[1] - own[0])
-    mix = (weights[1] - weights[0]) * ((own[0] + own[1]) / 2 - whole.mean())
+    known = np.where(np.isnan(own), own[::-1], own)
+    known = np.where(np.isnan(known), level, known)
+    rate = weights.mean(axis=0) * (known[1] - known[0])
+    mix = (weights[1] - weights[0]) * (known.mean(axis=0) - level)
     parts = []
-    for g in range(many):
-        inside = groups == g
-        had = inside & ((both.before_per != 0) | (both.after_per != 0) | (both.before != 0) | (both.after != 0))
-        both_there = belows[0][g] > 0 and belows[1][g] > 0
+    for g, one in enumerate(groups):
+        rest = whole.without(one)
         effects = (
-            _rate(both, inside, float(rate[g]), float(weights[0][g] + weights[1][g]) / 2, both_there),
-            _mix(both, inside, float(mix[g]), float(weights[1][g] - weights[0][g])),
+            _rate(one, rest, float(rate[g]), float(weights[:, g].mean())),
+            _mix(one, whole, rest, float(mix[g]), float(weights[1, g] - weights[0, g])),
         )
-        shown = [float(own[i][g]) if belows[i][g] else float("nan") for i in (0, 1)]
-        parts.append(Part(g, shown[0], shown[1], int(had.sum()), effects))
+        parts.append(Part(g, float(own[0, g]), float(own[1, g]), one.units, effects))
     return parts
 
 
-def _rate(both: Both, inside: npt.NDArray[np.bool_], amount: float, weight: float, there: bool) -> Effect:
+def _rate(one: Both, rest: Both, amount: float, weight: float) -> Effect:
     """The group's own ratio, held against what that of the rest did."""
-    rest = _moved(both, ~inside)
-    if not there or np.isnan(rest) or not weight:
+    moved = _moved(rest)
+    beyond = _moved(one) - moved
+    if np.isnan(beyond) or not weight:
         return Effect("rate", amount, 0.0, None, None)
-    mine, theirs = _influence(both, inside), _influence(both, ~inside)
-    error = sqrt(float((mine**2).sum() + (theirs**2).sum()))
-    beyond = _moved(both, inside) - rest
-    p = _p(beyond, error, np.concatenate([mine, theirs]), int((mine != 0).sum()), int((theirs != 0).sum()))
-    return Effect("rate", amount, weight * rest, None if p is None else weight * error, p)
-
-
-def _mix(both: Both, inside: npt.NDArray[np.bool_], amount: float, moved: float) -> Effect:
-    """The group's weight, which would have stayed as it was."""
-    assert both.before_per is not None
-    assert both.after_per is not None
-    told = np.zeros(len(inside))
-    for sign, per in ((-1.0, both.before_per), (1.0, both.after_per)):
-        total = per.sum()
-        told += sign * (inside - float(per[inside].sum() / total)) * per / total
+    told = _influence(one) - _influence(rest)
     error = sqrt(float((told**2).sum()))
-    there = (both.before_per != 0) | (both.after_per != 0)
-    p = _p(moved, error, told, int((there & inside).sum()), int((there & ~inside).sum()))
+    p = _p(beyond, error, told, one.units, rest.units)
+    return Effect("rate", amount, weight * moved, None if p is None else weight * error, p)
+
+
+def _mix(one: Both, whole: Both, rest: Both, amount: float, moved: float) -> Effect:
+    """The group's weight, which would have stayed as it was."""
+    told = np.zeros(len(whole.before))
+    for sign, mine, per in zip((-1.0, 1.0), one.below, whole.below, strict=True):
+        total = float(per.sum())
+        told += sign * (mine - float(mine.sum()) / total * per) / total
+    error = sqrt(float((told**2).sum()))
+    p = _p(moved, error, told, one.units, rest.units)
     scale = abs(amount / moved) if moved else 0.0
     return Effect("mix", amount, 0.0, None if p is None else error * scale, p)
 
 
-def _moved(both: Both, inside: npt.NDArray[np.bool_]) -> float:
-    assert both.before_per is not None
-    assert both.after_per is not None
-    first = _over(both.before[inside].sum(), both.before_per[inside].sum())
-    return _over(both.after[inside].sum(), both.after_per[inside].sum()) - first
+def _moved(both: Both) -> float:
+    before, after = both.figures()
+    return after - before
 
 
-def _influence(both: Both, inside: npt.NDArray[np.bool_]) -> Floats:
-    """How much each unit moves the change of a figure over some units: the linear part of the delta method.
+def _influence(both: Both) -> Floats:
+    """How much each unit moves the change of a figure: the linear part of the delta method.
 
     Of a sum the units are as many as chance brought: each counts with all that it has.
     """
+    if not both.is_ratio:
+        return both.after - both.before
     told = np.zeros(len(both.before))
-    if both.before_per is None or both.after_per is None:
-        told[inside] = (both.after - both.before)[inside]
-        return told
-    for sign, top, per in ((-1.0, both.before, both.before_per), (1.0, both.after, both.after_per)):
-        below = per[inside].sum()
+    for sign, top, per in zip((-1.0, 1.0), (both.before, both.after), both.below, strict=True):
+        below = float(per.sum())
         if below:
-            told[inside] += sign * (top[inside] - top[inside].sum() / below * per[inside]) / below
+            told += sign * (top - float(top.sum()) / below * per) / below
     return told
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from shoal.insight.models.asof import AsOf
     from shoal.lang.nodes import CalendarUnit, Definition
     from shoal.lang.schema import Schema
+    from shoal.views.report.metrics import Measured
+    from shoal.workspace.causes import Caused
     from shoal.workspace.frames import Form
     from shoal.workspace.moments import When
     from shoal.workspace.opening import Workspace
@@ -254,9 +256,10 @@ class MetricsDoor:
             asked = None if by is None else dimension(by, schema)
             spans = {one.slug: span(known, one) for one in chosen}
             periods = self._periods(known, grain, start, end, [one for one in spans.values() if one])
-            question = Question(chosen, periods, grain, found, asked, everyone or not found, self._unknown(found))
+            all_ = everyone or not found
+            question = Question(chosen, periods, grain, found, asked, all_, self._unknown(found))
             table = figures(known, question)
-        reached = {slug: span[1] if span else None for slug, span in spans.items()}
+        reached = {slug: ends[1] if ends else None for slug, ends in spans.items()}
         return Figured(known.at, chosen, {d.slug: d.name for d in found}, reached, table, grain, by)
 
     def alerts(self) -> Alerts:
@@ -264,6 +267,69 @@ class MetricsDoor:
         from shoal.workspace.watching import Alerts
 
         return Alerts(self._ws)
+
+    def causes(
+        self,
+        metric: str,
+        *,
+        grain: CalendarUnit = "month",
+        period: When = None,
+        against: When = None,
+        by: Collection[str] = (),
+        segments: Collection[str] = (),
+        as_of: When = None,
+    ) -> Caused:
+        """What a change of a metric is made of: which groups changed otherwise than all others, by more than chance.
+
+        Args:
+            metric: its name or slug.
+            grain: the length of the two periods.
+            period: a day of the later one; by default of the newest that is over.
+            against: a day of the earlier one; by default of the one before.
+            by: traits, and properties as ``store of "Order Completed"``; by default all with 2 to 20 values.
+            segments: to look at too; who was a member before the earlier period counts.
+            as_of: the instant; now by default.
+
+        Raises:
+            UnknownName: there is no such metric or segment.
+            DefinitionError: the metric or a dimension doesn't stand on this data.
+            Refused: a quantile, or periods that can't be held against each other.
+        """
+        from shoal.workspace.causes import caused
+
+        return caused(
+            self._ws, metric, grain=grain, period=period, against=against, by=by, segments=segments, as_of=as_of
+        )
+
+    def newest(self, *, segments: Collection[str] = (), grain: CalendarUnit = "month", as_of: When = None) -> Measured:
+        """All metrics in the newest whole period and the one before, and segments in the newest.
+
+        Args:
+            segments: names or slugs.
+            grain: the length of a period.
+            as_of: the instant; now by default.
+        """
+        from shoal.views.report.metrics import BY_SEGMENT, Measured
+
+        catalogue = self.catalogue()
+        chosen: list[Metric] = list(catalogue.definitions.values())
+        if not chosen:
+            return Measured((), (), {}, None, None, catalogue.lacking)
+        with self.as_of(as_of, sessions=False) as known:
+            spans = [found for one in chosen if (found := span(known, one))]
+            whole = [one for one in self._periods(known, grain, None, None, spans) if one.finished][-2:]
+            first = [clock.from_instant(one.begin).astimezone(known.zone.rules).date() for one in whole]
+        if not whole:
+            return Measured(chosen, (), {}, None, None, catalogue.lacking)
+        told = self.figures(chosen, grain=grain, start=first[0], end=first[-1], as_of=as_of)
+        rows, named = told.found.to_pylist(), {}
+        compared = [one for one in chosen if one.slug in BY_SEGMENT]
+        if segments and compared:
+            split = self.figures(
+                compared, segments=segments, grain=grain, start=first[-1], end=first[-1], as_of=as_of, everyone=False
+            )
+            rows, named = [*rows, *split.found.to_pylist()], dict(split.segments)
+        return Measured(chosen, rows, named, first[-1], first[0] if len(first) > 1 else None, catalogue.lacking)
 
     def _unknown(self, segments: Sequence[Definition]) -> Callable[[int], Collection[str]]:
         """Which segments can't be told at an instant, since what they ask was never scored by then."""

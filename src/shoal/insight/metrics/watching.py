@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from shoal.insight.metrics.watching_reading import AlertRule
     from shoal.stats.expected import Kind, Outlook, Step
 
-HISTORY = {"day": 180, "week": 160, "month": 60, "quarter": 32, "year": 20}
+HISTORY = {"day": 120, "week": 160, "month": 60, "quarter": 32, "year": 20}
 """So many periods are asked for, by their length."""
 MOST_AT_ONCE = 31
 """So many periods that ended since the last check are looked at."""
@@ -291,13 +291,16 @@ def _decided(found: Finding, q: float | None, look: Look) -> Finding:
     side = "above" if found.value > found.expected.value else "below"
     low, high = look.shown(found.expected.low), look.shown(found.expected.high)
     sentence = (
-        f"{look.subject} in {in_words(found.period, found.each)}: {look.shown(found.value)}, {side} what was to be expected "
+        f"{look.subject} {within(found.period, found.each)}: {look.shown(found.value)}, {side} what was to be expected "
         f"({low} to {high})."
     )
     return replace(found, q=q, out=True, sentence=sentence)
 
 
 def _crossings(look: Look) -> Iterator[Finding]:
+    if look.segment is not None:
+        # What is little of everyone may be much of a segment: a threshold is of everyone.
+        return
     for rule, bound in (("above", look.rule.above), ("below", look.rule.below)):
         if bound is None:
             continue
@@ -323,8 +326,8 @@ def _crossed(look: Look, point: Point, rule: str, bound: float) -> str:
     if point.low is not None and point.high is not None:
         ends = f" (95 %: {look.shown(point.low)} to {look.shown(point.high)})"
     said = "over" if rule == "above" else "under"
-    where = in_words(point.period, look.rule.each)
-    return f"{look.subject} in {where}: {look.shown(point.value)}{ends}, {said} {look.shown(bound)}."
+    where = within(point.period, look.rule.each)
+    return f"{look.subject} {where}: {look.shown(point.value)}{ends}, {said} {look.shown(bound)}."
 
 
 # ------------------------------------------------------------ words
@@ -365,6 +368,15 @@ def in_words(period: date, each: str) -> str:
         number = (period.month + 2) // 3
         return f"the {number}{('st', 'nd', 'rd', 'th')[number - 1]} quarter of {period.year}"
     return str(period.year) if each == "year" else dated(period)
+
+
+def within(period: date, each: str) -> str:
+    """The same with its preposition.
+
+    >>> within(date(2017, 12, 25), "day"), within(date(2017, 10, 1), "month")
+    ('on 25 December 2017', 'in October 2017')
+    """
+    return f"{'on' if each == 'day' else 'in'} {in_words(period, each)}"
 
 
 def document(found: Finding) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shoal.insight.metrics.watching import in_words
+from shoal.insight.metrics.watching import in_words, within
 from shoal.views import theme
+from shoal.wording import dated
 
 if TYPE_CHECKING:
     import altair as alt
@@ -91,39 +92,45 @@ def _thresholds(look: Look, axis: Any, width: int) -> list[Any]:
     import altair as alt
 
     layers: list[Any] = []
-    for name, bound in (("above", look.rule.above), ("below", look.rule.below)):
-        if bound is None:
-            continue
-        one = alt.Chart(alt.Data(values=[{"bound": bound, "said": f"alert {name} {look.shown(bound)}"}]))
+    for bound, said in _bounds(look):
+        one = alt.Chart(alt.Data(values=[{"bound": bound, "said": said}]))
+        halo = one.mark_text(align="right", dx=-4, dy=-7, fontSize=11, stroke=theme.PAPER, strokeWidth=4)
         line = one.mark_rule(color=_LINE, strokeDash=[6, 3], strokeWidth=1.4).encode(y=alt.Y("bound:Q", axis=axis))
-        text = one.mark_text(align="left", dx=4, dy=-7, color=_LINE, fontSize=11).encode(
-            x=alt.value(0), y="bound:Q", text="said:N"
-        )
-        layers += [line, text]
+        text = one.mark_text(align="right", dx=-4, dy=-7, color=_LINE, fontSize=11)
+        layers += [line, *(mark.encode(x=alt.value("width"), y="bound:Q", text="said:N") for mark in (halo, text))]
     return layers
+
+
+def _bounds(look: Look) -> list[tuple[float, str]]:
+    """The thresholds, which are of everyone, and the target where it is of such a period."""
+    if look.segment is not None:
+        return []
+    found = [(bound, f"alert {name} {look.shown(bound)}")
+             for name, bound in (("above", look.rule.above), ("below", look.rule.below)) if bound is not None]  # fmt: skip
+    target = look.metric.target
+    if target is not None and target.each == look.rule.each:
+        found.append((target.value, f"target by {dated(target.by)}: {look.shown(target.value)}"))
+    return found
 
 
 def _finding(look: Look, told: Outlook) -> str:
     last = told.last
     if last.value is None or last.expected is None:
         return look.subject
-    where, value = in_words(last.period, look.rule.each), look.shown(last.value)
+    where, value = within(last.period, look.rule.each), look.shown(last.value)
     if not last.outside:
-        return f"{look.subject} in {where}: {value}, as was to be expected"
+        return f"{look.subject} {where}: {value}, as was to be expected"
     side = "above" if last.outside > 0 else "below"
-    return f"{look.subject} in {where}: {value}, {side} what was to be expected"
+    return f"{look.subject} {where}: {value}, {side} what was to be expected"
 
 
 def _subtitle(look: Look, told: Outlook, rows: list[dict[str, Any]]) -> list[str]:
     unit = look.currency if look.metric.unit == "money" else look.metric.unit
-    allowed = (
-        " and ".join(("level", "trend", *told.seasons))
-        if not told.seasons
-        else ", ".join(("level", "trend", *told.seasons[:-1])) + f" and {told.seasons[-1]}"
-    )
+    each, parts = look.rule.each, ["level", "trend", *told.seasons]
+    allowed = f"{', '.join(parts[:-1])} and {parts[-1]}"
     said = [
-        f"By {look.rule.each}, {unit}. Band: where {told.confidence:.0%} of {look.rule.each}s were to be expected from those "
-        f"before, by {allowed}"
+        f"By {each}, {unit}. Band: where {100 * told.confidence:.0f} % of {each}s were to be expected from those before, by "
+        f"{allowed}"
     ]
     marks = sum(row["marked"] != "" for row in rows)
     if marks:
