@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 import shoal
 from costs.shop import CHANNELS, SPENT
+from costs.test_costs import vector
 from serving.served import Served
 from shoal.cli import app
 from shoal.errors import Refused, UnknownName
@@ -51,6 +52,23 @@ def test_attribution_of_a_workspace(lamps: shoal.Workspace) -> None:
     table = lamps.attribution(models=["markov"]).table()
     assert table.num_rows == 4
     assert set(table["removal"].to_pylist()) == set(found.removal.values())
+
+
+def test_conversions_of_days_without_spend_are_in_no_roas(tmp_path: Path) -> None:
+    """Breaks when two years of orders are held against the three days of spend that were loaded."""
+    with shoal.open(vector(tmp_path)) as ws:
+        for name, row in (("orders", "old,2025-05-02,1000,5\n"), ("clicks", "old,2025-05-01,search\n")):
+            with (tmp_path / f"{name}.csv").open("a") as file:
+                file.write(row)
+        ws.load()
+        found = ws.attribution(models=["last"]).found
+        early = ws.attribution(models=["last"], end="2025-12-31").found
+    share = found.of("search", "last")
+    assert share.value.value == 97_000
+    assert share.roas is not None
+    assert share.roas.value == 1.92
+    assert "from 2026-05-01 to 2026-05-02" in found.notes()[0]
+    assert (early.spend, early.of("search", "last").roas) == ({}, None)
 
 
 def test_a_span_a_window_and_touches_can_be_asked_for(lamps: shoal.Workspace) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shoal import clock
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     import altair as alt
 
-    from shoal.insight.attribution.sharing import Shared
+    from shoal.insight.attribution import Paths
+    from shoal.insight.attribution.sharing import Paid, Shared
     from shoal.insight.metrics.closing import Closing
     from shoal.insight.metrics.costs import Costs
     from shoal.insight.models.asof import AsOf
@@ -134,7 +135,6 @@ def attribution(
     """
     from shoal.insight.attribution import MODELS
     from shoal.insight.attribution.sharing import share_out
-    from shoal.insight.spend import read_spend
 
     told = _rule(workspace, rule)
     touches = _touches(told, by)
@@ -143,12 +143,9 @@ def attribution(
         first, last = (_day(workspace, known, when) for when in (start, end))
         begins = None if first is None else known.zone.starts(first)
         ends = None if last is None else known.zone.starts(last + 1)
-        paths = _paths(known, told, touches).between(begins, ends)
-        try:
-            spent = read_spend(known).between(first, last).by(by)
-        except Refused:
-            spent = {}
-    found = share_out(paths, told, tuple(models) or MODELS, spend=spent, by=by)
+        paths = _paths(known, told, touches)
+        paid = _paid(known, paths, by, first, last)
+    found = share_out(paths.between(begins, ends), told, tuple(models) or MODELS, paid=paid, by=by)
     return Attributed(at, found, begins, ends)
 
 
@@ -226,10 +223,28 @@ def _touches(rule: AttributionRule, by: By) -> Mapping[str, str | None]:
     return rule.campaigns
 
 
-def _paths(known: AsOf, rule: AttributionRule, touches: Mapping[str, str | None]) -> Any:
+def _paths(known: AsOf, rule: AttributionRule, touches: Mapping[str, str | None]) -> Paths:
     from shoal.insight.attribution import paths_of
 
     return paths_of(known, touches, rule.conversion, value=rule.value or None, days=rule.days)
+
+
+def _paid(known: AsOf, paths: Paths, by: By, first: int | None, last: int | None) -> Paid | None:
+    """What was spent in a span of days, with the conversions of the days for which it is known; None where nothing was."""
+    from shoal.insight.attribution.sharing import Paid
+    from shoal.insight.spend import read_spend
+
+    try:
+        spend = read_spend(known)
+    except Refused:
+        return None
+    begins = spend.first if first is None else max(first, spend.first)
+    ends = spend.last if last is None else min(last, spend.last)
+    lines = spend.between(begins, ends)
+    if not lines.lines:
+        return None
+    of_days = paths.between(known.zone.starts(begins), known.zone.starts(ends + 1))
+    return Paid(lines.by(by), of_days, _EPOCH + timedelta(days=begins), _EPOCH + timedelta(days=ends))
 
 
 def _day(workspace: Workspace, known: AsOf, when: When) -> int | None:

@@ -15,6 +15,7 @@ from shoal.stats.intervals import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date
 
     from shoal.insight.attribution.paths import Paths
     from shoal.insight.spend import Spent
@@ -34,7 +35,7 @@ class Share(NamedTuple):
         model: one of ``MODELS``.
         conversions: may be fractions; with the interval over customers, whose ends are NaN where there is none.
         value: the same of their value.
-        roas: value / spend; None where nothing was spent on the channel.
+        roas: value / spend, of conversions on the days for which spend is known; None where nothing was spent on the channel.
     """
 
     channel: str
@@ -70,6 +71,7 @@ class Shared:
         value: of these.
         untouched: conversions without a touch, and their value.
         paths: how many there are with a touch, also those that led to nothing.
+        spent_on: the first and the last local date of the spend that ROAS is of; None without any.
     """
 
     rule: AttributionRule
@@ -85,6 +87,7 @@ class Shared:
     value: float
     untouched: tuple[int, float]
     paths: int
+    spent_on: tuple[date, date] | None = None
 
     def of(self, channel: str, model: str) -> Share:
         """What a model credits a channel with."""
@@ -101,6 +104,9 @@ class Shared:
                 f"{n:,} of {all_:,} conversions follow no touch of the last {self.rule.days} days and are credited to no "
                 f"{self.by}."
             )
+        if self.spent_on is not None:
+            first, last = self.spent_on
+            yield f"Value per spend is of conversions from {first} to {last}, the days for which spend is known."
         if self.unmatched:
             named = ", ".join(f"{name} ({amount:,.0f})" for name, amount in self.unmatched.items())
             yield f"Money was spent on what no touch bears the name of, so nothing can be credited to it: {named}."
@@ -127,22 +133,45 @@ class Shared:
             "conversion": self.rule.conversion, "conversions": self.conversions, "value": self.value,
             "untouched": {"conversions": self.untouched[0], "value": self.untouched[1]}, "paths": self.paths,
             "touches": dict(self.touches), "removal": dict(self.removal), "spend": dict(self.spend),
-            "unmatched": dict(self.unmatched), "shares": [one.document() for one in self.shares],
+            "unmatched": dict(self.unmatched),
+            "spent_on": None if self.spent_on is None else [str(day) for day in self.spent_on],
+            "shares": [one.document() for one in self.shares],
             "notes": self.notes(),
         }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Paid:
+    """What was spent, and the paths that it is held against.
+
+    Args:
+        spend: by ``spend.key_of`` of the channel.
+        paths: to conversions of the same days.
+        first: the first of these.
+        last: the last.
+    """
+
+    spend: Mapping[str, Spent]
+    paths: Paths
+    first: date
+    last: date
+
+
 def share_out(
-    paths: Paths, rule: AttributionRule, models: Sequence[str] = MODELS, *, spend: Mapping[str, Spent] | None = None,
+    paths: Paths,
+    rule: AttributionRule,
+    models: Sequence[str] = MODELS,
+    *,
+    paid: Paid | None = None,
     by: str = "channel",
-) -> Shared:  # fmt: skip
+) -> Shared:
     """Share out the conversions of some paths by each of some models.
 
     Args:
         paths: as ``paths_of`` reads them.
         rule: by which they were read.
         models: which.
-        spend: what was spent in the same time, by ``spend.key_of`` of the channel.
+        paid: what was spent; None where that isn't known.
         by: what a channel is here.
 
     Raises:
@@ -152,35 +181,44 @@ def share_out(
     for model in models:
         check_model(model)
     paths = paths.trimmed()
-    spent = {
-        name: one for name in paths.names if (one := (spend or {}).get(key_of(name))) is not None and one.amount > 0
-    }
-    shares = [one for model in models for one in _shares(paths, rule, model, spent)]
+    spend = paid.spend if paid else {}
+    spent = {name: one for name in paths.names if (one := spend.get(key_of(name))) is not None and one.amount > 0}
+    shares = [one for model in models for one in _shares(paths, rule, model)]
+    if paid is not None and spent:
+        roas = {pair: one for model in models for pair, one in _roas(paid.paths, rule, model, spent)}
+        shares = [one._replace(roas=roas.get((one.channel, one.model))) for one in shares]
     touches = dict(zip(paths.names, np.bincount(paths.channel, minlength=len(paths.names)).tolist(), strict=True))
     channels = sorted(paths.names, key=lambda name: (-touches[name], name))
     place = {name: i for i, name in enumerate(channels)}
     bare = {key_of(name) for name in paths.names}
-    unmatched = {
-        one.name or "no name": one.amount for key, one in (spend or {}).items() if key not in bare and one.amount
-    }
+    unmatched = {one.name or "no name": one.amount for key, one in spend.items() if key not in bare and one.amount}
     removal = dict(zip(paths.names, removal_effects(paths).tolist(), strict=True)) if MARKOV in models else {}
     return Shared(
         rule, by, tuple(models), channels, sorted(shares, key=lambda one: place[one.channel]), touches, removal,
         {name: one.amount for name, one in spent.items()}, unmatched, int(paths.touched.sum()),
         float(paths.value[paths.touched].sum()), paths.untouched, int((paths.lengths > 0).sum()),
+        (paid.first, paid.last) if paid is not None and spent else None,
     )  # fmt: skip
 
 
-def _shares(paths: Paths, rule: AttributionRule, model: str, spent: Mapping[str, Spent]) -> Iterator[Share]:
+def _shares(paths: Paths, rule: AttributionRule, model: str) -> Iterator[Share]:
     drawn = spread_of(paths, model, half_life=rule.half_life)
     for i, one in enumerate(credits_of(paths, model, half_life=rule.half_life)):
         conversions, value = Interval(one.conversions, np.nan, np.nan), Interval(one.value, np.nan, np.nan)
         if drawn is not None:
             conversions = ends_of(one.conversions, drawn.conversions[:, i])
             value = ends_of(one.value, drawn.value[:, i])
-        cost = spent.get(one.channel)
-        roas = None if cost is None else Interval(*(end / cost.amount for end in value))
-        yield Share(one.channel, model, conversions, value, roas)
+        yield Share(one.channel, model, conversions, value, None)
+
+
+def _roas(
+    paths: Paths, rule: AttributionRule, model: str, spent: Mapping[str, Spent]
+) -> Iterator[tuple[tuple[str, str], Interval]]:
+    """Value per spend of each channel that cost something; 0 where none of its conversions fall on those days."""
+    credited = {one.channel: one.value for one in _shares(paths, rule, model)} if paths.touched.any() else {}
+    for name, cost in spent.items():
+        value = credited.get(name, Interval(0.0, np.nan, np.nan))
+        yield (name, model), Interval(*(end / cost.amount for end in value))
 
 
 def in_words(model: str, rule: AttributionRule) -> str:
