@@ -149,7 +149,7 @@ def test_groups_by_trait_and_by_the_first_step(store: DuckStore, write: Write) -
     write([did("c0", "B", HOUR), did("c5", "B", HOUR), did("c6", "A", 0), did("c5", "A", 30 * DAY, via="mail")])
     found = ask(door(store), '"A"', '"B"', told="via")
     assert {name: [s.customers for s in steps] for name, steps in found.groups.items()} == {
-        "mail": [4, 1], "ad": [2, 1], "unknown": [1, 0],
+        "mail": [4, 1], "ad": [2, 1], "(unknown)": [1, 0],
     }  # fmt: skip
     assert counts(found) == [7, 2]
     store.execute("CREATE TEMP TABLE places AS SELECT key AS customer, IF(id < 'c3', 'x', 'y') AS value FROM customers")
@@ -161,7 +161,7 @@ def test_small_groups_are_told_together(store: DuckStore, write: Write) -> None:
     """Breaks when a property with a thousand values makes a thousand rows."""
     write([did(f"c{n}", "A", 0, via=f"v{min(n, 29) if n else 0:02}") for n in range(40)])
     groups = ask(door(store), '"A"', '"B"', told="via").groups
-    assert (next(iter(groups)), list(groups)[-1], len(groups)) == ("v29", "others", 13)
+    assert (next(iter(groups)), list(groups)[-1], len(groups)) == ("v29", "(other)", 13)
     assert sum(steps[0].customers for steps in groups.values()) == 40
 
 

@@ -125,7 +125,7 @@ def test_the_rest_is_counted_together(store: DuckStore, write: Write) -> None:
     assert (found.paths[0].steps, found.paths[0].customers, found.rest) == (("A", "P00"), 22, 34)
     assert found.paths[0].share == wilson(22, 60)
     assert {f.target: f.customers for f in found.flows if f.place == 0} == {
-        "P00": 22, "P01": 2, "P02": 2, "P03": 2, "others": 32,
+        "P00": 22, "P01": 2, "P02": 2, "P03": 2, "(other)": 32,
     }  # fmt: skip
     assert found.rows()[-1]["path"] is None
     assert sum(found.table()["customers"].to_pylist()) == 60

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from shoal.clock import SECOND
 from shoal.errors import Refused
+from shoal.insight.metrics.grouping import OTHER, UNKNOWN
 from shoal.insight.next_events import next_events
+from shoal.lang.schema import Kind
 from shoal.stats.intervals import Interval, wilson
 
 if TYPE_CHECKING:
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 12
 SHOWN_GROUPS = 12
-OTHERS, UNKNOWN = "others", "unknown"
 _numbers = itertools.count(1)
 
 
@@ -64,7 +65,7 @@ class Funnel:
 
     Args:
         steps: of all customers, in their order.
-        groups: the same by group, the largest first; ``others`` and ``unknown`` last.
+        groups: the same by group, the largest first; the rest, and those of whom it isn't known, last.
         instead: what those who stopped after a step did next.
         start: the first instant of the period in which it is entered.
         end: the instant after its last.
@@ -133,6 +134,7 @@ class Asked:
         ordered: whether steps follow in order; else in any.
         among: a relation with the column ``customer``: only these; None for all.
         told: a property of the first step that tells groups apart (in order only).
+        told_kind: its type.
         groups: a relation of ``customer``, each once, and ``value``, a text that tells groups apart.
         top: how many events are told of those who stopped, a step; 0 for none.
     """
@@ -145,6 +147,7 @@ class Asked:
     ordered: bool = True
     among: str | None = None
     told: str | None = None
+    told_kind: Kind = Kind.TEXT
     groups: str | None = None
     top: int = 5
 
@@ -190,7 +193,9 @@ def _hold(asked: Asked) -> None:
     if asked.within <= 0:
         raise Refused("A funnel needs time.", fix="Say within how long, as 7 days.")
     if not asked.ordered and asked.told:
-        raise Refused("In any order there is no first step whose property could tell groups apart.", fix="Take a trait.")
+        raise Refused(
+            "In any order there is no first step whose property could tell groups apart.", fix="Take a trait."
+        )
     if not asked.ordered and len(set(asked.steps)) < len(asked.steps):
         raise Refused(
             "In any order one event would take two steps that are the same.", fix="Name each step once, or in order."
@@ -244,7 +249,7 @@ def _best(chains: str, asked: Asked, many: int) -> str:
     depth = " + ".join(f"CAST(t{at} IS NOT NULL AS INTEGER)" for at in range(many))
     group = "NULL::VARCHAR"
     if asked.told:
-        group = "CAST(v AS VARCHAR)"
+        group = as_text(asked.told_kind, "v", stored=True)
     elif asked.groups:
         group = "g.value"
     joined = f"LEFT JOIN {asked.groups} g ON g.customer = c.k " if asked.groups else ""
@@ -253,6 +258,22 @@ def _best(chains: str, asked: Asked, many: int) -> str:
         f"FROM (SELECT *, {depth} AS depth FROM ({chains}) h) c {joined}"
         "QUALIFY row_number() OVER (PARTITION BY k ORDER BY depth DESC, t0) = 1"
     )
+
+
+def as_text(kind: Kind, value: str, *, stored: bool) -> str:
+    """The SQL of a value as people read it.
+
+    Args:
+        kind: its type.
+        value: the SQL of it.
+        stored: whether a number is in millionths, as stored, and not a DOUBLE.
+    """
+    if kind is Kind.YESNO:
+        return f"CASE WHEN {value} THEN 'yes' WHEN NOT {value} THEN 'no' END"
+    if kind is Kind.NUMBER:
+        number = f"CAST({value} AS DOUBLE) / 1000000" if stored else value
+        return rf"regexp_replace(CAST({number} AS VARCHAR), '\.0$', '')"
+    return f"CAST({value} AS VARCHAR)"
 
 
 # ---------------------------------------------------------------- counting
@@ -273,7 +294,7 @@ def _counted(known: AsOf, best: str, asked: Asked) -> str:
     sizes = (
         f"SELECT g, row_number() OVER (ORDER BY count(*) DESC, g) AS place FROM {best} WHERE g IS NOT NULL GROUP BY g"
     )
-    name = f"CASE WHEN b.g IS NULL THEN '{UNKNOWN}' WHEN place > {SHOWN_GROUPS} THEN '{OTHERS}' ELSE b.g END"
+    name = f"CASE WHEN b.g IS NULL THEN '{UNKNOWN}' WHEN place > {SHOWN_GROUPS} THEN '{OTHER}' ELSE b.g END"
     apart = f"SELECT b.* EXCLUDE (g), {name} AS g FROM {best} b LEFT JOIN ({sizes}) s ON s.g = b.g"
     return f"{whole} UNION ALL SELECT false AS whole, g, {shown} FROM ({apart}) a GROUP BY g"
 
@@ -298,6 +319,6 @@ def _names(asked: Asked) -> list[str]:
 
 
 def _sorted(groups: dict[str, tuple[Step, ...]]) -> dict[str, tuple[Step, ...]]:
-    last = {OTHERS: 1, UNKNOWN: 2}
+    last = {OTHER: 1, UNKNOWN: 2}
     order = sorted(groups, key=lambda name: (last.get(name, 0), -groups[name][0].customers, name))
     return {name: groups[name] for name in order}

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shoal.errors import Refused
+from shoal.insight.metrics.grouping import OTHER
 from shoal.insight.pages import label, named_events, pages, plain_events, stream
 from shoal.sql.encode import quoted
 from shoal.stats.intervals import Interval, wilson
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from shoal.shapes import SessionRule
 
 MOST_STEPS = 10
-OTHERS = "others"
 _numbers = itertools.count(1)
 
 
@@ -82,7 +82,7 @@ class Flow:
 
     Args:
         place: of the step that they went from: 0 is the start; before an end −1 is the last step.
-        source: what they did there; ``others`` stands for what few did, None before the first event.
+        source: what they did there; ``(other)`` stands for what few did, None before the first event.
         target: what they did next; None: nothing more.
         customers: how many.
     """
@@ -261,7 +261,7 @@ def _flows(table: str, asked: Asked) -> str:
     """Customers by step and the step after it, what few did at a place as ``others``; who had stopped before is left out."""
     named = [
         f"CASE WHEN {at} IS NULL OR {at} IN (SELECT {at} FROM {table} WHERE {at} IS NOT NULL GROUP BY {at} "
-        f"ORDER BY count(*) DESC, {at} LIMIT {asked.branches}) THEN {at} ELSE '{OTHERS}' END AS {at}"
+        f"ORDER BY count(*) DESC, {at} LIMIT {asked.branches}) THEN {at} ELSE '{OTHER}' END AS {at}"
         for at in _columns(asked)
     ]
     grouped = f"SELECT {', '.join(named)} FROM {table}"

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from shoal.workspace.discovery import Discoveries
     from shoal.workspace.experiments import ExperimentsDoor
     from shoal.workspace.feedback import Feedback
+    from shoal.workspace.journeys import Journeys
     from shoal.workspace.keys import Keys
     from shoal.workspace.metrics import MetricsDoor
     from shoal.workspace.models import Models
@@ -375,6 +376,13 @@ class Workspace:
         from shoal.workspace.metrics import MetricsDoor
 
         return MetricsDoor(self)
+
+    @cached_property
+    def journeys(self) -> Journeys:
+        """Funnels, paths, sessions, cohorts, and lifecycle over time."""
+        from shoal.workspace.journeys import Journeys
+
+        return Journeys(self)
 
     @cached_property
     def actions(self) -> Actions:

@@ -56,7 +56,14 @@ def _label(group: str, width: int) -> str:
     return group if width > theme.NARROW else "\n".join(group.rsplit(" ", 1))
 
 
-def cohort_heatmap(rows: Sequence[dict[str, Any]], *, title: str, subtitle: str, width: int = theme.WIDE) -> alt.Chart:
+def cohort_heatmap(
+    rows: Sequence[dict[str, Any]],
+    *,
+    title: str,
+    subtitle: str,
+    width: int = theme.WIDE,
+    axis: str = "months since the first order",
+) -> alt.Chart:
     """Retention of each month's new customers in per cent; cells of a month that isn't over are hatched.
 
     Args:
@@ -64,6 +71,7 @@ def cohort_heatmap(rows: Sequence[dict[str, Any]], *, title: str, subtitle: str,
         title: the finding.
         subtitle: measure, unit and period.
         width: of the chart in pixels.
+        axis: what is counted from the left.
     """
     import altair as alt
 
@@ -78,7 +86,7 @@ def cohort_heatmap(rows: Sequence[dict[str, Any]], *, title: str, subtitle: str,
     most, limit = max((row["period"] for row in rows), default=1), max((row["rate"] for row in rows), default=1) or 1
     labels = json.dumps([f"{cohort}  ({size:,})" for cohort, size in sizes.items()])
     x_axis = alt.Axis(
-        title="months since the first order", orient="top", domain=False, ticks=False, grid=False,
+        title=axis, orient="top", domain=False, ticks=False, grid=False,
         values=[k + 0.5 for k in range(1, most + 1)], labelExpr="floor(datum.value)", labelAngle=0, labelOverlap=True,
     )  # fmt: skip
     y_axis = alt.Axis(
