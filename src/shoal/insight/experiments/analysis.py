@@ -183,8 +183,11 @@ class _Analysis:
         return True
 
     def _past(self) -> int | None:
-        """How long before the exposure is looked at: as long as after it, within bounds."""
-        if not self.asked.cuped or self.asked.strata:
+        """How long before the exposure is looked at: as long as after it, within bounds.
+
+        Groups that nobody drew differ before already: to adjust for that would look as if they were alike otherwise.
+        """
+        if not self.asked.cuped or self.asked.strata or not self.randomised:
             return None
         seen = self.experiment.window or self.exposed.end - self.course.began
         return max(_SHORTEST_PAST, min(seen, _LONGEST_PAST))
