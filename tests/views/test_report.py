@@ -56,7 +56,7 @@ def test_the_file_is_small_and_has_every_section(read: Reader, report: Path) -> 
     """Breaks when a section is lost, or the file is too large to mail."""
     assert report.stat().st_size < 3_000_000
     sections = [
-        "glance", "segments", "different", "rfm", "lifecycle", "retention", "migration", "kpis", "concentration",
+        "glance", "segments", "different", "rfm", "lifecycle", "retention", "migration", "kpis", "metrics", "concentration",
         "actions", "overlap", "feedback", "reach", "data", "method",
     ]  # fmt: skip
     assert [i for i in read.ids if i in sections] == sections
