@@ -110,7 +110,7 @@ def _shown(kpi: CostKpi, value: float | None) -> str:
         return "–"
     if kpi.unit == "share":
         return share(value)
-    return f"{value:,.2f}" if kpi.unit == "number" or abs(value) < 1000 else money(value)
+    return money(value) if kpi.slug == "spend" else f"{value:,.2f}"
 
 
 def _ends(kpi: CostKpi, one: CostFigure) -> str:
@@ -131,7 +131,7 @@ def _closing(found: Closing) -> None:
 
 
 def _name(p: float) -> str:
-    return "half of them after" if p == 0.5 else f"{p:.0%} after"
+    return "half of them after" if p == 0.5 else f"{100 * p:.0f} % after"
 
 
 def _of(low: float, high: float) -> str:
