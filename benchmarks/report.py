@@ -214,6 +214,34 @@ def _discover(found: dict[str, Any]) -> tuple[str, str]:
     return title, _table(("", "CPU s", "ratio", "s", "peak MB"), rows) + "\n\n" + "\n".join(notes)
 
 
+def _figures(found: dict[str, Any]) -> tuple[str, str]:
+    ours, base = found["ours"], found["by_hand"]
+    mine, theirs = ours["compared"] | {"peak_mb": ours["peak_mb"]}, base["queries"] | {"peak_mb": base["peak_mb"]}
+    rows = [
+        _costs("a query by hand for each metric and month (baseline)", theirs, theirs),
+        _costs("`ws.metrics.figures`, the same, with intervals", mine, theirs),
+    ]
+    every = ours["all"]
+    note = (
+        f"The same figures. All {ours['metrics']} metrics that stand on the data, over the same months: {every['cpu_s']:.1f} "
+        f"CPU s, {every['wall_s']:.1f} s."
+    )
+    return f"Figures of 9 metrics over {ours['periods']} months", _table(
+        ("", "CPU s", "ratio", "s", "peak MB"), rows
+    ) + f"\n\n{note}"
+
+
+def _experiments(found: dict[str, Any]) -> tuple[str, str]:
+    ours, theirs = found["ours"], found["theirs"]
+    rows, note = [], f"No baseline: {theirs.get('refused')}."
+    if "refused" not in theirs:
+        rows.append(_costs(f"{theirs['version']}, from Parquet (baseline)", theirs, theirs))
+        note = "Both found the same effects and standard errors."
+    rows.append(_costs("`ws.experiments.result`", ours, ours if "refused" in theirs else theirs))
+    title = f"A result of 3 arms and 5 metrics on {ours['exposures']:,} exposures"
+    return title, _table(("", "CPU s", "ratio", "s", "peak MB"), rows) + f"\n\n{note}"
+
+
 _TABLES = {
     "load": _load,
     "segments": _segments,
@@ -222,6 +250,8 @@ _TABLES = {
     "start": _start,
     "predict": _predict,
     "discover": _discover,
+    "figures": _figures,
+    "experiments": _experiments,
 }
 
 

@@ -1,4 +1,4 @@
-"""Runs the benchmarks: ``python -m benchmarks.run [--quick] [--only load,segments,live,serving,start,predict,discover]``.
+"""Runs the benchmarks: ``python -m benchmarks.run [--quick] [--only NAMES]``; ``--help`` lists the names.
 
 Writes one JSON file a benchmark and a table of all into ``benchmarks/results``. The made data lies in the folder that the
 environment variable ``BENCH_DATA`` names, which is kept, or else in a temporary one.
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import btyd, discovering, evaluating, loading, predicting, report
+from benchmarks import btyd, discovering, evaluating, experimenting, loading, predicting, report
 from benchmarks.generate import FULL, QUICK, TINY, Size, generate
 from benchmarks.live import SEGMENTS, live
 from benchmarks.measure import apart, surroundings
@@ -96,9 +96,18 @@ def discover(data: Path, work: Path, size: Size, counts: Sequence[int]) -> dict[
     return found
 
 
+def experiments(data: Path, work: Path, size: Size, counts: Sequence[int]) -> dict[str, Any]:
+    """A result of three arms and five metrics on ten exposures a customer of the size, beside pandas and statsmodels."""
+    with _emptied(work / "experiments") as scratch:
+        apart(experimenting.make, scratch, 10 * size.customers)
+        ours, theirs = apart(experimenting.ours, scratch), experimenting.theirs(scratch)
+    experimenting.hold_equal(ours, theirs)
+    return {"ours": ours, "theirs": theirs}
+
+
 BENCHMARKS: dict[str, Benchmark] = {
     "load": load, "segments": segments, "live": live, "serving": served, "start": start,
-    "predict": predict, "discover": discover,
+    "predict": predict, "discover": discover, "experiments": experiments,
 }  # fmt: skip
 
 

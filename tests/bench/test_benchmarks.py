@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("benchmarks", reason="the benchmarks stand in the repository, not in the package")
 
-from benchmarks import btyd, discovering, report
+from benchmarks import btyd, discovering, experimenting, report
 from benchmarks.measure import surroundings
 from benchmarks.run import run
 from benchmarks.segments import draw, leaves, written
@@ -90,3 +90,25 @@ def test_discovery_is_measured_on_planted_groups() -> None:
     found["store"] = {**found["ours"], "customers": 600}
     page = report.section({"benchmark": "discover", "size": "tiny", **surroundings(), "found": found})
     assert "## Discovery: 600 drawn customers, 40 columns" in page
+
+
+def test_a_result_of_an_experiment_is_measured(tmp_path: Path) -> None:
+    """The made experiment has its effect, and the page shows it with a baseline and without.
+
+    Breaks when the draw has no effect any more, or both ways may differ without a word.
+    """
+    made = experimenting.make(tmp_path, 20_000)
+    assert made["events"]["seen"] == 20_000
+    ours = {**experimenting.ours(tmp_path), "peak_mb": 1}
+    assert ours["exposures"] == 20_000
+    assert len(ours["effects"]) == 10
+    theirs = {**ours, "version": "statsmodels", "effects": [list(row) for row in ours["effects"]]}
+    experimenting.hold_equal(ours, theirs)
+    theirs["effects"][3][2] += theirs["effects"][3][3]
+    with pytest.raises(AssertionError, match="statsmodels"):
+        experimenting.hold_equal(ours, theirs)
+    for other, said in ((theirs, "(baseline)"), ({"refused": "no module"}, "No baseline: no module.")):
+        found = {"ours": ours, "theirs": other}
+        page = report.section({"benchmark": "experiments", "size": "tiny", **surroundings(), "found": found})
+        assert "5 metrics on 20,000 exposures" in page
+        assert said in page
