@@ -180,6 +180,50 @@ def contributions(whole: Both, groups: Sequence[Both]) -> list[Part]:
     return [_sum_part(number, one, whole) for number, one in enumerate(groups)]
 
 
+def peeled(whole: Both, groups: Sequence[Both], level: float = 0.05) -> list[Part]:
+    """The same, where what one group did isn't held against the others.
+
+    A group that fell by half makes all others look as if they had risen against the rest. So the group that stands out most
+    is taken off, and the others are held against what is left, as long as one stands out. A p-value only grows by that.
+
+    Args:
+        whole: see ``contributions``.
+        groups: see ``contributions``.
+        level: as long as a p-value is below.
+    """
+    parts = contributions(whole, groups)
+    left, rest = list(range(len(groups))), whole
+    stage = parts
+    while len(left) > 2:
+        strongest = min(range(len(left)), key=lambda i: _least(stage[i]))
+        if _least(stage[strongest]) >= level:
+            break
+        rest = rest.without(groups[left.pop(strongest)])
+        if rest.is_ratio and not all(float(one.sum()) for one in rest.below):
+            break
+        stage = contributions(rest, [groups[g] for g in left])
+        for g, told in zip(left, stage, strict=True):
+            parts[g] = _at_least(parts[g], told)
+    return parts
+
+
+def _least(part: Part) -> float:
+    return min((effect.p for effect in part.effects if effect.p is not None), default=1.0)
+
+
+def _at_least(part: Part, told: Part) -> Part:
+    """A part with the p-values of another where they are larger; of a sum with what it is held against, too."""
+    effects = []
+    for mine, other in zip(part.effects, told.effects, strict=True):
+        if mine.p is None or other.p is None:
+            effects.append(mine)
+        elif mine.kind == "sum":
+            effects.append(other._replace(p=max(mine.p, other.p)))
+        else:
+            effects.append(mine._replace(p=max(mine.p, other.p)))
+    return part._replace(effects=tuple(effects))
+
+
 # ------------------------------------------------------------ sums
 
 

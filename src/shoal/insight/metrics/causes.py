@@ -20,7 +20,7 @@ from shoal.insight.metrics.figures import Question
 from shoal.insight.metrics.grouping import Groups, dimension
 from shoal.insight.metrics.units import of_units
 from shoal.insight.metrics.watching import LEVEL, shown, within
-from shoal.stats.contributions import LEAST, Both, by_unit, change, contributions
+from shoal.stats.contributions import LEAST, Both, by_unit, change, contributions, peeled
 from shoal.stats.intervals import Interval, z_value
 from shoal.stats.multiple import benjamini_hochberg
 
@@ -289,10 +289,10 @@ class _Search:
         groups = Groups.of(self.known, question)
         if by.node is not None:
             names, codes = self._of_trait(groups)
-            parts = contributions(whole, by_unit(whole, codes, len(names)))
+            parts = peeled(whole, by_unit(whole, codes, len(names)))
         else:
             names = [label for label in groups.labels if label is not None]
-            parts = contributions(whole, self._of_events(groups, names))
+            parts = peeled(whole, self._of_events(groups, names))
         return Split(by.name, _sorted([Group(names[part.group], part) for part in parts if part.units]))
 
     def _of_trait(self, groups: Groups) -> tuple[list[str], Codes]:

@@ -94,7 +94,8 @@ def _thresholds(look: Look, axis: Any, width: int) -> list[Any]:
     layers: list[Any] = []
     for bound, said in _bounds(look):
         one = alt.Chart(alt.Data(values=[{"bound": bound, "said": said}]))
-        halo = one.mark_text(align="right", dx=-4, dy=-7, fontSize=11, stroke=theme.PAPER, strokeWidth=4)
+        halo = one.mark_text(align="right", dx=-4, dy=-7, fontSize=11, stroke=theme.PAPER, strokeWidth=4,
+                             strokeJoin="round")  # fmt: skip
         line = one.mark_rule(color=_LINE, strokeDash=[6, 3], strokeWidth=1.4).encode(y=alt.Y("bound:Q", axis=axis))
         text = one.mark_text(align="right", dx=-4, dy=-7, color=_LINE, fontSize=11)
         layers += [line, *(mark.encode(x=alt.value("width"), y="bound:Q", text="said:N") for mark in (halo, text))]
