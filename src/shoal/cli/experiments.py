@@ -33,7 +33,7 @@ def experiment() -> None:
 def listed(ctx: click.Context, json_: bool) -> None:
     """List experiments with how far they are."""
     with opened(ctx) as ws:
-        found, faults = ws.experiments.list(), ws.experiments.catalogue().faults
+        found, faults = ws.experiments.standing(), ws.experiments.catalogue().faults
         if json_:
             documents = [one.document() for one in found]
             print_json({"experiments": documents, "faults": {slug: str(error) for slug, error in faults.items()}})
@@ -185,7 +185,7 @@ def stop(ctx: click.Context, name: str, because: str, json_: bool) -> None:
 def assign(ctx: click.Context, name: str, customers: tuple[str, ...], json_: bool) -> None:
     """Say the arm of experiment NAME that CUSTOMERS, by id, are drawn into: the same at every asking."""
     with opened(ctx) as ws:
-        found = [ws.experiments.assign(name, customer) for customer in customers]
+        found = ws.experiments.assign_all(name, customers)
         if json_:
             print_json([one.document() for one in found])
             return
@@ -223,9 +223,7 @@ def _exposed(ws: Workspace, name: str) -> dict[str, object] | None:
     try:
         with ws.experiments.exposures(name) as found:
             return found.document()
-    except UnknownName as error:
-        if error.kind != "event":
-            raise
+    except UnknownName:
         return None
 
 

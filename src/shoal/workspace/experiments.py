@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shoal.errors import Refused, ShoalError, UnknownName
+from shoal.errors import Refused, ShoalError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from shoal.insight.experiments.assignment import Assignment
     from shoal.insight.experiments.catalogue import Experiments
     from shoal.insight.experiments.definition import Experiment
     from shoal.insight.experiments.exposures import Exposures
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from shoal.insight.metrics.definition import Metric
     from shoal.workspace.moments import When
     from shoal.workspace.opening import Workspace
+
+
+_FEW = 3
+"""For so many customers the population is asked of each; for more of all together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,13 @@ class Assigned:
         }  # fmt: skip
 
 
+def _drawn_into(drawn: Assignment, who: str) -> Assigned:
+    arm = drawn.arm(who)
+    held = any(one.holds(who) for one in drawn.holdouts)
+    reason = "" if arm else "they are held out" if held else "another part of the layer is theirs"
+    return Assigned(drawn.experiment, who, arm, reason)
+
+
 class ExperimentsDoor:
     """The experiments of an open workspace; it is ``workspace.experiments``."""
 
@@ -75,7 +87,7 @@ class ExperimentsDoor:
         self._ws = workspace
 
     def __repr__(self) -> str:
-        return "Experiments(catalogue, list, plan, start, stop, assign, arms, exposures, result)"
+        return "Experiments(catalogue, standing, plan, start, stop, assign, arms, exposures, result)"
 
     # ------------------------------------------------------------ what there is
 
@@ -95,6 +107,12 @@ class ExperimentsDoor:
         """
         return self.catalogue().find(name)
 
+    def _read(self, name: str) -> Experiment:
+        """The same without a look at its metrics, which takes longer than all else that assignment needs."""
+        from shoal.insight.experiments.catalogue import read_experiments
+
+        return read_experiments(self._ws.config.root, self._ws.schema).find(name)
+
     def state(self, name: str) -> State:
         """How far an experiment is.
 
@@ -109,7 +127,7 @@ class ExperimentsDoor:
 
         return state_of(self._ws.store, experiment, self._ws.config.holdouts)
 
-    def list(self) -> list[Standing]:
+    def standing(self) -> list[Standing]:
         """All experiments by slug, those too whose file is gone after they began."""
         from shoal.insight.experiments.state import changes, recorded
 
@@ -237,43 +255,62 @@ class ExperimentsDoor:
             UnknownName: there is no such experiment.
             Refused: it hasn't begun, its file was edited since, or others drew its arms.
         """
-        from shoal.customers.identity import id_of, key_of
+        return self.assign_all(name, [customer])[0]
 
+    def assign_all(self, name: str, customers: Iterable[str | int]) -> list[Assigned]:
+        """The arm of each of some customers; see ``assign``."""
         experiment, state = self._drawn(name)
-        asked = str(customer)
-        try:
-            key: int | None = key_of(self._ws.store, asked)
-        except UnknownName:
-            key = None
-        who = asked if key is None else id_of(self._ws.store, key)
+        asked = [str(one) for one in customers]
+        keys, ids = self._known(asked)
+        who = [ids.get(keys.get(one, -1), one) for one in asked]
         if state.stage == "stopped":
-            return Assigned(experiment.slug, who, None, "it is over")
-        outside = self._outside(experiment, state, key)
-        if outside:
-            return Assigned(experiment.slug, who, None, outside)
+            return [Assigned(experiment.slug, one, None, "it is over") for one in who]
+        outside = self._outside(experiment, state, [keys.get(one) for one in asked])
         drawn = state.assignment(experiment)
-        arm = drawn.arm(who)
-        held = any(one.holds(who) for one in drawn.holdouts)
-        reason = "" if arm else "they are held out" if held else "another part of the layer is theirs"
-        return Assigned(experiment.slug, who, arm, reason)
+        return [
+            Assigned(experiment.slug, one, None, reason) if reason else _drawn_into(drawn, one)
+            for one, reason in zip(who, outside, strict=True)
+        ]
 
-    def _outside(self, experiment: Experiment, state: State, key: int | None) -> str:
-        """Why a customer isn't in the population; empty where they are."""
+    def _known(self, asked: Sequence[str]) -> tuple[dict[str, int], dict[int, str]]:
+        """The key of each customer's survivor by the id that was asked for, and the survivors' ids by key."""
+        from shoal.sql.subjects import survivors
+
+        store = self._ws.store
+        found = store.rows("SELECT id, key FROM customers WHERE id IN (SELECT unnest(?::VARCHAR[]))", [list(asked)])
+        gone = survivors(store)
+        keys = {one: gone.get(key, key) for one, key in found}
+        standing = store.rows(
+            "SELECT key, id FROM customers WHERE key IN (SELECT unnest(?::INTEGER[]))", [sorted(set(keys.values()))]
+        )
+        return keys, dict(standing)
+
+    def _outside(self, experiment: Experiment, state: State, keys: Sequence[int | None]) -> list[str]:
+        """Why each isn't in the population; empty where they are."""
+        if experiment.population is None:
+            return [""] * len(keys)
+        there = self._members(experiment, state, {key for key in keys if key is not None})
+        nobody = "nobody is known under that id, so they aren't in the population"
+        return [nobody if key is None else "" if key in there else "they aren't in the population" for key in keys]
+
+    def _members(self, experiment: Experiment, state: State, keys: set[int]) -> set[int]:
+        """Those of some customers who are in the population now."""
         from dataclasses import replace
 
         from shoal.lang.nodes import Definition
         from shoal.sql.engine import SqlEngine
 
-        if experiment.population is None:
-            return ""
-        if key is None:
-            return "nobody is known under that id, so they aren't in the population"
-        schema = self._ws.schema
+        assert experiment.population is not None
+        schema, at = self._ws.schema, self._ws.instant(None)
         engine = SqlEngine(self._ws.store, replace(schema, segments={**schema.segments, **state.segments}))
-        told = engine.why(
-            Definition(experiment.slug, experiment.name, experiment.population), key, self._ws.instant(None)
-        )
-        return "" if told.truth else "they aren't in the population"
+        asked = Definition(experiment.slug, experiment.name, experiment.population)
+        if len(keys) <= _FEW:
+            return {key for key in keys if engine.why(asked, key, at).truth}
+        found = engine.evaluate({asked.slug: asked}, at, drafts=True)
+        try:
+            return keys & set(found.members(asked.slug)["key"].to_pylist())
+        finally:
+            found.close()
 
     def _drawn(self, name: str) -> tuple[Experiment, State]:
         """An experiment whose arms are drawn here, and how far it is.
@@ -283,7 +320,7 @@ class ExperimentsDoor:
         """
         from shoal.insight.experiments.state import hold
 
-        experiment = self.find(name)
+        experiment = self._read(name)
         state = self._state(experiment)
         if state.stage == "elsewhere":
             raise Refused(f"Others drew the arms of {experiment.slug!r}: nobody is assigned here.")

@@ -27,6 +27,8 @@ from shoal.insight.experiments.definition import (
     Viewed,
 )
 from shoal.insight.experiments.reading import read_experiment, write_experiment
+from shoal.insight.metrics.definition import Metric
+from shoal.insight.metrics.reading import read_metric
 from shoal.lang.nodes import Definition, MemberOf
 from shoal.lang.parse import parse
 from shoal.lang.schema import Kind as Type
@@ -210,22 +212,26 @@ def test_what_must_be_there_is_named(key: str) -> None:
 def test_a_metric_that_there_is_not_is_shown_where_it_is_named(tmp_path: Path) -> None:
     """Breaks when an experiment can start that nothing could ever judge."""
 
-    def find(slug: str) -> str:
-        if slug != "revenue":
+    revenue = read_metric("name: Takings\nunit: count\nas: mean\nof: age\n", slug="revenue", place="m")
+
+    def find(slug: str) -> Metric:
+        if slug not in ("revenue", "Takings"):
             raise UnknownName("metric", slug, ["revenue"])
-        return slug
+        return revenue
 
     folder = tmp_path / "experiments"
     folder.mkdir()
     (folder / "good.yaml").write_text(SMALL, encoding="utf-8")
     (folder / "bad.yaml").write_text(SMALL + "guardrails: [revenu]\n", encoding="utf-8")
     (folder / "twice.yaml").write_text(SMALL + "secondary: [revenue]\n", encoding="utf-8")
+    (folder / "named.yaml").write_text(SMALL.replace("revenue", "Takings"), encoding="utf-8")
     (folder / "latin.yaml").write_bytes(b"name: M\xe4il\n")
     found = read_experiments(tmp_path, SCHEMA, find)
     assert found.definitions.keys() == {"good"}
     said = {slug: str(fault) for slug, fault in found.faults.items()}
     assert said["bad"].startswith("experiments/bad.yaml:4: There is no metric 'revenu'. Did you mean \"revenue\"?")
     assert said["twice"].startswith("experiments/twice.yaml:4: The metric 'revenue' stands twice.")
+    assert said["named"].startswith("experiments/named.yaml:3: 'Takings' is a metric's name. Write its slug: revenue.")
     assert "UTF-8" in said["latin"]
     assert found.find("good") is found.find("mail") is found.definitions["good"]
     with pytest.raises(DefinitionError):

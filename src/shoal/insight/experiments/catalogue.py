@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shoal.insight.experiments.definition import Experiment
+    from shoal.insight.metrics.definition import Metric
     from shoal.lang.schema import Schema
 
 
@@ -59,7 +60,7 @@ def path_of(root: Path, slug: str) -> Path:
     return folder_of(root) / f"{slug}.yaml"
 
 
-def read_experiments(root: Path, schema: Schema, find: Callable[[str], object] | None = None) -> Experiments:
+def read_experiments(root: Path, schema: Schema, find: Callable[[str], Metric] | None = None) -> Experiments:
     """Read and check all experiment files.
 
     Args:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from shoal.insight.metrics.definition import Metric
     from shoal.lang.nodes import Condition
     from shoal.lang.schema import Schema
     from shoal.lang.yaml_tree import Entry
@@ -419,7 +420,7 @@ class _Reader:
 # ------------------------------------------------------------ checking
 
 
-def check_experiment(experiment: Experiment, find: Callable[[str], object], text: str, *, place: str) -> None:
+def check_experiment(experiment: Experiment, find: Callable[[str], Metric], text: str, *, place: str) -> None:
     """Refuse a metric that there isn't, at its place in the file, and one that stands there twice.
 
     Args:
@@ -442,9 +443,11 @@ def check_experiment(experiment: Experiment, find: Callable[[str], object], text
                 raise sheet.fault(f"The metric {slug!r} stands twice.", entries[key], "Keep one of them.")
             seen.add(slug)
             try:
-                find(slug)
+                found = find(slug)
             except ShoalError as error:
                 raise sheet.fault(error.problem, entries[key], error.fix) from None
+            if found.slug != slug:
+                raise sheet.fault(f"{slug!r} is a metric's name.", entries[key], f"Write its slug: {found.slug}.")
 
 
 # ------------------------------------------------------------ writing
