@@ -243,6 +243,23 @@ def test_acquisition_spend_is_what_the_settings_say(tmp_path: Path) -> None:
     assert "Acquisition spend (SEARCH)" in found.kpis["cost-per-acquisition"].definition
 
 
+def test_acquisition_spend_that_no_line_bears_isnt_none_spent(tmp_path: Path) -> None:
+    """Breaks when a slip of the pen in the settings makes customers cost nothing."""
+    with shoal.open(vector(tmp_path, VECTOR + "costs: {acquisition: {channels: [serch]}}\n")) as ws:
+        ws.load()
+        found = ws.costs().found
+    assert "cost-per-acquisition" not in found.kpis
+    assert 'Did you mean "search"?' in found.notes[-1]
+
+
+def test_spend_of_a_day_that_only_begins_isnt_known_yet(tmp_path: Path) -> None:
+    """Breaks when a day's spend is held against none of its orders, as of that day's first instant."""
+    with shoal.open(vector(tmp_path)) as ws:
+        ws.load()
+        assert one(ws.costs(as_of="2026-05-02").found, "spend").value == 20_000.50
+        assert one(ws.costs(as_of="2026-05-03").found, "spend").value == 50_000
+
+
 # ------------------------------------------------------------ close rate and sales cycle
 
 

@@ -143,7 +143,7 @@ def test_machines_get_the_same(lamp_folder: Path, lamps: shoal.Workspace) -> Non
     found = json.loads(
         run(lamp_folder, "costs", "--by", "channel", "--as-of", "2026-06-01", "--json"), parse_constant=pytest.fail
     )
-    assert found["spend_until"] == "2026-06-01"
+    assert found["spend_until"] == "2026-05-31"
     assert [(f["metric"], f["group"], f["value"]) for f in found["figures"]] == [
         (f.metric, f.group, f.value) for f in costs.found.figures
     ]

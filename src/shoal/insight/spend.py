@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
@@ -101,8 +102,9 @@ class Spend:
 
     def between(self, first: int | None, last: int | None) -> Spend:
         """The lines of some days, both ends included; None is open."""
-        low, high = (self.lines[0].day if first is None else first), (self.lines[-1].day if last is None else last)
-        return Spend([line for line in self.lines if low <= line.day <= high])
+        begins = 0 if first is None else bisect_left(self.lines, first, key=lambda line: line.day)
+        ends = len(self.lines) if last is None else bisect_right(self.lines, last, key=lambda line: line.day)
+        return Spend(self.lines[begins:ends])
 
     def among(self, channels: Collection[str], campaigns: Collection[str]) -> Spend:
         """The lines of some channels or campaigns, in whatever letter case; all where none are named."""

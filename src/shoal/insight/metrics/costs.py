@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from shoal.errors import Refused
+from shoal.errors import Refused, did_you_mean, nearest
 from shoal.insight.attribution.credit import credits_of
 from shoal.insight.attribution.reading import paths_of
 from shoal.insight.attribution.sharing import in_words
@@ -174,7 +174,7 @@ def costs(
         shown,
         {s: k for s, k in kpis.items() if s in told},
         missing,
-        list(_notes(spend, traced, by)),
+        [*_notes(spend, traced, by), *_unmatched(spend, setting)],
         reaches,
     )
 
@@ -285,7 +285,8 @@ def _of_span(spend: Spend, traced: _Traced, setting: CostRule, span: Period, by:
     new = int(np.searchsorted(traced.first_days, span.last + 1) - np.searchsorted(traced.first_days, span.first))
     for one in (*_of_ads(lines.total()), *_of_money(lines.total(), won, paid)):
         yield CostFigure(one[0], span, None, *one[1:])
-    yield CostFigure("cost-per-acquisition", span, None, _per(bought.total().amount, new), None, None, new)
+    blended = _per(bought.total().amount, new) if bought.lines else None
+    yield CostFigure("cost-per-acquisition", span, None, blended, None, None, new)
     for key, one_spent in (lines.by(by) if by else {}).items():
         name = one_spent.name or "(none)"
         for one in (*_of_ads(one_spent), *_of_money(one_spent, won, [key])):
@@ -389,10 +390,21 @@ def _why_not(slug: str, traced: _Traced) -> str:
     return {
         "ad-click-through-rate": "No line of spend knows impressions; name their column as spend: {impressions: …}.",
         "cost-per-click": "No line of spend knows clicks; name their column as spend: {clicks: …}.",
-        "cost-per-acquisition": "No customer has a first order in that time.",
+        "cost-per-acquisition": "No customer has a first order in that time, or nothing was spent to win one.",
         "roas": "No touch bears the name of anything that money was spent on.",
         "marketing-roi": "No touch bears the name of anything that money was spent on.",
     }.get(slug, "")
+
+
+def _unmatched(spend: Spend, setting: CostRule) -> Iterator[str]:
+    """Names of the settings that no spend bears: acquisition spend would lack them without a word."""
+    asked: tuple[tuple[By, Sequence[str]], ...] = (("channel", setting.channels), ("campaign", setting.campaigns))
+    for what, names in asked:
+        there = {key: one.name or "" for key, one in spend.by(what).items() if key}
+        for name in names:
+            if key_of(name) not in there:
+                advice = did_you_mean(nearest(name, there.values())) or f"There are: {', '.join(there.values())}."
+                yield f"No spend is on the {what} {name!r} that costs: acquisition: names. {advice}"
 
 
 def _notes(spend: Spend, traced: _Traced, by: By | None) -> Iterator[str]:

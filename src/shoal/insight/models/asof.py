@@ -227,9 +227,10 @@ class AsOf:
         return current_values(self._store, trait, self.at)
 
     def spend(self) -> str:
-        """A query of what was spent up to the instant's day: source, day, amount, channel, campaign, impressions, clicks."""
+        """A query of what was spent on days that had begun: source, day, amount, channel, campaign, impressions, clicks."""
         columns = "source, day, amount, channel, campaign, impressions, clicks"
-        return f"SELECT {columns} FROM spend WHERE retired IS NULL AND day <= {self.today:d}"
+        # A day that begins with the instant has no time in it yet, and no event is known of it either.
+        return f"SELECT {columns} FROM spend WHERE retired IS NULL AND day <= {int(self.zone.day(self.at - 1)):d}"
 
     @property
     def events(self) -> Mapping[str, EventType]:
