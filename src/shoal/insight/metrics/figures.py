@@ -9,7 +9,6 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from itertools import count
 from math import isfinite, sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from shoal.insight.models.asof import AsOf
     from shoal.lang.nodes import CalendarUnit, Definition, Node
 
-_NUMBERS = count(1)
 CONFIDENCE = 0.95
 COLUMNS = (
     "metric", "period", "ends", "segment", "by", "group", "value", "low", "high", "n", "n_is", "unit", "better", "finished",
@@ -158,12 +156,12 @@ def _of_period(known: AsOf, question: Question, groups: Groups, period: Period) 
     cells = [_Cell.made(metric, label, window, asked, groups) for metric in question.metrics for label in groups.labels]
     segments = {one.slug: asked.column(n.MemberOf(one.slug)) for one in question.segments}
     of_customer = None if groups.node is None else asked.column(groups.node)
-    earlier = [m.before for m in question.metrics if m.before is not None]
     with ExitStack() as stack:
         now = stack.enter_context(known.before(period.at(known.at)))
         table = stack.enter_context(now.columns(asked.nodes))
-        if earlier:
-            table = stack.enter_context(_with_earlier(known, question, period, table))
+        joined = table
+        if any(m.before is not None for m in question.metrics):
+            joined = stack.enter_context(_with_earlier(known, question, period, table))
         unknown = question.unknown(now.at)
         for segment in [*([None] if question.everyone else []), *segments]:
             if segment in unknown:
@@ -174,8 +172,10 @@ def _of_period(known: AsOf, question: Question, groups: Groups, period: Period) 
                     for at in labels
                 )
                 continue
-            rows = table if segment is None else f"(SELECT * FROM {table} WHERE {segments[segment]})"
             for cell in cells:
+                # What no metric asks of isn't joined: a year of a million customers would be copied twelve times.
+                source = table if cell.metric.before is None else joined
+                rows = source if segment is None else f"(SELECT * FROM {source} WHERE {segments[segment]})"
                 yield from _figures(now, cell, rows, of_customer, segment, period, groups)
 
 
@@ -187,9 +187,7 @@ def _with_earlier(known: AsOf, question: Question, period: Period, table: str) -
     asked = {f"b{at}": within(m.before, window) for at, m in enumerate(question.metrics) if m.before is not None}
     shown = "".join(f", coalesce(b.{name}, FALSE) AS {name}" for name in asked)
     with known.before(last.end - 1) as then, then.columns(asked) as found:
-        body = f"SELECT t.*{shown} FROM {table} t LEFT JOIN {found} b USING (k)"
-        with known.temporary(f"figures_{next(_NUMBERS)}", body) as made:
-            yield made
+        yield f"(SELECT t.*{shown} FROM {table} t LEFT JOIN {found} b USING (k))"
 
 
 @dataclass(frozen=True, slots=True)
