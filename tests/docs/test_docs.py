@@ -27,6 +27,7 @@ import pytest
 
 from shoal.config import parse_config, parse_plan
 from shoal.insight.metrics.reading import read_metric
+from shoal.insight.pilots.reading import read_pilot
 from shoal.lang.files import read_definition
 from shoal.lang.parse import parse
 from shoal.lang.show import show
@@ -111,6 +112,8 @@ def run_console(block: Block, place: str) -> None:
 def read_yaml_block(text: str, place: str, root: Path) -> None:
     if re.search(r"^where:", text, re.MULTILINE):
         read_definition(text, slug="example", place=place)
+    elif re.search(r"^kpis:", text, re.MULTILINE):
+        read_pilot(text, slug="example", place=place)
     elif re.search(r"^of:", text, re.MULTILINE):
         read_metric(text, slug="example", place=place)
     elif text.startswith("# tracking-plan.yaml"):

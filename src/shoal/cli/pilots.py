@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from shoal.cli.output import as_json, as_of_option, asked, count, hint, money, opened, print_json, share, table, when
+from shoal.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -244,7 +245,7 @@ def _unmeasured(found: Scoreboard) -> None:
     """Reasons once each, with the campaigns that they are of."""
     reasons: dict[str, list[str]] = {}
     for one in found.unmeasured:
-        many = "" if one.customers is None else f" ({count(one.customers)} customers)"
+        many = "" if one.customers is None else f" ({counted(one.customers, 'customer')})"
         reasons.setdefault(one.why, []).append(f"{one.name}{many}")
     if reasons:
         click.echo()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from shoal.sql.store import Store
     from shoal.views.charts.lines import Grain
     from shoal.views.report import Alone, Facts, Figure
-    from shoal.views.report.facts import Foretold, Micro, Predictions
+    from shoal.views.report.facts import Foretold, Micro, Predictions, Tried
     from shoal.workspace.moments import When
     from shoal.workspace.opening import Workspace
 
@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 COMPARE_OVER = 90 * DAY
 _FRESH = 10 * MINUTE
 """For so long charts of "now" are drawn from the same figures, so that a notebook works them out once."""
-_PARTS = 9
+_PARTS = 10
+_MOST_TRIED = 6
+"""So many pilots and experiments, the newest, are shown in full; the scoreboard has all."""
 _TRIALS = 8
 """So many fits of a model, the newest, are shown by period."""
 _SIZES, _SIZES_OVER = 12, 360 * DAY
@@ -193,6 +195,8 @@ class _Gathering:
         heard = ws.feedback.heard(as_of=self.at)
         self._step("what to do next")
         actions = self._actions()
+        self._step("campaigns")
+        tried = self._tried()
         self._step("customers")
         return Facts(
             name=ws.config.name,
@@ -213,6 +217,7 @@ class _Gathering:
             actions=actions,
             predictions=(predictions := self._predictions()),
             contracts=self._contracts(),
+            tried=tried,
             micro=self._micro(sales, "" if predictions is None or not predictions.value else predictions.value.trait),
             purposes={name: basis.value.replace("-", " ") for name, basis in ws.config.purposes.items()},
             **self._of_orders(sales),
@@ -308,6 +313,30 @@ class _Gathering:
             return self._ws.models.retention(as_of=self.at).found
         except (Refused, UnknownName) as refusal:
             return str(refusal)
+
+    def _tried(self) -> Tried:
+        """Campaigns side by side, and the newest pilots and experiments in full."""
+        from shoal.views.report.facts import Tried
+
+        ws = self._ws
+        board = ws.scoreboard(as_of=self.at).found
+        running = [one for one in ws.pilots.status(as_of=self.at) if one.record is not None]
+        running.sort(key=lambda one: -one.record.began if one.record else 0)
+        pilots = []
+        for one in running[:_MOST_TRIED]:
+            with suppress(ShoalError):  # The scoreboard says why.
+                pilots.append(ws.pilots.of(one.pilot, self.at))
+        covered = {one.pilot.rests_on for one in running}
+        tests, missing = [], []
+        for slug, experiment in ws.experiments.catalogue().definitions.items():
+            if slug in covered:
+                continue
+            try:
+                tests.append(ws.experiments.result(slug, as_of=self.at))
+            except ShoalError as refusal:
+                missing.append((experiment.name, str(refusal)))
+        tests.sort(key=lambda one: -one.began)
+        return Tried(board, pilots, tests[:_MOST_TRIED], missing)
 
     def _looked_before(self, trait: str) -> int | None:
         """The report's earlier instant, or the first at which the trait was written, if that is later than it.

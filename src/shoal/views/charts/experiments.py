@@ -24,6 +24,8 @@ _STATES = {"good": GOOD, "bad": BAD, "open": OPEN}
 _ROW, _LINE = 38, 14
 _CLIP = {theme.NARROW: 20, theme.HALF: 24}
 _RAW = "#8f98a1"
+_ROOM = 50
+"""Pixels for the labels of an upright axis: they are laid out with narrower letters than some readers have."""
 
 
 def effect_forest(rows: Rows, *, title: str, subtitle: str, unit: str = "share", width: int = theme.WIDE) -> alt.Chart:
@@ -107,13 +109,13 @@ def cumulative_effect(
     names = list(dict.fromkeys(row["arm"] for row in rows))
     shown = [dict(row) | _clipped(row, (low, high)) for row in rows]
     x = alt.X("at:T", axis=alt.Axis(**date_axis("day", width)))
-    scale, axis = alt.Scale(domain=[low, high], nice=False), alt.Axis(**_signed(unit))
+    scale, axis = alt.Scale(domain=[low, high], nice=False), alt.Axis(**_signed(unit), minExtent=_ROOM)
     form = "+.2%" if unit == "share" else "+,.4~g"
     tips = ["arm:N", alt.Tooltip("at:T", format="%-d %B %Y"), *(alt.Tooltip(f"{k}:Q", format=form) for k in _ENDS)]
     colour = _arms(names)
     base = alt.Chart(alt.Data(values=shown)).encode(x=x, color=colour, tooltip=tips)
     band = base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", scale=scale, axis=axis), y2="high:Q")
-    line = base.mark_line(strokeWidth=2.2).encode(y=alt.Y("value:Q", scale=scale, axis=axis))
+    line = base.mark_line(strokeWidth=2.2, clip=True).encode(y=alt.Y("value:Q", scale=scale, axis=axis))
     edges = (base.mark_line(strokeWidth=0.8, opacity=0.7).encode(y=alt.Y(f"{end}:Q", scale=scale)) for end in _ENDS[1:])
     zero = alt.Chart(alt.Data(values=[{"y": 0}])).mark_rule(color=theme.INK, strokeDash=[4, 4]).encode(y="y:Q")
     layers = alt.layer(zero, band, *edges, line)
@@ -155,7 +157,7 @@ def sample_ratio_lines(rows: Rows, *, title: str, subtitle: str, width: int = th
     low, high = max(0.0, min(ends) - room), min(1.0, max(ends) + room)
     shown = [dict(row) | {end: min(max(row[end], low), high) for end in ("low", "high")} for row in rows]
     scale = alt.Scale(domain=[low, high], nice=False)
-    axis = alt.Axis(title=None, format=".1%" if high - low < 0.1 else ".0%", tickCount=5)
+    axis = alt.Axis(title=None, format=".1%" if high - low < 0.1 else ".0%", tickCount=5, minExtent=_ROOM)
     colour = _arms(names)
     tips = ["arm:N", alt.Tooltip("at:T", format="%-d %B %Y"),
             *(alt.Tooltip(f"{k}:Q", format=".2%") for k in ("share", "expected", "low", "high"))]  # fmt: skip
@@ -274,7 +276,7 @@ def roi_waterfall(rows: Rows, *, title: str, subtitle: str, currency: str = "", 
     low, high = min(0.0, *ends), max(0.0, *ends)
     room = 0.09 * (high - low) or 1.0
     scale = alt.Scale(domain=[low - (room if low < 0 else 0), high + room], nice=False)
-    axis = alt.Axis(**number_axis(most=max(map(abs, ends))))
+    axis = alt.Axis(**number_axis(most=max(map(abs, ends))), minExtent=_ROOM)
     lines = alt.Axis(title=None, labelAngle=0, ticks=False, domain=False, labelLimit=0, labelLineHeight=13,
                      labelExpr="split(datum.label, '\\n')", labelPadding=10)  # fmt: skip
     x = alt.X("label:N", sort=order, axis=lines, scale=alt.Scale(paddingInner=0.34, paddingOuter=0.12))

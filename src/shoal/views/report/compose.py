@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from shoal.clock import DAY
 from shoal.views.report import (
     actions,
+    experiments,
     feedback,
     groups,
     micro,
@@ -40,6 +41,9 @@ _SECTIONS: tuple[Callable[[Facts], Section | None], ...] = (
     retention.contracts,
     micro.micro_segments,
     actions.next_best_actions,
+    experiments.scoreboard,
+    experiments.pilots,
+    experiments.experiments,
     groups.overlap,
     feedback.feedback,
     groups.reach,

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from shoal.insight.actions import Table as Actions
     from shoal.insight.contracts import Retention
     from shoal.insight.discovery.keeping import Version as Discovered
+    from shoal.insight.experiments.results import Result as Tested
     from shoal.insight.feedback.heard import Heard
     from shoal.insight.holdings import Holdings
     from shoal.insight.lifecycle import Cycle
     from shoal.insight.models.model import Evidence
+    from shoal.insight.pilots.measuring import Result as Piloted
+    from shoal.insight.pilots.scoreboard import Scoreboard
     from shoal.insight.rfm import CutPoints
     from shoal.insight.segments import Quality
     from shoal.shapes import RevenueRule
@@ -93,6 +96,23 @@ class Micro:
 
 
 @dataclass(frozen=True, slots=True)
+class Tried:
+    """What was tried on customers.
+
+    Args:
+        board: all campaigns side by side.
+        pilots: those that began, the newest first.
+        experiments: those that can be told, the newest first.
+        missing: name and reason of experiments that can't.
+    """
+
+    board: Scoreboard
+    pilots: Sequence[Piloted] = ()
+    experiments: Sequence[Tested] = ()
+    missing: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """The facts of a report.
 
@@ -134,6 +154,7 @@ class Facts:
         predictions: what models say; None where none is fitted.
         micro: the micro-segments; None where none were discovered.
         contracts: who under contract stays how long, or why that can't be said; None where nothing says who is.
+        tried: experiments, pilots and campaigns.
     """
 
     name: str
@@ -172,6 +193,7 @@ class Facts:
     predictions: Predictions | None = None
     micro: Micro | None = None
     contracts: Retention | str | None = None
+    tried: Tried | None = None
 
     @property
     def currency(self) -> str:
