@@ -181,8 +181,13 @@ def _of_metric(metric: Measured) -> list[str]:
     from shoal.insight.experiments.telling import difference, figure, span
 
     notes = []
-    if metric.reduction is not None:
-        notes.append(f"{metric.name}: what is known from before lowers the variance by {share(metric.reduction)}.")
+    if metric.reduction is not None and any(one.adjusted != one.value for one in metric.figures):
+        notes.append(
+            f"{metric.name}: the effect is adjusted by what was known before, and so isn't just the difference of the figures; "
+            f"that lowers its variance by {share(metric.reduction)}."
+        )
+    elif metric.reduction is not None:
+        notes.append(f"{metric.name}: what customers did before tells nothing of it ({share(metric.reduction)}).")
     uncut = metric.uncut
     if uncut is not None:
         named = [one.arm for one in metric.comparisons]

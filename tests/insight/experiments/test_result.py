@@ -241,6 +241,32 @@ def test_groups_that_nobody_drew_are_compared_without_a_word_of_cause(store: Duc
     assert not found.sample.fails
 
 
+def test_a_tolerance_in_per_cent_is_of_the_controls_figure(store: DuckStore) -> None:
+    """Breaks when a relative tolerance is held against an absolute change, where the figure is too near 0 for a relative one."""
+    world = World.even(store, 600)
+    buying(world, 6)
+    few = np.flatnonzero(world.arm == 0)[:2]
+    many = np.flatnonzero(world.arm == 1)[:20]
+    who = np.concatenate([few, many])
+    world.events("complaint", who, world.begin[who] + HOUR)
+    found = world.result(world.experiment(guardrails=(Guardrail("complaints", Amount(0.5, True)),)))
+    told = found.metric("complaints").comparisons[0]
+    assert told.relative is None
+    assert told.absolute.value < 0.5
+    assert found.verdict.kind == "harm"
+
+
+def test_equals_are_seldom_told_apart(store: DuckStore) -> None:
+    """Breaks when more than chance finds a winner among equals; of twenty A/A experiments at 5 % one is expected."""
+    kinds = []
+    for seed in range(20):
+        world = World.even(_again(store), 300, seed=1000 + seed)
+        buying(world, 2000 + seed)
+        kinds.append(world.result().verdict.kind)
+    assert set(kinds) <= {"no difference shown", "better", "worse"}
+    assert kinds.count("no difference shown") >= 16
+
+
 # --------------------------------------------------------------------------- too little
 
 

@@ -294,5 +294,5 @@ def says(metric: Metric, weeks: Sequence[Trend], periods: Sequence[Trend], days:
         for one in weeks
         if one.p < _LEVEL
     ]
-    looked = "by the time since the exposure and " if days else ""
+    looked = "by the time since the exposure or " if days else ""
     return " ".join(told) or f"Nothing says that the effect changes {looked}by when customers came in."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shoal.insight.experiments.results import ArmVerdict, Verdict
 from shoal.insight.experiments.telling import chance, difference, figure, percent, plain, span
@@ -178,14 +178,24 @@ def _so_far(primary: Measured, told: Comparison, course: Course, rule: Rule) -> 
 # --------------------------------------------------------------------------- guardrails
 
 
-def _bad(metric: Measured, told: Comparison) -> tuple[float, float, float] | None:
-    """The change for the worse, its least and its most, in the form of what is tolerated; None where neither way is worse."""
+class _Worse(NamedTuple):
+    """A change for the worse: as measured, its least and its most, and what may be borne of it; all in one form."""
+
+    value: float
+    least: float
+    most: float
+    borne: float
+
+
+def _worse(metric: Measured, told: Comparison) -> _Worse | None:
+    """None where neither way is worse. Where there is no relative effect, a relative tolerance is one of the control's figure."""
     effect = told.relative if metric.relative and told.relative is not None else told.absolute
+    borne = metric.borne if effect.relative or not metric.relative else metric.borne * abs(metric.figures[0].value)
     if metric.better == "neither":
         return None
     if metric.better == "higher":
-        return -effect.value, -effect.high, -effect.low
-    return effect.value, effect.low, effect.high
+        return _Worse(-effect.value, -effect.high, -effect.low, borne)
+    return _Worse(effect.value, effect.low, effect.high, borne)
 
 
 def _harm(metric: Measured, place: int) -> str:
@@ -193,8 +203,8 @@ def _harm(metric: Measured, place: int) -> str:
     if place >= len(metric.comparisons):
         return ""
     told = metric.comparisons[place]
-    bad = _bad(metric, told)
-    if bad is None or bad[1] <= 0 or bad[0] <= metric.borne:
+    worse = _worse(metric, told)
+    if worse is None or worse.least <= 0 or worse.value <= worse.borne:
         return ""
     more = f", more than the {metric.tolerated} that may be borne" if metric.tolerated else ""
     return f"{told.arm}: {metric.name} is worse by {_size(metric, told)}{more}."
@@ -203,8 +213,8 @@ def _harm(metric: Measured, place: int) -> str:
 def _left_open(metric: Measured, place: int) -> str:
     """A guardrail of which it isn't shown that it holds."""
     told = metric.comparisons[place]
-    bad = _bad(metric, told)
-    if bad is None or _harm(metric, place) or not metric.tolerated or bad[2] <= metric.borne:
+    worse = _worse(metric, told)
+    if worse is None or _harm(metric, place) or not metric.tolerated or worse.most <= worse.borne:
         return ""
     return (
         f"Guardrail {metric.name} in {told.arm}: a change for the worse beyond {metric.tolerated} isn't ruled out "
