@@ -54,6 +54,16 @@ def test_attribution_of_a_workspace(lamps: shoal.Workspace) -> None:
     assert set(table["removal"].to_pylist()) == set(found.removal.values())
 
 
+def test_removal_effects_are_those_of_another_package(lamps: shoal.Workspace) -> None:
+    """Breaks when the chain is another one: the same 2,316 paths in marketing-attribution-models 2.1.1 (PyPI) gave these."""
+    found = lamps.attribution(models=["markov"]).found
+    theirs = {
+        "Newsletter Opened": 0.233293854082, "affiliate": 0.273083771158, "search": 0.738091605918, "social": 0.413357052523
+    }  # fmt: skip
+    assert found.paths == 2_316
+    assert found.removal == pytest.approx(theirs, abs=1e-11)
+
+
 def test_conversions_of_days_without_spend_are_in_no_roas(tmp_path: Path) -> None:
     """Breaks when two years of orders are held against the three days of spend that were loaded."""
     with shoal.open(vector(tmp_path)) as ws:
