@@ -14,12 +14,16 @@ import pytest
 from orders import Memberships, instant, load_orders, order
 
 from shoal.insight import lifecycle, migration, rfm
-from shoal.insight.cohorts import retention
+from shoal.insight.cohorts import Asked, Mode, cohorts, retention
 from shoal.insight.feedback.asked import asked
 from shoal.insight.feedback.scores import standings
 from shoal.insight.metrics.trading import concentration, kpis, overall
+from shoal.insight.models.asof import AsOf
 from shoal.insight.sales import open_sales
+from shoal.lang.parse import parse_events
+from shoal.lang.schema import Schema
 from shoal.shapes import ORDER_COMPLETED, ORDER_REFUNDED, SURVEY_ANSWERED, Event, FeedbackRule, RevenueRule
+from shoal.sql.registry import learned_schema
 from shoal.stats.intervals import net_promoter, wilson
 
 if TYPE_CHECKING:
@@ -82,6 +86,15 @@ def test_cohort_of_december_2010_with_any_row(raw: Sales) -> None:
     table, first = retention(raw, any_line=True), date(2010, 12, 1)
     assert [cell(table, first, age)["active"] for age in range(3)] == [948, 362, 317]
     assert round(cell(table, first, 1)["rate"], 3) == 0.382
+
+
+@pytest.mark.parametrize("mode", ["on", "on or after"])
+def test_cohorts_by_any_event_give_the_same_triangle(cleaned: Sales, store: DuckStore, mode: Mode) -> None:
+    """Breaks when first orders are cut into months otherwise than by the report."""
+    traits, events = learned_schema(store)
+    known = AsOf(store, RULE, Schema(traits=traits, events=events), END)
+    bought = parse_events(f'"{ORDER_COMPLETED}"')
+    assert cohorts(known, Asked(bought, bought, mode=mode)).found == retention(cleaned, mode=mode)
 
 
 def test_triangle_is_whole_and_its_last_diagonal_unfinished(cleaned: Sales) -> None:

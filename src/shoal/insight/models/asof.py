@@ -90,14 +90,15 @@ class AsOf:
                 fix="Begin from the later instant, and go back from there.",
             )
         back = AsOf(self._store, self.rule, self.schema, at, self._among)
-        back._outermost = self._outermost
+        back._outermost, back._derived = self._outermost, self._derived
         return back
 
     def with_events(self, derived: Mapping[str, EventType]) -> AsOf:
         """The same instant, and events that were worked out from others; close it too.
 
-        Values and conditions may name them there; what leads back from it (``before``, ``only``) knows them no more, since
-        they were worked out as of this instant. An event of the store of the same name stays what it is.
+        Values and conditions may name them there and in what leads back from it: by ``ts`` as any event, but what a row says
+        was worked out as of this instant, so models mustn't look at them. An event of the store of the same name stays what
+        it is.
 
         Args:
             derived: by name, in temporary tables that stand until it is closed.
@@ -128,6 +129,7 @@ class AsOf:
             registered(self._store, f"asked_{next(_numbers)}", table) as among,
             AsOf(self._store, self.rule, self.schema, self.at, among) as known,
         ):
+            known._derived = self._derived
             yield known
 
     def close(self) -> None:
