@@ -4,8 +4,8 @@
   for anything. A command without lines below it must just succeed.
 - ``python``: is executed; the blocks of a page share their names.
 - ``shoal``: is read as a condition, printed and read again.
-- ``yaml`` with ``where:`` is read as a definition, with ``of:`` as a metric, with ``shoal:`` as a workspace's settings,
-  with the name of a tracking plan at the top as one.
+- ``yaml`` with ``where:`` is read as a definition, with ``of:`` as a metric, with ``arms:`` as an experiment, with ``shoal:`` as a
+  workspace's settings, with the name of a tracking plan at the top as one.
 - ``text``, ``json`` and blocks without a language are shown, not run.
 """
 
@@ -26,6 +26,7 @@ from pathlib import Path
 import pytest
 
 from shoal.config import parse_config, parse_plan
+from shoal.insight.experiments.reading import read_experiment
 from shoal.insight.metrics.reading import read_metric
 from shoal.insight.pilots.reading import read_pilot
 from shoal.lang.files import read_definition
@@ -114,6 +115,8 @@ def read_yaml_block(text: str, place: str, root: Path) -> None:
         read_definition(text, slug="example", place=place)
     elif re.search(r"^kpis:", text, re.MULTILINE):
         read_pilot(text, slug="example", place=place)
+    elif re.search(r"^arms:", text, re.MULTILINE):
+        read_experiment(text, slug="example", place=place)
     elif re.search(r"^of:", text, re.MULTILINE):
         read_metric(text, slug="example", place=place)
     elif text.startswith("# tracking-plan.yaml"):
