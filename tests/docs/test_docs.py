@@ -4,8 +4,8 @@
   for anything. A command without lines below it must just succeed.
 - ``python``: is executed; the blocks of a page share their names.
 - ``shoal``: is read as a condition, printed and read again.
-- ``yaml`` with ``where:`` is read as a definition, with ``of:`` as a metric, with ``arms:`` as an experiment, with ``shoal:`` as a
-  workspace's settings, with the name of a tracking plan at the top as one.
+- ``yaml`` with ``where:`` is read as a definition, with ``of:`` as a metric, with ``arms:`` as an experiment, with
+  ``shoal:`` as a workspace's settings, with the name of a tracking plan at the top as one.
 - ``text``, ``json`` and blocks without a language are shown, not run.
 """
 
