@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
+
+from .served import shoal
 
 if TYPE_CHECKING:
     from .served import Served
@@ -52,3 +56,40 @@ def test_a_wrong_question_says_what_is_wrong(served: Served) -> None:
     }  # fmt: skip
     assert "revenue" in codes["metric"].json()["error"]["fix"]
     assert served.http.get("/v1/figures").status_code == 401
+
+
+EXPERIMENT = """\
+name: Offer
+population: buyers
+arms: {control: 50%, offer: 50%}
+primary: orders
+plan: {kind: fixed, days: 14}
+"""
+
+
+def test_a_page_asks_for_the_arm_of_a_visitor(served: Served) -> None:
+    """Breaks when the arm over HTTP is another than the workspace's own, or who is outside the population gets one."""
+    (served.folder / "experiments").mkdir()
+    everybody = EXPERIMENT.replace("population: buyers\n", "").replace("Offer", "Colour")
+    for slug, text in (("offer", EXPERIMENT), ("colour", everybody)):
+        (served.folder / "experiments" / f"{slug}.yaml").write_text(text)
+    served.track("ann", "Order Completed", revenue=30)
+    served.wait_for("buyers", {"ann"})
+    assert served.get("/v1/profiles/ann/arms")["arms"] == {}
+    for slug in ("offer", "colour"):
+        shoal(served.folder, "experiment", "start", slug)
+    time.sleep(2.1)
+    told = served.get("/v1/profiles/ann/arms")
+    assert told["known"]
+    for slug in ("offer", "colour"):
+        assigned = json.loads(shoal(served.folder, "experiment", "assign", slug, "ann", "--json"))
+        assert told["arms"][slug]["arm"] in ("control", "offer")
+        assert assigned[0]["arm"] == told["arms"][slug]["arm"]
+    visitor = served.get("/v1/profiles/v-17/arms")
+    assert not visitor["known"]
+    assert visitor["arms"]["colour"]["arm"] in ("control", "offer")
+    assert visitor["arms"]["offer"] == {"arm": None, "because": "they aren't in the population"}
+    listed = served.get("/v1/experiments")["experiments"]
+    assert {one["slug"]: one["state"] for one in listed} == {"offer": "running", "colour": "running"}
+    answer = served.http.get("/v1/experiments/nope/result", headers=served.bearer)
+    assert answer.status_code == 404

@@ -29,6 +29,7 @@ from shoal.server.sessions import Sessions
 from shoal.server.settings import collecting
 from shoal.workspace.keys import Keys
 from shoal.workspace.live import Live
+from shoal.workspace.live.arms import Arms
 from shoal.workspace.logs import configure
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Service:
         self.running: Running | None = None
         self.sessions: Sessions | None = None
         self.asking: Asking | None = None
+        self.arms: Arms | None = None
         self.ending: Callable[[], bool] = lambda: False
         """Whether the server has been told to stop."""
         self.stop: Callable[[], None] = lambda: None
@@ -131,6 +133,7 @@ class Service:
         self.running = Running(self.workspace, live)
         self.running.start()
         self.sessions = Sessions(self, live)
+        self.arms = Arms(live)
         self.asking = Asking(self.workspace.config.root, lambda: live.log.committed)
         held = {"population": len(live.core.engine.state.people), "segments": len(live.definitions)}
         _logger.info("ready", extra={"seconds": round(stopwatch() - begun, 3), "faults": sorted(self.faulty), **held})

@@ -389,7 +389,7 @@ class ExperimentsDoor:
         """
         from shoal.insight.experiments.analysis import Asked
         from shoal.insight.experiments.looking import result_of
-        from shoal.workspace.metrics import _of_sessions
+        from shoal.workspace.metrics import of_sessions
 
         if winsorise is not None and not 0.5 < winsorise < 1:
             raise Refused(
@@ -399,7 +399,7 @@ class ExperimentsDoor:
         state = self._state(experiment)
         metrics = self.metrics(experiment, state)
         asked = Asked(tuple(by), strata, winsorise, cuped, since_exposure)
-        sessions = any(_of_sessions(metric) for metric in metrics.values())
+        sessions = any(of_sessions(metric) for metric in metrics.values())
         with self._ws.metrics.as_of(as_of, sessions=sessions) as known:
             return result_of(known, experiment, state, metrics, asked=asked, segments=self._ws.definitions)
 

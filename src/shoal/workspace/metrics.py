@@ -251,7 +251,7 @@ class MetricsDoor:
         if not chosen:
             raise Refused("There is no metric that stands on this data.", fix="Load orders, or write metrics/….yaml.")
         found = [self._ws.segments.known(as_of).find(name) for name in segments]
-        with self.as_of(as_of, sessions=any(map(_of_sessions, chosen)) or "Session" in (by or "")) as known:
+        with self.as_of(as_of, sessions=any(map(of_sessions, chosen)) or "Session" in (by or "")) as known:
             schema = replace(known.schema, segments={**known.schema.segments, **{d.slug: d for d in found}})
             asked = None if by is None else dimension(by, schema)
             spans = {one.slug: span(known, one) for one in chosen}
@@ -376,7 +376,7 @@ class MetricsDoor:
         return replace(said, **told)
 
 
-def _of_sessions(metric: Metric) -> bool:
+def of_sessions(metric: Metric) -> bool:
     return "Session" in _events(metric)
 
 

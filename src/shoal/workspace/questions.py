@@ -49,4 +49,26 @@ def _figures(workspace: Workspace, **asked: Any) -> dict[str, Any]:
     return workspace.metrics.figures(**asked).document()
 
 
-QUESTIONS: dict[str, Answer] = {"metrics": _metrics, "figures": _figures}
+def _experiments(workspace: Workspace) -> dict[str, Any]:
+    faults = workspace.experiments.catalogue().faults
+    return {
+        "experiments": [one.document() for one in workspace.experiments.standing()],
+        "faults": {slug: str(error) for slug, error in faults.items()},
+    }
+
+
+def _plan(workspace: Workspace, **asked: Any) -> dict[str, Any]:
+    return workspace.experiments.plan(**asked).document()
+
+
+def _result(workspace: Workspace, **asked: Any) -> dict[str, Any]:
+    return workspace.experiments.result(**asked).document()
+
+
+QUESTIONS: dict[str, Answer] = {
+    "metrics": _metrics,
+    "figures": _figures,
+    "experiments": _experiments,
+    "experiment plan": _plan,
+    "experiment result": _result,
+}

@@ -37,7 +37,18 @@ def api(service: Service, access: Access) -> FastAPI:
         service: the workspace, which may be starting still.
         access: who may ask what.
     """
-    from shoal.server.api import accounts, changes, health, measures, plan, profiles, segments, sessions, webhooks
+    from shoal.server.api import (
+        accounts,
+        changes,
+        experiments,
+        health,
+        measures,
+        plan,
+        profiles,
+        segments,
+        sessions,
+        webhooks,
+    )
 
     app = FastAPI(
         title="Shoal",
@@ -48,7 +59,7 @@ def api(service: Service, access: Access) -> FastAPI:
         openapi_url="/v1/openapi.json",
     )
     app.state.service, app.state.access = service, access
-    for part in (health, profiles, accounts, segments, plan, changes, measures, webhooks, sessions):
+    for part in (health, profiles, accounts, segments, plan, changes, measures, experiments, webhooks, sessions):
         app.include_router(part.router)
     app.add_exception_handler(ShoalError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)

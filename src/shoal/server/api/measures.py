@@ -17,7 +17,7 @@ Names = Annotated[list[str] | None, Query(max_length=50)]
 Grain = Literal["day", "week", "month", "quarter", "year"]
 
 
-def told(request: Request, name: str, **asked: Any) -> dict[str, Any]:
+def told(request: Request, question: str, /, **asked: Any) -> dict[str, Any]:
     """The answer to a long question.
 
     Raises:
@@ -28,7 +28,7 @@ def told(request: Request, name: str, **asked: Any) -> dict[str, Any]:
     if service.asking is None:
         raise HTTPException(503, "The workspace isn't ready.", {"Retry-After": "1"})
     try:
-        return service.asking.ask(name, asked)
+        return service.asking.ask(question, asked)
     except Busy as busy:
         raise HTTPException(429, busy.problem, {"Retry-After": "5"}) from None
 
