@@ -49,6 +49,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "retention": ("shoal.cli.retention", "retention", "Show how long customers under contract stay, by group."),
     "pilot": ("shoal.cli.pilots", "pilot", "Start a pilot with its baseline; show what came of it."),
     "scoreboard": ("shoal.cli.pilots", "scoreboard", "Show what each campaign brought, against those held out by lot."),
+    "uplift": ("shoal.cli.uplift", "uplift", "Show whom a treatment moves, and make whom to treat a segment."),
     "recalibrate": ("shoal.cli.project", "recalibrate", "Work out the cut points of RFM and lifecycle anew."),
     "serve": ("shoal.cli.live", "serve", "Take events live, and keep memberships of this moment."),
     "keys": ("shoal.cli.live", "keys", "Manage keys for the HTTP interface."),

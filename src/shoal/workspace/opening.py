@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from shoal.workspace.reports import Reports
     from shoal.workspace.scheduling import Jobs
     from shoal.workspace.segments import Segments
+    from shoal.workspace.uplift import Uplifted
 
 STATE = ".shoal"
 STORE = "store.duckdb"
@@ -490,6 +491,12 @@ class Workspace:
     def load(self, **options: Any) -> Any:
         """See ``data.load``."""
         return self.data.load(**options)
+
+    def uplift(self, experiment: str, **options: Any) -> Uplifted:
+        """Whom the treatments of an experiment move; see ``workspace.uplift.uplift``."""
+        from shoal.workspace.uplift import uplift
+
+        return uplift(self, experiment, **options)
 
     def sql(self, query: str, *, form: Form = "arrow") -> Any:
         """The result of a read-only SQL query over the readable views of schema ``data``.

@@ -322,7 +322,7 @@ def _model(asked: Uplifted, found: Found, learnt: Learnt, name: str) -> Uplift:
     from shoal.insight.uplift.kept import Kept
     from shoal.insight.uplift.telling import sentences
 
-    units, qini = learnt.units, found.ordered.qini
+    units, qini = learnt.units, found.qini
     options = {
         "experiment": asked.experiment.slug, "metric": asked.metric.slug, "arm": found.arm, "control": found.control,
         "learner": found.kind,

@@ -40,7 +40,7 @@ def _more(found: Found) -> str:
 
 
 def _interval(found: Found) -> str:
-    qini = found.ordered.qini
+    qini = found.qini
     return f"{qini.value:.4g}, {100 * found.confidence:.4g} % interval {qini.low:.4g} to {qini.high:.4g}"
 
 
