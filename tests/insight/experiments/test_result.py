@@ -14,6 +14,7 @@ from shoal.clock import DAY, HOUR
 from shoal.errors import Refused, UnknownName
 from shoal.insight.experiments.definition import Amount, Belief, Guardrail, Plan
 from shoal.insight.experiments.results import Result
+from shoal.insight.experiments.state import state_of
 from shoal.lang.nodes import Definition
 from shoal.lang.parse import parse
 from shoal.sql.duck import DuckStore
@@ -325,6 +326,19 @@ def test_before_its_end_a_fixed_plan_decides_nothing(store: DuckStore) -> None:
     done = world.result(plan, at=BEGIN + 14 * DAY + HOUR)
     assert done.verdict.kind == "better"
     assert world.result(plan, at=BEGIN + 25 * DAY).document() == done.document()
+
+
+def test_fewer_customers_than_planned_and_an_open_end_are_told(store: DuckStore) -> None:
+    """Breaks when a null result of too few customers looks like one of enough, or an open end like a planned one."""
+    world = World.even(store, 500, days=3)
+    buying(world, 6)
+    plan = world.experiment(plan=Plan("fixed", days=14))
+    state = replace(state_of(world.store, plan), started=BEGIN, wanted=9000)
+    found = world.result(plan, state=state)
+    assert any("500 customers came in, and the plan asks for 9,000" in note for note in found.notes)
+    assert "planned end" in found.plan
+    assert "500 of 9,000 customers" in found.progress
+    assert "Nothing says when it was to end" in world.result().plan
 
 
 def test_looks_of_a_group_sequential_plan_are_where_they_were_planned(store: DuckStore) -> None:

@@ -152,6 +152,11 @@ class _Analysis:
         followed = self._over_time(primary, found.get(primary.slug))
         told = verdict(self.experiment, rows, sample, self.course, self.rule, randomised=self.randomised)
         n = sum(self.exposed.counts.values())
+        if self.course.over and self.course.wanted is not None and n < self.course.wanted:
+            self.notes.append(
+                f"{n:,} customers came in, and the plan asks for {self.course.wanted:,}: an effect of the size that matters may "
+                "be missed."
+            )
         return Result(
             self.experiment.slug, self.experiment.name, self.known.at, self.course.began, self.randomised,
             dict(self.exposed.counts), told, sample, tuple(rows),

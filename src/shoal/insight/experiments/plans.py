@@ -173,6 +173,11 @@ def _rising(times: Sequence[float]) -> list[float]:
 def says(rule: Rule, experiment: Experiment, course: Course, n: int) -> str:
     """What intervals and p-values are, in a sentence or two."""
     percent = f"{100 * rule.confidence:g} %"
+    if rule.method == "fixed" and course.ends is None:
+        return (
+            f"Intervals of {percent} by Welch's test, for one look. Nothing says when it was to end: if it was ended because of "
+            "what it showed, they promise too much."
+        )
     if rule.method == "fixed":
         return f"Intervals of {percent} by Welch's test at the planned end, looked at once."
     if rule.method == "group sequential" and rule.bounds is not None:
