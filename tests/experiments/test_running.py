@@ -249,7 +249,10 @@ def test_an_experiment_whose_file_is_gone_can_be_stopped(ws: Workspace) -> None:
 
 
 def test_a_backup_takes_what_was_begun_along(ws: Workspace, tmp_path: Path, capsys: Any) -> None:
-    """Breaks when a restored workspace begins an experiment anew."""
+    """Breaks when a restored workspace lacks experiments or metrics, or begins an experiment anew."""
+    (ws.config.root / "metrics").mkdir()
+    metric = 'name: Spend\nunit: money\nas: mean\nof: sum(revenue of "Order Completed")\n'
+    (ws.config.root / "metrics" / "spend.yaml").write_text(metric, encoding="utf-8")
     ws.experiments.start("mail")
     before = drawn(ws)
     ws.backup(tmp_path / "kept.backup")
@@ -260,8 +263,8 @@ def test_a_backup_takes_what_was_begun_along(ws: Workspace, tmp_path: Path, caps
     with pytest.raises(SystemExit):
         main(["restore", str(tmp_path / "kept.backup"), str(tmp_path / "again")])
     capsys.readouterr()
-    assert (root / "experiments" / "mail.yaml").exists()
-    shutil.copytree(root / "experiments", tmp_path / "again" / "experiments", dirs_exist_ok=True)
+    for kept in ("experiments/mail.yaml", "metrics/spend.yaml"):
+        assert (tmp_path / "again" / kept).read_bytes() == (root / kept).read_bytes()
     with shoal.open(tmp_path / "again") as again:
         assert drawn(again) == before
 

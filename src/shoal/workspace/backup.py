@@ -35,13 +35,18 @@ if TYPE_CHECKING:
 FORMAT = 1
 MANIFEST = "manifest.json"
 SEGMENTS = "segments"
+FOLDERS = (SEGMENTS, "metrics", "experiments", "pilots")
+"""Where definition files stand, beside the settings."""
 _PIECE = 1 << 20
-_ALLOWED = re.compile(rf"{re.escape(STORE)}|{re.escape(KEY_FILE)}|{LOG_FOLDER}/[^/]+\.log|({SEGMENTS}/)?[^/]+\.ya?ml")
+_ALLOWED = re.compile(
+    rf"{re.escape(STORE)}|{re.escape(KEY_FILE)}|{LOG_FOLDER}/[^/]+\.log|(({'|'.join(FOLDERS)})/)?[^/]+\.ya?ml"
+)
 
 
 def definition_files(root: Path) -> list[Path]:
     """The files that say what a workspace does: its settings and definitions, not its data."""
-    return sorted(p for pattern in ("*.yaml", f"{SEGMENTS}/*.yaml") for p in root.glob(pattern) if p.is_file())
+    patterns = ("*.yaml", *(f"{folder}/*.yaml" for folder in FOLDERS))
+    return sorted(p for pattern in patterns for p in root.glob(pattern) if p.is_file())
 
 
 def write_backup(workspace: Workspace, path: str | Path) -> Path:

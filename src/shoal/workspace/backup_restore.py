@@ -237,7 +237,9 @@ def _put(apart: Path, root: Path) -> Restored:
     if not (root / ".gitignore").exists():
         (root / ".gitignore").write_text(IGNORED)
     for file in sorted(definition_files(apart), key=lambda p: p.name == FILE_NAME):
-        os.replace(file, root / file.relative_to(apart))
+        place = root / file.relative_to(apart)
+        place.parent.mkdir(exist_ok=True)
+        os.replace(file, place)
     return kept
 
 
