@@ -65,10 +65,26 @@ def _result(workspace: Workspace, **asked: Any) -> dict[str, Any]:
     return workspace.experiments.result(**asked).document()
 
 
+def _pilots(workspace: Workspace) -> dict[str, Any]:
+    found = workspace.pilots.status()
+    return {"pilots": [one.document() for one in found], "faults": dict(workspace.pilots.catalogue().faults)}
+
+
+def _pilot_result(workspace: Workspace, **asked: Any) -> dict[str, Any]:
+    return workspace.pilots.result(**asked).document()
+
+
+def _scoreboard(workspace: Workspace, **asked: Any) -> dict[str, Any]:
+    return workspace.scoreboard(**asked).document()
+
+
 QUESTIONS: dict[str, Answer] = {
     "metrics": _metrics,
     "figures": _figures,
     "experiments": _experiments,
     "experiment plan": _plan,
     "experiment result": _result,
+    "pilots": _pilots,
+    "pilot result": _pilot_result,
+    "scoreboard": _scoreboard,
 }

@@ -43,6 +43,7 @@ def api(service: Service, access: Access) -> FastAPI:
         experiments,
         health,
         measures,
+        pilots,
         plan,
         profiles,
         segments,
@@ -59,7 +60,19 @@ def api(service: Service, access: Access) -> FastAPI:
         openapi_url="/v1/openapi.json",
     )
     app.state.service, app.state.access = service, access
-    for part in (health, profiles, accounts, segments, plan, changes, measures, experiments, webhooks, sessions):
+    for part in (
+        health,
+        profiles,
+        accounts,
+        segments,
+        plan,
+        changes,
+        measures,
+        experiments,
+        pilots,
+        webhooks,
+        sessions,
+    ):
         app.include_router(part.router)
     app.add_exception_handler(ShoalError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
