@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from shoal.clock import DAY, to_instant
 from shoal.errors import DefinitionError, Refused
 from shoal.insight.metrics.alerts import ACKNOWLEDGED, OPEN, RESOLVED, Alert, acknowledged, find, follow, snoozed
+from shoal.insight.metrics.catalogue import read_metrics
 from shoal.insight.metrics.definition import Metric
 from shoal.insight.metrics.reading import read_metric
 from shoal.insight.metrics.targets import BEHIND, MISSED, ON_TRACK, REACHED, progress
@@ -18,6 +20,7 @@ from shoal.insight.metrics.targets import OPEN as UNDECIDED
 from shoal.insight.metrics.watching import Finding, Look, Point, begun, judge, kind_of, series_of
 from shoal.insight.metrics.watching_reading import AlertRule, Target
 from shoal.lang.parse import parse_value
+from shoal.lang.schema import Kind, PropertyType, Schema
 from shoal.stats.expected import stepped
 
 START = date(2017, 1, 2)
@@ -105,6 +108,20 @@ def test_a_fault_is_told_at_its_line(text: str, line: int, said: str) -> None:
     assert said in str(caught.value)
     assert str(caught.value.place).startswith("metrics/revenue.yaml:")
     assert int(str(caught.value.place).split(":")[1]) in (line, line - 1)
+
+
+def test_a_file_may_only_watch_a_metric_that_ships(tmp_path: Path) -> None:
+    """Breaks when one has to write out what ships to watch it, or a file without a definition passes for a new metric."""
+    events = {"Order Completed": {"revenue": PropertyType(Kind.NUMBER)}}
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics" / "revenue.yaml").write_text("owner: Ann\nalert: {unusual: yes}\n")
+    (tmp_path / "metrics" / "orders.yaml").write_text("alert: {unusal: yes}\n")
+    (tmp_path / "metrics" / "footfall.yaml").write_text("alert: {unusual: yes}\n")
+    found = read_metrics(tmp_path, Schema(events=events))
+    revenue = found.definitions["revenue"]
+    assert (revenue.name, revenue.owner, revenue.alert) == ("Revenue", "Ann", AlertRule(unusual=True))
+    assert 'Did you mean "unusual"' in str(found.faults["orders"])
+    assert "The metric has no 'name'" in str(found.faults["footfall"])
 
 
 # ------------------------------------------------------------ judging

@@ -10,7 +10,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from shoal.errors import DefinitionError, ShoalError, UnknownName
-from shoal.insight.metrics.reading import check_metric, read_metric
+from shoal.insight.metrics.reading import check_metric, only_watched, read_metric, read_watched
 from shoal.insight.metrics.wording import Subject, horizons, words
 
 if TYPE_CHECKING:
@@ -101,19 +101,19 @@ def read_metrics(root: Path, schema: Schema, subject: Subject | None = None) -> 
     """
     definitions: dict[str, Metric] = {}
     faults: dict[str, ShoalError] = {}
-    for path in sorted(folder_of(root).glob("*.yaml")):
-        try:
-            definitions[path.stem] = _read(path, str(path.relative_to(root)), schema)
-        except ShoalError as error:
-            faults[path.stem] = error
     lacking: dict[str, str] = {}
     shipped = _shipped(subject or Subject(), schema, lacking)
+    for path in sorted(folder_of(root).glob("*.yaml")):
+        try:
+            definitions[path.stem] = _read(path, str(path.relative_to(root)), schema, shipped.get(path.stem))
+        except ShoalError as error:
+            faults[path.stem] = error
     kept = {slug: one for slug, one in shipped.items() if slug not in definitions and slug not in faults}
     left = {slug: why for slug, why in lacking.items() if slug not in definitions and slug not in faults}
     return Metrics({**definitions, **kept}, faults, left, frozenset(kept))
 
 
-def _read(path: Path, place: str, schema: Schema) -> Metric:
+def _read(path: Path, place: str, schema: Schema, ships: Metric | None) -> Metric:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -122,6 +122,8 @@ def _read(path: Path, place: str, schema: Schema) -> Metric:
         raise DefinitionError(
             f"It can't be read: {error.strerror}.", place=place, fix="Let the user who runs Shoal read it."
         ) from error
+    if ships is not None and only_watched(text, place):
+        return read_watched(text, ships, place=place)
     found = read_metric(text, slug=path.stem, place=place)
     check_metric(found, schema, text, place)
     return found

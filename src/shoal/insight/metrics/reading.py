@@ -10,6 +10,7 @@ per: count("Order Completed")
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shoal.errors import DefinitionError, did_you_mean, nearest
@@ -61,12 +62,7 @@ def read_metric(text: str, *, slug: str, place: str) -> Metric:
     name = sheet.text(entries["name"]).strip()
     if not name:
         raise sheet.fault("The name is empty.", entries["name"], "Write the name that people should see.")
-    fields: dict[str, Any] = dict(parts)
-    fields.update((key, sheet.text(entries[key])) for key in ("why", "owner") if key in entries)
-    if "target" in entries:
-        fields["target"] = read_target(sheet, entries["target"], how=how)
-    if "alert" in entries:
-        fields["alert"] = read_alert(sheet, entries["alert"], how=how)
+    fields = {**parts, **_watched(sheet, entries, how)}
     return Metric(
         slug=slug,
         name=name,
@@ -77,6 +73,44 @@ def read_metric(text: str, *, slug: str, place: str) -> Metric:
         told=sheet.text(entries["definition"]) if "definition" in entries else "",
         **fields,
     )
+
+
+_WATCHED = ("why", "owner", "target", "alert")
+"""The keys that a file has which watches a metric that ships, and doesn't define one."""
+
+
+def only_watched(text: str, place: str) -> bool:
+    """Whether a file says nothing of what a metric is.
+
+    Raises:
+        DefinitionError: it is no YAML mapping.
+    """
+    sheet = Sheet(text, place)
+    return {str(getattr(key, "value", "")) for key, _ in sheet.root.value} <= set(_WATCHED)
+
+
+def read_watched(text: str, metric: Metric, *, place: str) -> Metric:
+    """A metric that ships, with the target, alert, owner and reason that a file of its name gives it.
+
+    Args:
+        text: what the file holds.
+        metric: the one that ships.
+        place: the file's path, for messages.
+
+    Raises:
+        DefinitionError: with the file and the line of the fault.
+    """
+    sheet = Sheet(text, place)
+    return replace(metric, **_watched(sheet, sheet.entries(_WATCHED), metric.how))
+
+
+def _watched(sheet: Sheet, entries: dict[str, Entry], how: str) -> dict[str, Any]:
+    fields: dict[str, Any] = {key: sheet.text(entries[key]) for key in ("why", "owner") if key in entries}
+    if "target" in entries:
+        fields["target"] = read_target(sheet, entries["target"], how=how)
+    if "alert" in entries:
+        fields["alert"] = read_alert(sheet, entries["alert"], how=how)
+    return fields
 
 
 def _asks(key: str, how: str) -> bool:
