@@ -177,7 +177,7 @@ def test_the_picture_has_a_bar_for_each_model_and_channel(lamps: shoal.Workspace
     paid = attribution_models(done.found, measure="roas", width=358).to_dict()
     assert {row["channel"] for row in _drawn(paid)} == {"search", "social", "affiliate"}
     said = attribution_says(done.found, "roas")
-    assert said.startswith("Models differ on what is credited with the most value per spend: search by last")
+    assert said.startswith("Models differ on the most value per spend: search by last")
     one = lamps.attribution(models=["last"], touches={"Newsletter Opened": None})
     assert attribution_says(one.found) == "Last credits Newsletter Opened with the most"
     with pytest.raises(Refused, match="no value per spend"):

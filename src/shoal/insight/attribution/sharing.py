@@ -93,11 +93,15 @@ class Shared:
         """What a model credits a channel with."""
         return next(one for one in self.shares if (one.channel, one.model) == (channel, model))
 
-    def notes(self) -> list[str]:
-        """What a reader must know to read the figures right."""
-        return list(self._notes())
+    def notes(self, *, unmatched: bool = True) -> list[str]:
+        """What a reader must know to read the figures right.
 
-    def _notes(self) -> Iterator[str]:
+        Args:
+            unmatched: whether spend on what no touch bears the name of is told here, and not elsewhere.
+        """
+        return list(self._notes(unmatched))
+
+    def _notes(self, unmatched: bool) -> Iterator[str]:
         if self.untouched[0]:
             n, all_ = self.untouched[0], self.untouched[0] + self.conversions
             yield (
@@ -107,7 +111,7 @@ class Shared:
         if self.spent_on is not None:
             first, last = self.spent_on
             yield f"Value per spend is of conversions from {first} to {last}, the days for which spend is known."
-        if self.unmatched:
+        if unmatched and self.unmatched:
             named = ", ".join(f"{name} ({amount:,.0f})" for name, amount in self.unmatched.items())
             yield f"Money was spent on what no touch bears the name of, so nothing can be credited to it: {named}."
         if any(np.isnan(one.value.low) for one in self.shares):

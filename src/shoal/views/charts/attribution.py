@@ -20,6 +20,7 @@ Measure: TypeAlias = Literal["conversions", "value", "roas"]
 MOST = 12
 """So many channels are drawn; the table has all."""
 _LANE, _BETWEEN = 13, 12
+_LONGEST = {theme.HALF: 18, theme.NARROW: 14}
 _WORDS = {"conversions": "conversions credited", "value": "value credited", "roas": "value credited per spend"}
 
 
@@ -43,7 +44,7 @@ def attribution_models(
     Raises:
         Refused: nothing was spent on a channel, for ``roas``.
     """
-    rows = _rows(found, measure)
+    rows = _rows(found, measure, _LONGEST.get(width, 26))
     if not rows:
         raise Refused("Nothing was spent on a channel, so there is no value per spend.", fix="Load what was spent.")
     heading = title or attribution_says(found, measure)
@@ -61,12 +62,12 @@ def attribution_says(found: Shared, measure: Measure = "conversions") -> str:
     """Whether the models agree on which channel comes first, in a sentence."""
     firsts = {model: _first(found, model, measure) for model in found.models}
     leaders = list(dict.fromkeys(firsts.values()))
-    most = "the most value per spend" if measure == "roas" else "the most"
+    most = "the most value per spend" if measure == "roas" else "the most credit"
     if len(leaders) == 1:
         every = "All models credit" if len(found.models) > 1 else f"{_name(found.models[0])} credits"
-        return f"{every} {leaders[0]} with {most}"
+        return f"{every} {leaders[0]} with {most.removesuffix(' credit')}"
     by = [f"{one} by {_listed([m for m in found.models if firsts[m] == one])}" for one in leaders]
-    return f"Models differ on what is credited with {most}: {'; '.join(by)}"
+    return f"Models differ on {most}: {'; '.join(by)}"
 
 
 def _first(found: Shared, model: str, measure: Measure) -> str:
@@ -93,7 +94,7 @@ def _of(share: Share, measure: Measure) -> Interval | None:
     return found
 
 
-def _rows(found: Shared, measure: Measure) -> list[dict[str, Any]]:
+def _rows(found: Shared, measure: Measure, longest: int) -> list[dict[str, Any]]:
     shown = [name for name in found.channels if measure != "roas" or name in found.spend][:MOST]
     rows = []
     for name in shown:
@@ -103,7 +104,9 @@ def _rows(found: Shared, measure: Measure) -> list[dict[str, Any]]:
                 ends = (
                     {"low": one.low, "high": one.high} if one.low == one.low else {"low": one.value, "high": one.value}
                 )
-                rows.append({"channel": name, "model": _name(model), "value": one.value, **ends})
+                rows.append(
+                    {"channel": theme.clipped(name, longest), "model": _name(model), "value": one.value, **ends}
+                )
     return rows
 
 
@@ -112,13 +115,12 @@ def _plot(found: Shared, rows: list[dict[str, Any]], measure: Measure, width: in
 
     channels = list(dict.fromkeys(row["channel"] for row in rows))
     models = [_name(model) for model in found.models]
-    longest = 26 if width > theme.NARROW else 14
-    y = alt.Y("channel:N", sort=channels, scale=alt.Scale(paddingInner=0.25, paddingOuter=0.12),
-              axis=alt.Axis(title=None, labelLimit=theme.room(["x" * longest], 11)))  # fmt: skip
+    axis = alt.Axis(title=None, minExtent=theme.room(channels, 12) + 6, labelLimit=400)
+    y = alt.Y("channel:N", sort=channels, scale=alt.Scale(paddingInner=0.25, paddingOuter=0.12), axis=axis)
     offset = alt.YOffset("model:N", sort=models, scale=alt.Scale(paddingInner=0.15))
     colours = alt.Scale(domain=models, range=[theme.PALETTE[i % len(theme.PALETTE)] for i in range(len(models))])
     keys = alt.Legend(
-        title=None, orient="top", direction="horizontal", columns=3 if width <= theme.NARROW else len(models)
+        title=None, orient="top", direction="horizontal", columns=3 if width < theme.WIDE else len(models)
     )
     colour = alt.Color("model:N", scale=colours, sort=models, legend=keys)
     form = ",.2f" if measure == "roas" else "~s"

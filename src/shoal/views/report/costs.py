@@ -74,7 +74,7 @@ def _blocks(found: Bought, facts: Facts) -> Iterator[Any]:
     yield _figure(found.shared, "conversions")
     if found.shared.spend:
         yield _figure(found.shared, "roas")
-    yield from found.shared.notes()
+    yield from found.shared.notes(unmatched=isinstance(found.costs, str))
 
 
 def _table(found: Costs, facts: Facts) -> Table:
