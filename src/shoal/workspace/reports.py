@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shoal.insight.actions import Table
     from shoal.insight.contracts import Retention
     from shoal.insight.lifecycle import Cycle
+    from shoal.insight.metrics.costs import Costs
     from shoal.insight.models.versions import Version
     from shoal.insight.rfm import CutPoints
     from shoal.insight.sales import Sales
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from shoal.sql.store import Store
     from shoal.views.charts.lines import Grain
     from shoal.views.report import Alone, Facts, Figure
+    from shoal.views.report.costs import Bought
     from shoal.views.report.facts import Foretold, Micro, Predictions, Tried
     from shoal.workspace.moments import When
     from shoal.workspace.opening import Workspace
@@ -218,6 +220,7 @@ class _Gathering:
             predictions=(predictions := self._predictions()),
             contracts=self._contracts(),
             tried=tried,
+            bought=self._bought(),
             micro=self._micro(sales, "" if predictions is None or not predictions.value else predictions.value.trait),
             purposes={name: basis.value.replace("-", " ") for name, basis in ws.config.purposes.items()},
             **self._of_orders(sales),
@@ -313,6 +316,26 @@ class _Gathering:
             return self._ws.models.retention(as_of=self.at).found
         except (Refused, UnknownName) as refusal:
             return str(refusal)
+
+    def _bought(self) -> Bought | None:
+        """What was spent against what came, or why that can't be said; None where neither spend nor touches are told."""
+        from shoal.views.report.costs import Bought
+
+        ws = self._ws
+        spent = ws.store.rows("SELECT 1 FROM spend WHERE retired IS NULL LIMIT 1")
+        if ws.config.attribution is None and not spent:
+            return None
+        costs: Costs | str
+        closing = None
+        try:
+            told = ws.costs(by="channel", as_of=self.at)
+            costs, closing = told.found, told.closing
+        except (Refused, UnknownName) as refusal:
+            costs = str(refusal)
+        try:
+            return Bought(costs, closing, ws.attribution(as_of=self.at).found)
+        except (Refused, UnknownName) as refusal:
+            return Bought(costs, closing, str(refusal))
 
     def _tried(self) -> Tried:
         """Campaigns side by side, and the newest pilots and experiments in full."""

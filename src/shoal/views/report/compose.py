@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from shoal.clock import DAY
 from shoal.views.report import (
     actions,
+    costs,
     experiments,
     feedback,
     groups,
@@ -37,6 +38,7 @@ _SECTIONS: tuple[Callable[[Facts], Section | None], ...] = (
     standing.migration,
     trends.kpis_over_time,
     trends.concentration,
+    costs.costs,
     predictions.predictions,
     retention.contracts,
     micro.micro_segments,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from shoal.insight.segments import Quality
     from shoal.shapes import RevenueRule
     from shoal.views.charts.lines import Grain
+    from shoal.views.report.costs import Bought
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,7 @@ class Facts:
         micro: the micro-segments; None where none were discovered.
         contracts: who under contract stays how long, or why that can't be said; None where nothing says who is.
         tried: experiments, pilots and campaigns.
+        bought: what was spent against what came; None where neither spend nor touches are told.
     """
 
     name: str
@@ -194,6 +196,7 @@ class Facts:
     micro: Micro | None = None
     contracts: Retention | str | None = None
     tried: Tried | None = None
+    bought: Bought | None = None
 
     @property
     def currency(self) -> str:
