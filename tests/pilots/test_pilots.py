@@ -190,6 +190,25 @@ def test_before_it_begins_there_is_no_result(tmp_path: Path) -> None:
             ws.pilots.result("win")
 
 
+def test_a_pilot_that_is_ended_early_keeps_its_wide_intervals(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Breaks when somebody who stops for what they saw gets the interval of a single planned look, or a later order counts."""
+    root = make(tmp_path / "shop", {"pilots/win.yaml": PILOT})
+    with open_workspace(root) as ws:
+        before(ws, 600)
+        ws.pilots.start("win")
+        put(ws, list(orders(600, (0.1, 14), lambda *_: 0.0, 2)), at(14))
+        ws.experiments.stop("pilot-win", because="It looked well.")
+        put(ws, [order(f"c{i}", 20, 5000.0) for i in range(600) if ARMS.arm(f"c{i}") == DRAWN], at(31))
+        found = ws.pilots.result("win").found
+    assert found.over
+    assert found.money.each is not None
+    assert found.money.each.value < 1000
+    assert (found.money.each.high - found.money.each.low) / found.money.each.se > 2.8 * 1.96
+    assert "the lots of the pilot win" in run(capsys, root, "experiment", "list")
+
+
 # ------------------------------------------------------------ drawn elsewhere
 
 EXPERIMENT = """name: Mail of March

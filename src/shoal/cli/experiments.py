@@ -53,10 +53,18 @@ def listed(ctx: click.Context, json_: bool) -> None:
 
 def _row(one: Standing) -> tuple[str, ...]:
     if one.experiment is None:
-        return one.slug, "(its file is gone, or isn't accepted)", told(one.state), _EMPTY, _EMPTY, _EMPTY
+        return one.slug, _nameless(one), told(one.state), _EMPTY, _EMPTY, _EMPTY
     arms = ", ".join(f"{name} {weight:.3%}".replace(".000%", " %") for name, weight in one.experiment.arms.items())
     of = one.experiment
     return one.slug, of.name, told(one.state), arms, of.primary, of.owner or _EMPTY
+
+
+def _nameless(one: Standing) -> str:
+    from shoal.insight.pilots.definition import HELD_OUT, PILOT, PREFIX
+
+    if one.slug.startswith(PREFIX) and set(dict(one.state.meaning.get("arms", ()))) == {HELD_OUT, PILOT}:
+        return f"(the lots of the pilot {one.slug.removeprefix(PREFIX)})"
+    return "(its file is gone, or isn't accepted)"
 
 
 def told(state: State) -> str:

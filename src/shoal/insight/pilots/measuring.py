@@ -246,10 +246,12 @@ def measure(
         arm = arm_of(pilot, experiment)
         place = seen.arms.index(arm)
         if min(seen.counts[seen.arms[0]], seen.counts[arm]) < LEAST:
+            more = f", or see why few take part: shoal experiment result {pilot.experiment}" if pilot.experiment else ""
             raise Refused(
                 f"{seen.counts[arm]:,} customers got it and {seen.counts[seen.arms[0]]:,} were held out so far; it takes "
-                f"{LEAST} of each.", fix="Wait, or see why few take part: shoal experiment result " + pilot.rests_on,
-            )  # fmt: skip
+                f"{LEAST} of each.",
+                fix=f"Wait{more}.",
+            )
         check = sample_ratio(list(seen.counts.values()), list(experiment.arms.values()))
         waiting = _waiting(over, check.fails, check.p, record)
         judged, told = _judged(known, seen, place, pilot, record, metrics, planned=planned, waiting=waiting)
