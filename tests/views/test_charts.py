@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from test_experiment_charts import DRAW as OF_EXPERIMENTS
+from test_journey_charts import DRAW as OF_JOURNEYS
 from test_model_charts import DRAW as OF_MODELS
 
 from shoal.errors import Refused
@@ -54,6 +55,7 @@ DRAW: dict[str, Callable[[int], Any]] = {
         order=["Active", "New", "Lapsed"], dates=("1 May", "1 June"), width=width, **SAID),
     **OF_MODELS,
     **OF_EXPERIMENTS,
+    **OF_JOURNEYS,
 }  # fmt: skip
 
 

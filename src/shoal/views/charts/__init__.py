@@ -14,6 +14,7 @@ from shoal.views.charts.experiments import (
 from shoal.views.charts.flows import lifecycle_bars, migration_flows
 from shoal.views.charts.grids import cohort_heatmap, overlap_grid, rfm_grid
 from shoal.views.charts.groups import difference_grid, groups_evidence, segment_map, stability_dots
+from shoal.views.charts.journeys import cohort_cells, funnel_bars, path_flows
 from shoal.views.charts.lines import concentration_curve, interval_dots, kpi_lines, retention_curves, size_lines
 from shoal.views.charts.models import (
     backtest_periods,
@@ -31,12 +32,14 @@ __all__ = [
     "action_ranges",
     "backtest_periods",
     "calibration_curve",
+    "cohort_cells",
     "cohort_heatmap",
     "concentration_curve",
     "cumulative_effect",
     "difference_grid",
     "effect_forest",
     "frequency_bars",
+    "funnel_bars",
     "gain_curve",
     "groups_evidence",
     "interval_dots",
@@ -45,6 +48,7 @@ __all__ = [
     "lift_bars",
     "migration_flows",
     "overlap_grid",
+    "path_flows",
     "retention_curves",
     "rfm_grid",
     "roi_waterfall",

@@ -273,7 +273,7 @@ def _ribbons(flows: Iterable[Flow], tops: dict[tuple[int, str], float]) -> list[
 def _words(blocks: Sequence[dict[str, Any]], depth: float, width: int) -> list[dict[str, Any]]:
     """Each block's name and number beside it, moved down where two would touch; a block too small for words has none."""
     places = len({block["x"] for block in blocks})
-    most = max(8, int(width / (places + 0.6) / 7.2) - 6)
+    most = max(8, int(width / (places + 0.4) / 6.2) - 5)
     line, found = 13 * depth / _HEIGHT, []
     below: dict[Any, float] = {}
     for block in blocks:
