@@ -128,6 +128,9 @@ def test_what_is_asked_may_not_change_once_it_runs(ws: Workspace) -> None:
     (root / "segments" / "kenyans.yaml").write_text('name: Kenyans\nwhere: country = "UG"\n', encoding="utf-8")
     ws.refresh()
     assert drawn(ws) == before
+    (root / "segments" / "kenyans.yaml").unlink()
+    ws.refresh()
+    assert drawn(ws) == before
     (metrics / "spend.yaml").write_text(
         'name: Spend\nunit: money\nas: mean\nof: count("Order Completed")\n', encoding="utf-8"
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shoal.insight.experiments.results import Result
     from shoal.insight.experiments.state import State
     from shoal.insight.metrics.definition import Metric
+    from shoal.lang.schema import Schema
     from shoal.workspace.moments import When
     from shoal.workspace.opening import Workspace
 
@@ -96,7 +97,17 @@ class ExperimentsDoor:
         from shoal.insight.experiments.catalogue import read_experiments
 
         ws = self._ws
-        return read_experiments(ws.config.root, ws.schema, ws.metrics.catalogue().find)
+        return read_experiments(ws.config.root, self._schema(), ws.metrics.catalogue().find)
+
+    def _schema(self) -> Schema:
+        """What a population may name: segments too that are gone since an experiment began with them."""
+        from dataclasses import replace
+
+        from shoal.insight.experiments.state import recorded
+
+        schema = self._ws.schema
+        kept = {slug: one for state in recorded(self._ws.store).values() for slug, one in state.segments.items()}
+        return replace(schema, segments={**kept, **schema.segments})
 
     def find(self, name: str) -> Experiment:
         """The experiment of a slug or display name.
@@ -111,7 +122,7 @@ class ExperimentsDoor:
         """The same without a look at its metrics, which takes longer than all else that assignment needs."""
         from shoal.insight.experiments.catalogue import read_experiments
 
-        return read_experiments(self._ws.config.root, self._ws.schema).find(name)
+        return read_experiments(self._ws.config.root, self._schema()).find(name)
 
     def state(self, name: str) -> State:
         """How far an experiment is.
@@ -176,16 +187,15 @@ class ExperimentsDoor:
         at = self._since(experiment, since)
         versions = {slug: one.version for slug, one in self.metrics(experiment, self._state(experiment)).items()}
         wanted = self._wanted(experiment)
-        with ws.store.transaction():
-            return start(
-                ws.store,
-                experiment,
-                at,
-                everywhere=ws.config.holdouts,
-                segments=ws.definitions,
-                metrics=versions,
-                wanted=wanted,
-            )
+        return start(
+            ws.store,
+            experiment,
+            at,
+            everywhere=ws.config.holdouts,
+            segments=ws.definitions,
+            metrics=versions,
+            wanted=wanted,
+        )
 
     def _since(self, experiment: Experiment, since: When) -> int:
         from shoal.insight.experiments.definition import AtStart

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shoal.clock import DAY
-from shoal.errors import Refused
+from shoal.errors import Refused, StatementError
 from shoal.insight.experiments.assignment import Holdout
 from shoal.insight.experiments.definition import Amount, AtStart, Experiment, InTrait, Plan
 from shoal.insight.experiments.state import changes, hold, hold_metrics, recorded, start, state_of, stop, taken
@@ -114,6 +114,36 @@ def test_experiments_of_a_layer_share_nobody_while_they_run(store: DuckStore) ->
     crossing = start(store, other, DAY).assignment(other)
     both = sum(crossing.arm(c) is not None and drawn[1].arm(c) is not None for c in CUSTOMERS)
     assert both == sum(drawn[1].arm(c) is not None for c in CUSTOMERS)
+
+
+def test_two_that_start_at_the_same_moment_do_not_get_the_same_customers(store: DuckStore) -> None:
+    """Breaks when two connections each see the layer free, and both take its beginning."""
+    one, two, three = (replace(MAIL, slug=slug, layer="messages", share=0.3) for slug in ("one", "two", "three"))
+    beside = store.cursor()
+    try:
+        with pytest.raises(StatementError), store.transaction():
+            _both(store, one, beside, two)
+        assert taken(store, "messages") == {"two": (0, 300_000)}
+        with store.transaction():
+            start(store, one, DAY)
+            with pytest.raises(Refused, match="starting at this very moment"):
+                start(beside, three, DAY)
+        start(beside, three, DAY)
+        assert taken(store, "messages") == {"one": (300_000, 600_000), "two": (0, 300_000), "three": (600_000, 900_000)}
+    finally:
+        beside.close()
+
+
+def _both(store: DuckStore, one: Experiment, beside: DuckStore, two: Experiment) -> None:
+    start(store, one, DAY)
+    start(beside, two, DAY)
+
+
+def test_what_an_earlier_release_did_not_ask_is_no_edit(store: DuckStore) -> None:
+    """Breaks when an upgrade stops every experiment that runs."""
+    begun = start(store, MAIL, DAY)
+    older = {key: value for key, value in begun.meaning.items() if key != "share"}
+    hold(MAIL, replace(begun, version="another", meaning=older))
 
 
 def test_members_of_a_holdout_are_in_no_experiment(store: DuckStore) -> None:

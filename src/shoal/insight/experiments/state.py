@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from shoal.clock import iso
-from shoal.errors import Refused
+from shoal.errors import Refused, StatementError
 from shoal.insight import calibration
 from shoal.insight.experiments.assignment import Holdout, Slot, Span, free
 from shoal.lang.files import definition_document, definition_from_document
 from shoal.lang.references import references
+from shoal.sql.layout import set_meta
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +30,8 @@ Stage: TypeAlias = Literal["planned", "running", "stopped", "elsewhere"]
 KIND = "experiment"
 FORMAT = 1
 _MOST = 90
+_MET = ("conflict", "constraint")
+"""In what the database says where two write the same row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +148,10 @@ def start(
     Raises:
         Refused: it ran elsewhere, runs, or is over; or its layer has no room.
     """
-    before = state_of(store, experiment)
-    _may_start(experiment, before)
     begun = State(
         slug=experiment.slug,
         stage="running",
         started=at,
-        slot=_slot(store, experiment),
         holdouts=tuple(everywhere),
         version=experiment.version,
         meaning=experiment.meaning,
@@ -159,8 +159,15 @@ def start(
         metrics=dict(metrics or {}),
         wanted=wanted,
     )
-    begun.assignment(experiment)
-    _keep(store, begun, at)
+    try:
+        with store.transaction():
+            _may_start(experiment, state_of(store, experiment))
+            begun = replace(begun, slot=_slot(store, experiment))
+            _keep(store, begun, at)
+    except StatementError as error:
+        if not any(word in error.reason.lower() for word in _MET):
+            raise
+        raise Refused("Another experiment is starting at this very moment.", fix="Start it again.") from error
     return begun
 
 
@@ -227,7 +234,8 @@ def changes(experiment: Experiment, state: State) -> list[str]:
     return [
         f"{key} was {_shown(state.meaning.get(key))} and is {_shown(value)}"
         for key, value in now.items()
-        if value != state.meaning.get(key)
+        # A key that an earlier release didn't know says nothing of what was asked then.
+        if key in state.meaning and value != state.meaning[key]
     ]
 
 
@@ -246,6 +254,8 @@ def _slot(store: Store, experiment: Experiment) -> Slot | None:
     if experiment.layer is None and experiment.share >= 1:
         return None
     layer = experiment.layer or experiment.slug
+    # So that two that start at the same moment, on connections of their own, meet in one row: one of them is refused.
+    set_meta(store, f"layer:{layer}", experiment.slug)
     return Slot(layer, free(taken(store, layer).values(), experiment.share, layer))
 
 
