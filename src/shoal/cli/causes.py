@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shoal.cli.output import as_json, as_of_option, count, opened, print_json, table, when
+from shoal.wording import counted
 
 if TYPE_CHECKING:
     from shoal.insight.metrics.causes import Causes, Split
@@ -77,6 +78,6 @@ def _split(found: Causes, split: Split) -> None:
     left = split.groups[_ROWS:]
     if left:
         rest, like = sum(g.part.amount for g in left), sum(e.otherwise for g in left for e in g.part.effects)
-        rows.append((f"{len(left)} smaller ones", found.moved(rest), found.moved(like), "", ""))
+        rows.append((counted(len(left), "smaller one"), found.moved(rest), found.moved(like), "", ""))
     head = (split.by[:1].upper() + split.by[1:], "Of the change", "As all others", "Customers", "")
     table(head, rows, right=(1, 2, 3), wraps=(0,))
