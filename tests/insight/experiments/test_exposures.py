@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,9 +19,10 @@ from pyarrow import parquet
 from shoal.clock import DAY
 from shoal.customers.writer import write_records
 from shoal.errors import ConfigError, Refused, UnknownName
-from shoal.insight.experiments.assignment import Holdout
+from shoal.insight.experiments.assignment import Holdout, Slot, Span
 from shoal.insight.experiments.definition import AtStart, Experiment, InFile, InTrait, Viewed
 from shoal.insight.experiments.exposures import Exposures, exposures
+from shoal.insight.experiments.sightings import assigned, place
 from shoal.insight.experiments.state import State, start, state_of, stop
 from shoal.insight.models.asof import AsOf
 from shoal.lang.nodes import Definition
@@ -28,6 +31,7 @@ from shoal.lang.schema import Kind, PropertyType, Schema
 from shoal.shapes import Event, RevenueRule, TraitChange
 from shoal.sql.duck import DuckStore, create_store
 from shoal.sql.registry import Registry, learned_schema
+from shoal.sql.store import registered
 
 BEGIN, END = 100 * DAY, 130 * DAY
 MAIL = Experiment("mail", "Mail", {"control": 0.5, "mail": 0.5}, "revenue")
@@ -265,14 +269,8 @@ def test_a_trait_or_another_event_may_say_the_arm(store: DuckStore) -> None:
         (Viewed("Campaign Sent", ("sort",), elsewhere=True), "There is no property of \"Campaign Sent\" 'sort'"),
         (replace(sent, only=(("campain", ("x",)),)), 'Did you mean "campaign"?'),
     ):
-        with pytest.raises(UnknownName, match=_plain(said)), asked(store, replace(MAIL, exposure=exposure)):
+        with pytest.raises(UnknownName, match=re.escape(said)), asked(store, replace(MAIL, exposure=exposure)):
             pass
-
-
-def _plain(text: str) -> str:
-    import re
-
-    return re.escape(text)
 
 
 def test_before_the_start_nothing_is_asked(store: DuckStore) -> None:
@@ -321,3 +319,25 @@ def _plainly(shown: list[tuple[str, int, str]], high: int) -> Iterator[tuple[str
         arms = {arm for _, arm in valid}
         if min(mine)[0] >= BEGIN and arms == {ARMS.arm(customer)}:
             yield customer, (arms.pop(), min(valid)[0])
+
+
+def test_the_database_draws_as_the_golden_file_says(store: DuckStore) -> None:
+    """Breaks when SQL and Python put a customer of any script into different arms: all would be left out as wrong ones."""
+    told = json.loads(Path(__file__).with_name("assignment.json").read_text(encoding="utf-8"))
+    spring = Experiment(
+        "spring", "Spring", {"control": 0.5, "mail": 0.3, "letter": 0.2}, "revenue", holdouts=(Holdout("spring", 0.1),)
+    )
+    begun = State(
+        "spring", "running", 0, slot=Slot("messages", Span(100_000, 700_000)), holdouts=(Holdout("global", 0.05),)
+    )
+    ids = pa.table({"id": [one["customer"] for one in told]})
+    with registered(store, "golden", ids):
+        found = store.rows(
+            f"SELECT id, {place('experiment:spring', 'id')}, {assigned(spring, begun, 'id')} FROM golden"
+        )
+    by_id = {who: (at, arm) for who, at, arm in found}
+    names = tuple(spring.arms)
+    for one in told:
+        at, arm = by_id[one["customer"]]
+        assert at == one["place"]
+        assert (None if arm is None else names[arm]) == one["arm"]
