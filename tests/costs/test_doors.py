@@ -208,6 +208,11 @@ def test_beside_a_server_the_answers_are_the_same(served: Served, lamps: shoal.W
     assert told("attribution", *asked) == json.loads(json.dumps(lamps.attribution(as_of="2026-06-01").document()))
     figures = told("costs", "--by", "channel", *asked)["figures"]
     assert len(figures) == len(lamps.costs(by="channel", as_of="2026-06-01").found.figures)
+    over_http = served.get("/v1/attribution", as_of="2026-06-01")
+    assert over_http == json.loads(json.dumps(lamps.attribution(as_of="2026-06-01").document()))
+    assert served.get("/v1/costs", by="channel", as_of="2026-06-01")["figures"] == figures
+    assert served.http.get("/v1/costs").status_code == 401
+    assert served.http.get("/v1/attribution", params={"model": "lst"}, headers=served.bearer).status_code == 422
     before = told("attribution", "--json")["conversions"]
     served.track("c00001", "Ad Clicked", channel="search", campaign="search spring")
     served.track("c00001", "Order Completed", revenue=10, cost=4)

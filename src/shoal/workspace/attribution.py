@@ -98,9 +98,9 @@ class CostKpis:
         found = self.found
         return {
             "as_of": clock.iso(found.at),
-            "spend_from": dated(found.reaches[0]),
-            "spend_until": dated(found.reaches[1]),
-            "figures": found.rows(),
+            "spend_from": str(dated(found.reaches[0])),
+            "spend_until": str(dated(found.reaches[1])),
+            "figures": [row | {key: str(row[key]) for key in ("period", "ends")} for row in found.rows()],
             "definitions": {slug: kpi.definition for slug, kpi in found.kpis.items()},
             "missing": {**found.missing, **({} if self.closing else {"close-rate": self.why_not})},
             "closing": None if self.closing is None else self.closing.document(),

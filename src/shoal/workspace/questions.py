@@ -78,6 +78,14 @@ def _scoreboard(workspace: Workspace, **asked: Any) -> dict[str, Any]:
     return workspace.scoreboard(**asked).document()
 
 
+def _costs(workspace: Workspace, **asked: Any) -> dict[str, Any]:
+    return workspace.costs(**asked).document()
+
+
+def _attribution(workspace: Workspace, **asked: Any) -> dict[str, Any]:
+    return workspace.attribution(**asked).document()
+
+
 QUESTIONS: dict[str, Answer] = {
     "metrics": _metrics,
     "figures": _figures,
@@ -87,4 +95,6 @@ QUESTIONS: dict[str, Answer] = {
     "pilots": _pilots,
     "pilot result": _pilot_result,
     "scoreboard": _scoreboard,
+    "costs": _costs,
+    "attribution": _attribution,
 }

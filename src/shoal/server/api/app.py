@@ -40,6 +40,7 @@ def api(service: Service, access: Access) -> FastAPI:
     from shoal.server.api import (
         accounts,
         changes,
+        costs,
         experiments,
         health,
         measures,
@@ -68,6 +69,7 @@ def api(service: Service, access: Access) -> FastAPI:
         plan,
         changes,
         measures,
+        costs,
         experiments,
         pilots,
         webhooks,
