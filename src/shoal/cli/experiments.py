@@ -102,12 +102,9 @@ def _say_plan(found: Planned, experiment: Experiment) -> None:
     from shoal.cli.kpi import amount
 
     metric, basis = found.metric, found.basis
-    spread = amount(metric, basis.metric.variance**0.5)
-    click.secho(
-        f"{experiment.name}: {metric.name} is {amount(metric, basis.metric.mean)} a customer "
-        f"(standard deviation {spread}), by the last {basis.days} days.",
-        bold=True,
-    )
+    figure, spread = amount(metric, basis.metric.mean), amount(metric, basis.metric.variance**0.5)
+    each = f" a customer (standard deviation {spread})" if metric.how in ("sum", "mean") else ""
+    click.secho(f"{experiment.name}: {metric.name} is {figure}{each}, by the last {basis.days} days.", bold=True)
     if found.sizes is not None and found.effect is not None and experiment.effect is not None:
         size = amount(metric, found.effect)
         least = f"{experiment.effect.text} ({size})" if experiment.effect.relative else size
