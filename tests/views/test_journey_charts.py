@@ -15,7 +15,7 @@ from shoal.insight.funnels import Funnel, Step
 from shoal.insight.paths import Flow, Path, Paths
 from shoal.stats.intervals import wilson
 from shoal.views import charts, theme
-from shoal.views.charts.journeys import cohorts_say, funnel_says, paths_say
+from shoal.views.charts.journeys import cohorts_say, funnel_says, growth_says, paths_say
 
 NAMES = ("Page Viewed", '"Product Viewed" where category in ("shoes", "hats") and price > 10', "Order Completed")
 SAID = "Share of customers who took the first step, in order within 7 days"
@@ -60,9 +60,16 @@ def cohorts(grain: Any = "week") -> Cohorts:
     return Cohorts(pa.Table.from_pylist(rows), grain, "on")
 
 
+GROWTH = [
+    {"period": date(2025, 1, 6 + 7 * at), "new": 30 - at, "retained": 10 * at, "resurrected": at,
+     "dormant": None if at == 3 else 12 * at, "active": 30 + 10 * at, "finished": at < 3}
+    for at in range(4)
+]  # fmt: skip
+
 DRAW: dict[str, Callable[[int], Any]] = {
     "funnel_bars": lambda width: charts.funnel_bars(GROUPED, said=SAID, width=width),
     "path_flows": lambda width: charts.path_flows(PATHS, said=SAID, width=width),
+    "growth_bars": lambda width: charts.growth_bars(GROWTH, grain="week", said=SAID, width=width),
     "cohort_cells": lambda width: charts.cohort_cells(cohorts(), said=SAID, width=width),
 }
 
@@ -91,6 +98,8 @@ def test_what_paths_and_cohorts_say() -> None:
     """Breaks when the title isn't the most common path, or an age of one cohort alone is said of all."""
     assert paths_say(PATHS).startswith("Most common, 35%: Page Viewed → /a page")
     assert cohorts_say(cohorts()) == "50% were back one week after"
+    assert growth_says(GROWTH, "week") == "In the week of 2025-01-20 more came than went silent: 30 against 24"
+    assert growth_says(GROWTH[:1], "week") == "No week after the first is over yet"
 
 
 def test_ribbons_are_as_high_as_their_customers_and_leave_no_gap() -> None:

@@ -205,10 +205,17 @@ def test_cohorts_by_trait_and_event(shop: Workspace, run: Run) -> None:
     assert "or any later one" in said
     assert "0.0 %*" in said
     assert shop.journeys.cohorts(grain="week", ages=2).table()["active"].to_pylist() == [18, 0, 0]
-    grown = shop.journeys.lifecycle("Page Viewed").to_pylist()
-    assert [(r["new"], r["retained"], r["dormant"], r["finished"]) for r in grown] == [
+
+
+def test_lifecycle_by_any_event(run: Run) -> None:
+    """Breaks when who went silent in a running month is told, or another event's customers are."""
+    told = json.loads(run("lifecycle", "--active", "Page Viewed", "--json"))
+    assert [(r["new"], r["retained"], r["dormant"], r["finished"]) for r in told["periods"]] == [
         (40, 0, 0, True), (1, 0, None, False),
     ]  # fmt: skip
+    said = run("lifecycle", "--segment", "Kenya")
+    assert "2024-03-01" in said
+    assert "Dormant" in said
 
 
 @pytest.mark.parametrize("width", [theme.WIDE, theme.NARROW])

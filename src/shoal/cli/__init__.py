@@ -46,6 +46,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "paths": ("shoal.cli.journeys", "paths", "Show the most common paths after an event, or before one."),
     "sessions": ("shoal.cli.journeys", "sessions", "Show sessions: how many, how engaged, where they began."),
     "cohorts": ("shoal.cli.journeys", "cohorts", "Show who is back: cohorts by day, week, month, quarter or year."),
+    "lifecycle": ("shoal.cli.journeys", "lifecycle", "Show how many customers each period brought, kept and lost."),
     "retention": ("shoal.cli.retention", "retention", "Show how long customers under contract stay, by group."),
     "pilot": ("shoal.cli.pilots", "pilot", "Start a pilot with its baseline; show what came of it."),
     "scoreboard": ("shoal.cli.pilots", "scoreboard", "Show what each campaign brought, against those held out by lot."),

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
     from shoal.insight.funnels import Step
     from shoal.insight.session_figures import SessionFigures
-    from shoal.workspace.journeys_told import Funnelled, Pathed, Retained, Sessions
+    from shoal.workspace.journeys_told import Funnelled, Grown, Pathed, Retained, Sessions
 
 _GRAINS = click.Choice(["day", "week", "month", "quarter", "year"])
 _NONE = "–"
+_PERIODS = 26
+"""So many periods are printed; all of them with --json."""
 _AGES = 12
 """So many ages of cohorts are printed; all of them with --json."""
 
@@ -114,6 +116,21 @@ def cohorts(ctx: click.Context, /, on_or_after: bool, output: str | None, json_:
     with opened(ctx) as ws:
         done = ws.journeys.cohorts(mode="on or after" if on_or_after else "on", **asked)
         _answer(done, output, json_, lambda: _say_cohorts(done))
+
+
+@click.command()
+@click.option("--active", metavar="STEP", help="The event that makes a customer active; the order.")
+@click.option("--grain", type=_GRAINS, default="month", show_default=True, help="The length of a period.")
+@click.option("--segment", metavar="SEGMENT", help="Only its members.")
+@_CHART
+@as_of_option
+@as_json
+@click.pass_context
+def lifecycle(ctx: click.Context, /, output: str | None, json_: bool, **asked: Any) -> None:
+    """Show how many customers each period brought, kept, brought back and lost."""
+    with opened(ctx) as ws:
+        done = ws.journeys.lifecycle(**asked)
+        _answer(done, output, json_, lambda: _say_lifecycle(done))
 
 
 # ------------------------------------------------------------ answering
@@ -294,7 +311,22 @@ def _session_row(one: SessionFigures) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-# ------------------------------------------------------------ cohorts
+# ------------------------------------------------------------ cohorts and lifecycle
+
+
+def _say_lifecycle(done: Grown) -> None:
+    click.secho(f"Customers by {done.grain}, active with {done.active}. As of {when(done.at)}.", bold=True)
+    click.echo(
+        f"Retained: active in the {done.grain} before too. Resurrected: active before, but not in that one. Dormant: active "
+        f"in that one, and no more. * the {done.grain} isn't over."
+    )
+    click.echo()
+    rows = [
+        (f"{row['period']}{'' if row['finished'] else '*'}", count(row["active"]), count(row["new"]),
+         count(row["retained"]), count(row["resurrected"]), _NONE if row["dormant"] is None else count(row["dormant"]))
+        for row in done.found.to_pylist()[-_PERIODS:]
+    ]  # fmt: skip
+    table(("From", "Active", "New", "Retained", "Resurrected", "Dormant"), rows, right=range(1, 6))
 
 
 def _say_cohorts(done: Retained) -> None:

@@ -13,8 +13,7 @@ from shoal.clock import SECOND
 from shoal.errors import DefinitionError, Refused
 from shoal.lang import nodes as n
 from shoal.lang.parse import parse_events
-from shoal.workspace.frames import as_form
-from shoal.workspace.journeys_told import Funnelled, Pathed, Retained, Sessions, Span, dated
+from shoal.workspace.journeys_told import Funnelled, Grown, Pathed, Retained, Sessions, Span, dated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from shoal.insight.models.asof import AsOf
     from shoal.lang.nodes import CalendarUnit
     from shoal.lang.schema import Schema
-    from shoal.workspace.frames import Form
     from shoal.workspace.moments import When
     from shoal.workspace.opening import Workspace
 
@@ -220,8 +218,7 @@ class Journeys:
         grain: CalendarUnit = "month",
         segment: str | None = None,
         as_of: When = None,
-        form: Form = "arrow",
-    ) -> Any:
+    ) -> Grown:
         """How many customers each period brought, kept, brought back and lost; see ``insight.growth``.
 
         Args:
@@ -229,7 +226,6 @@ class Journeys:
             grain: the length of a period.
             segment: only its members now.
             as_of: the instant; now by default.
-            form: of the table: period, new, retained, resurrected, dormant, active, finished.
 
         Raises:
             DefinitionError: the event isn't there.
@@ -240,8 +236,9 @@ class Journeys:
 
         wanted = active or self._ws.config.revenue.orders
         with self._door(as_of, [wanted]) as known, ExitStack() as stack:
-            among, _ = self._members(known, segment, known.at + 1, stack)
-            return as_form(growth(known, read_step(wanted, known.schema), grain, among), form)
+            among, name = self._members(known, segment, known.at + 1, stack)
+            read = read_step(wanted, known.schema)
+            return Grown(known.at, _shown(read), grain, name, growth(known, read, grain, among))
 
     # ------------------------------------------------------------ what they share
 

@@ -11,6 +11,7 @@ from shoal.workspace.frames import as_form
 
 if TYPE_CHECKING:
     import altair as alt
+    import pyarrow as pa
 
     from shoal.insight.cohorts import Cohorts
     from shoal.insight.funnels import Funnel
@@ -252,6 +253,51 @@ class Retained:
             "as_of": clock.iso(self.at), "born": self.born, "active": self.active, "grain": self.found.grain,
             "mode": self.found.mode, "definition": self.found.definition, "segment": self.segment, "cells": rows,
             "pooled": self.found.pooled(),
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """Lifecycle over time, and what it was asked for.
+
+    Args:
+        at: the instant.
+        active: what makes a customer active.
+        grain: the length of a period.
+        segment: the name of the segment whose members are counted; None for everyone.
+        found: a row a period; see ``insight.growth.growth``.
+    """
+
+    at: int
+    active: str
+    grain: CalendarUnit
+    segment: str | None
+    found: pa.Table
+
+    def table(self, form: Form = "arrow") -> Any:
+        """A row a period: period, new, retained, resurrected, dormant, active, finished.
+
+        Raises:
+            Unsupported: for a form that there isn't, or whose library isn't installed.
+        """
+        return as_form(self.found, form)
+
+    def chart(self, width: int | None = None) -> alt.Chart:
+        """Bars of who came and stayed above the line, of who went silent below it."""
+        from shoal.views import theme
+        from shoal.views.charts.journeys import growth_bars
+
+        said = f"Customers by {self.grain}, active with {self.active}"
+        return growth_bars(
+            self.found.to_pylist(), grain=self.grain, said=said, width=theme.WIDE if width is None else width
+        )
+
+    def document(self) -> dict[str, Any]:
+        """JSON-ready."""
+        rows = [row | {"period": row["period"].isoformat()} for row in self.found.to_pylist()]
+        return {
+            "as_of": clock.iso(self.at), "active": self.active, "grain": self.grain, "segment": self.segment,
+            "periods": rows,
         }  # fmt: skip
 
 

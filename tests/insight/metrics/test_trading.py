@@ -17,6 +17,7 @@ from shoal.insight import lifecycle, migration, rfm
 from shoal.insight.cohorts import Asked, Mode, cohorts, retention
 from shoal.insight.feedback.asked import asked
 from shoal.insight.feedback.scores import standings
+from shoal.insight.growth import growth
 from shoal.insight.metrics.trading import concentration, kpis, overall
 from shoal.insight.models.asof import AsOf
 from shoal.insight.sales import open_sales
@@ -95,6 +96,16 @@ def test_cohorts_by_any_event_give_the_same_triangle(cleaned: Sales, store: Duck
     known = AsOf(store, RULE, Schema(traits=traits, events=events), END)
     bought = parse_events(f'"{ORDER_COMPLETED}"')
     assert cohorts(known, Asked(bought, bought, mode=mode)).found == retention(cleaned, mode=mode)
+
+
+def test_growth_by_any_event_is_lifecycle_over_time(cleaned: Sales, store: DuckStore) -> None:
+    """Breaks when a customer is new, back or silent in another month than in the report."""
+    traits, events = learned_schema(store)
+    known = AsOf(store, RULE, Schema(traits=traits, events=events), END)
+    found = growth(known, parse_events(f'"{ORDER_COMPLETED}"'))
+    assert (
+        found.rename_columns(["month", *found.column_names[1:]]).to_pylist() == lifecycle.over_time(cleaned).to_pylist()
+    )
 
 
 def test_triangle_is_whole_and_its_last_diagonal_unfinished(cleaned: Sales) -> None:

@@ -14,7 +14,7 @@ from shoal.views.charts.experiments import (
 from shoal.views.charts.flows import lifecycle_bars, migration_flows
 from shoal.views.charts.grids import cohort_heatmap, overlap_grid, rfm_grid
 from shoal.views.charts.groups import difference_grid, groups_evidence, segment_map, stability_dots
-from shoal.views.charts.journeys import cohort_cells, funnel_bars, path_flows
+from shoal.views.charts.journeys import cohort_cells, funnel_bars, growth_bars, path_flows
 from shoal.views.charts.lines import concentration_curve, interval_dots, kpi_lines, retention_curves, size_lines
 from shoal.views.charts.models import (
     backtest_periods,
@@ -42,6 +42,7 @@ __all__ = [
     "funnel_bars",
     "gain_curve",
     "groups_evidence",
+    "growth_bars",
     "interval_dots",
     "kpi_lines",
     "lifecycle_bars",

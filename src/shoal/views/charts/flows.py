@@ -18,7 +18,14 @@ _ABOVE, _BELOW = ("Retained", "Resurrected", "New"), ("Dormant",)
 _HEIGHT = 400
 
 
-def lifecycle_bars(rows: Sequence[dict[str, Any]], *, title: str, subtitle: str, width: int = theme.WIDE) -> alt.Chart:
+def lifecycle_bars(
+    rows: Sequence[dict[str, Any]],
+    *,
+    title: str,
+    subtitle: str | list[str],
+    width: int = theme.WIDE,
+    dates: str = "%b %y",
+) -> alt.Chart:
     """Customers kept, brought back and won (above the line) and gone silent (below it), month by month.
 
     Args:
@@ -27,6 +34,7 @@ def lifecycle_bars(rows: Sequence[dict[str, Any]], *, title: str, subtitle: str,
         title: the finding.
         subtitle: measure, unit and period.
         width: of the chart in pixels.
+        dates: how a date is shown, in D3's words: of other periods than months, ``%d %b``.
     """
     import altair as alt
 
@@ -40,7 +48,7 @@ def lifecycle_bars(rows: Sequence[dict[str, Any]], *, title: str, subtitle: str,
         "month:O", scale=alt.Scale(domain=months, paddingInner=0.18),
         axis=alt.Axis(
             title=None, labelAngle=0, labelOverlap=True, ticks=False,
-            labelExpr="utcFormat(toDate(datum.value), '%b %y')",
+            labelExpr=f"utcFormat(toDate(datum.value), '{dates}')",
         ),
     )  # fmt: skip
     bars = (

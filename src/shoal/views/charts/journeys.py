@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from shoal.insight.metrics.grouping import OTHER
 from shoal.views import theme
+from shoal.views.charts.flows import lifecycle_bars
 from shoal.views.charts.grids import cohort_heatmap
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _SMOOTH = 20
 _HEIGHT = 380
 _NARROW_PLACES = (0, 1, -1, -2)
 """Where flows begin that a narrow chart has room for: the two next to the start or end."""
-_COHORTS, _AGES = 14, 13
+_COHORTS, _AGES, _PERIODS = 14, 13, 26
 _STOPPED, _BEGAN = "nothing more", "nothing before"
 _BLOCK = 0.05
 """The width of a block, as a share of the way from one step to the next."""
@@ -310,6 +311,39 @@ def cohort_cells(found: Cohorts, *, said: str, title: str | None = None, width: 
     heading = title or cohorts_say(found)
     chart = cohort_heatmap(rows, title=heading, subtitle=said, width=width, axis=f"{found.grain}s since")
     return chart.properties(description=heading)
+
+
+def growth_bars(rows: Sequence[dict[str, Any]], *, grain: str, said: str, width: int = theme.WIDE) -> alt.Chart:
+    """Customers won, kept and brought back, and those who went silent, period by period.
+
+    Args:
+        rows: as ``insight.growth.growth`` gives them.
+        grain: the length of a period.
+        said: what makes a customer active.
+        width: of the chart in pixels.
+    """
+    states = {"new": "New", "retained": "Retained", "resurrected": "Resurrected", "dormant": "Dormant"}
+    shown = [
+        {"month": row["period"].isoformat(), "state": state, "customers": row[key] or 0, "complete": row["finished"]}
+        for row in rows[-_PERIODS:]
+        for key, state in states.items()
+    ]
+    dates = {"month": "%b %y", "quarter": "%b %y", "year": "%Y"}.get(grain, "%d %b")
+    heading = growth_says(rows, grain)
+    chart = lifecycle_bars(shown, title=heading, subtitle=[said, "Pale: not over yet"], width=width, dates=dates)
+    return chart.properties(description=heading)
+
+
+def growth_says(rows: Sequence[dict[str, Any]], grain: str) -> str:
+    """Whether the newest whole period won and brought back more than went silent, in a sentence."""
+    over = [row for row in rows if row["finished"]]
+    if len(over) < 2:
+        return f"No {grain} after the first is over yet"
+    came, went = over[-1]["new"] + over[-1]["resurrected"], over[-1]["dormant"]
+    told = f"In the {grain} of {over[-1]['period'].isoformat()}"
+    if came == went:
+        return f"{told} as many came as went silent: {came:,}"
+    return f"{told} {'more' if came > went else 'fewer'} came than went silent: {came:,} against {went:,}"
 
 
 def cohorts_say(found: Cohorts) -> str:
