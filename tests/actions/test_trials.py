@@ -13,6 +13,7 @@ import pytest
 import shoal
 from actions.shops import END, day, regulars, shop
 from shoal.insight.actions.trials import Effect
+from shoal.insight.discovery.reading import drawn
 from shoal.workspace import Workspace
 
 HILLSTROM = """
@@ -134,6 +135,19 @@ def test_a_measured_gain_is_the_effect_times_those_who_can_be_reached(tmp_path: 
     assert win.gain[1] > 0
     assert "drawn by lot" in win.assumption
     assert "Assumed: these react as those did." in win.assumption
+
+
+def test_micro_segments_and_actions_read_the_same_customers(tmp_path: Path) -> None:
+    """Breaks when who took part is read in two ways, as customers of both arms once were."""
+    with trial_shop(tmp_path, 20.0) as ws:
+        effect = ws.actions.effects()["win-back"]
+        with ws.models.as_of() as known:
+            part = drawn(known, ws.config.trials[0])
+    assert part is not None
+    assert (int(part.treated.sum()), int((~part.treated).sum())) == (effect.treated, effect.control) == (150, 149)
+    assert part.begun == effect.since
+    assert int(part.ordered[part.treated].sum()) == 75, "half of those who were mailed came back"
+    assert not part.ordered[~part.treated].any()
 
 
 def test_a_trial_that_shows_nothing_is_told_as_it_is(tmp_path: Path) -> None:

@@ -275,6 +275,19 @@ def test_where_an_arm_lost_customers_there_is_no_verdict(tmp_path: Path) -> None
         assert "lost customers" in row.why
 
 
+def test_groups_that_nobody_drew_are_no_holdout(tmp_path: Path) -> None:
+    """Breaks when a pilot rests on a comparison of whoever happened to get it, or the scoreboard gives that a figure."""
+    files = {"pilots/win.yaml": VECTOR, "experiments/mail.yaml": EXPERIMENT + "randomised: no\n"}
+    with open_workspace(make(tmp_path / "shop", files)) as ws:
+        put(ws, [*drawn(200, 200), *(order(f"m{i}", 2, 10.0 + i) for i in range(100))], at(20))
+        with pytest.raises(Refused, match="Chance didn't draw the arms") as refused:
+            ws.pilots.start("win")
+        assert "holdout: 20%" in str(refused.value)
+        board = ws.scoreboard().found
+        assert board.entries == ()
+        assert {one.kind for one in board.unmeasured} == {"pilot"}, "told as the pilot that rests on it"
+
+
 def test_an_experiment_of_the_workspace_begins_with_its_pilot(tmp_path: Path) -> None:
     """Breaks when a pilot rests on an experiment that ran already: its baseline and goals would come too late."""
     own = EXPERIMENT.replace("{trait: arm, assigned: elsewhere}", "at start")
