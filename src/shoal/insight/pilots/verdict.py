@@ -81,9 +81,12 @@ def _stood(measured: Measured, told: Comparison, baseline: Baseline | None) -> s
         else f", {figure(baseline.value, measured.unit)} before the start"
     )
     relative = f", {percent(told.relative.value)} ({span(told.relative, measured.unit)})" if told.relative else ""
+    # Adjusted by what was known before, it isn't the one figure less the other.
+    adjusted = any(one.adjusted != one.value for one in (held, mine))
+    apart = "Adjusted by what was known before, they differ by" if adjusted else "They differ by"
     return (
         f"{measured.name}: {figure(mine.value, measured.unit)}, {figure(held.value, measured.unit)} in the holdout{before}. "
-        f"Difference {difference(told.absolute.value, measured.unit)} ({span(told.absolute, measured.unit)}){relative}."
+        f"{apart} {difference(told.absolute.value, measured.unit)} ({span(told.absolute, measured.unit)}){relative}."
     )
 
 
