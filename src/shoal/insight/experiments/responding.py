@@ -1,15 +1,16 @@
 """Which segments respond differently, and is it real? Asked in the order that chance requires.
 
 First whether effects differ at all (Cochran's Q, corrected for how many divisions are looked at); then by how much, with chance
-taken off; then whether what one half of the customers shows, the other half shows too. The best of many segments looks good by
-chance alone, so a segment's own p-value is never shown.
+taken off; then whether what one half of the customers finds by itself, the other half shows too. A half must find it alone: if it
+were chosen by all customers, both halves would agree on whatever chance did. The best of many segments looks good by chance
+alone, so a segment's own p-value is never shown.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import erf, sqrt
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -24,8 +25,12 @@ from shoal.stats.multiple import holm
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy.typing as npt
+
     from shoal.insight.experiments.sums import Cells
     from shoal.insight.metrics.definition import Metric, Unit
+
+    Floats = npt.NDArray[np.float64]
 
 Finding: TypeAlias = Literal["differs", "not confirmed", "no difference shown", "too few"]
 LEAST = 30
@@ -67,7 +72,8 @@ class Dimension:
         q, df, p: Cochran's test that all have one effect.
         corrected: ``p``, for all divisions and arms that were looked at.
         i2: the share of the variance of effects that isn't chance.
-        held_out: the one-sided p-value that the order found in one half of the customers is that of the other half.
+        held_out: of what one half of the customers found by itself, the one-sided p-value in the other half, doubled where
+            either half might have been the first; None where neither half found anything.
         left_out: groups that were too small.
         usable: whether a group has so little of the effect that leaving it out is worth a thought; only where effects differ.
         says: in words.
@@ -121,15 +127,18 @@ def responding(
         for name, (labels, cells) in by.items()
         for place in range(1, len(arms))
     ]
-    asked = [one for one in found if one.finding != "too few"]
-    corrected = iter(holm([one.p for one in asked]).tolist() if asked else [])
-    told = [one if one.finding == "too few" else _judged(one, next(corrected)) for one in found]
+    asked = [(one, halves) for one, halves in found if one.finding != "too few"]
+    corrected = holm([one.p for one, _ in asked]).tolist() if asked else []
+    held = _held_out([halves for _, halves in asked])
+    judged = iter([_judged(one, p, out) for (one, _), p, out in zip(asked, corrected, held, strict=True)])
+    told = [one if one.finding == "too few" else next(judged) for one, _ in found]
     return tuple(replace(one, says=_says(metric, one, len(asked))) for one in told)
 
 
 def _asked(
     metric: Metric, arms: Sequence[str], place: int, name: str, labels: Sequence[str], cells: Cells
-) -> Dimension:
+) -> tuple[Dimension, _Halves]:
+    """The division as all customers show it, and by halves."""
     codes = np.unique(cells.groups[:, 0]).tolist()
     effects = {code: one for code in codes if (one := _effect(metric, cells, code, place)) is not None}
     left_out = tuple(labels[code] for code in codes if code not in effects)
@@ -137,7 +146,7 @@ def _asked(
         name, arms[place], metric.slug, metric.unit, "too few", (), 0.0, 0.0, 0, 1.0, 1.0, 0.0, None, left_out
     )
     if len(effects) < 2:
-        return bare
+        return bare, ()
     values, errors = [one[0] for one in effects.values()], [one[1] for one in effects.values()]
     tested = homogeneity(values, errors)
     z = z_value()
@@ -145,7 +154,7 @@ def _asked(
         Group(labels[code], n, Interval(value, value - z * se, value + z * se), drawn)
         for (code, (value, se, n)), drawn in zip(effects.items(), shrunk(values, errors), strict=True)
     ]
-    return replace(
+    whole = replace(
         bare,
         finding="no difference shown",
         groups=tuple(sorted(groups, key=lambda one: -one.drawn.value)),
@@ -154,8 +163,8 @@ def _asked(
         df=tested.df,
         p=tested.p,
         i2=tested.i2,
-        held_out=_held_out(metric, cells, list(effects), place),
     )
+    return whole, _halves(metric, cells, list(effects), place)
 
 
 def _effect(
@@ -177,18 +186,32 @@ def _effect(
     return between.value, between.se, (sizes[0], sizes[1])
 
 
-def _held_out(metric: Metric, cells: Cells, codes: Sequence[int], place: int) -> float | None:
-    """How surely the second half of the customers ranks groups as the first half did.
+class _Half(NamedTuple):
+    """What a half of the customers finds by itself, and whether the other half shows the same order."""
+
+    p: float
+    confirmed: float
+
+
+_Halves: TypeAlias = tuple[_Half, ...]
+
+
+def _halves(metric: Metric, cells: Cells, codes: Sequence[int], place: int) -> _Halves:
+    """Each half as the one that finds; none where groups are too small to be halved."""
+    pairs = [[_effect(metric, cells, code, place, half, LEAST // 2) for half in (0, 1)] for code in codes]
+    both = [(first, second) for first, second in pairs if first is not None and second is not None]
+    if len(both) < 2:
+        return ()
+    sides = [(np.array([one[i][0] for one in both]), np.array([one[i][1] for one in both])) for i in (0, 1)]
+    return tuple(_Half(homogeneity(*sides[first]).p, _confirmed(sides[first], sides[1 - first])) for first in (0, 1))
+
+
+def _confirmed(first: tuple[Floats, Floats], second: tuple[Floats, Floats]) -> float:
+    """How surely the second half ranks groups as the first half did.
 
     The first half's effects, drawn together, less their mean are weights; the second half's effects under these weights are 0
     on average where effects don't differ, or differ otherwise.
     """
-    pairs = [[_effect(metric, cells, code, place, half, LEAST // 2) for half in (0, 1)] for code in codes]
-    both = [(first, second) for first, second in pairs if first is not None and second is not None]
-    if len(both) < 2:
-        return None
-    first = np.array([one[0] for one, _ in both]), np.array([one[1] for one, _ in both])
-    second = np.array([one[0] for _, one in both]), np.array([one[1] for _, one in both])
     precision = 1 / second[1] ** 2
     drawn = np.array([one.value for one in shrunk(*first)])
     weights = precision * (drawn - float(precision @ drawn / precision.sum()))
@@ -199,11 +222,26 @@ def _held_out(metric: Metric, cells: Cells, codes: Sequence[int], place: int) ->
     return 0.5 * (1 - erf(z / sqrt(2)))
 
 
-def _judged(one: Dimension, corrected: float) -> Dimension:
-    confirmed = one.held_out is not None and one.held_out < LEVEL
+def _held_out(asked: Sequence[_Halves]) -> list[float | None]:
+    """Of each division, what the other half says of what a half found; each half corrects for all divisions by itself."""
+    found: list[float | None] = [None] * len(asked)
+    halved = [place for place, halves in enumerate(asked) if halves]
+    for side in (0, 1):
+        if not halved:
+            break
+        corrected = holm([asked[place][side].p for place in halved]).tolist()
+        for place, p in zip(halved, corrected, strict=True):
+            if p < LEVEL:
+                told = min(1.0, 2 * asked[place][side].confirmed)
+                found[place] = told if found[place] is None else min(told, found[place] or 0.0)
+    return found
+
+
+def _judged(one: Dimension, corrected: float, held_out: float | None) -> Dimension:
+    confirmed = held_out is not None and held_out < LEVEL
     finding: Finding = "no difference shown" if corrected >= LEVEL else "differs" if confirmed else "not confirmed"
     usable = finding == "differs" and bool(_behind(one))
-    return replace(one, corrected=corrected, finding=finding, usable=usable)
+    return replace(one, corrected=corrected, finding=finding, held_out=held_out, usable=usable)
 
 
 def _behind(one: Dimension) -> list[Group]:
@@ -228,13 +266,13 @@ def _says(metric: Metric, one: Dimension, looked_at: int) -> str:
             "are what chance makes; act on the effect of all."
         )
     if one.finding == "not confirmed":
-        why = "groups are too small to be halved" if one.held_out is None else f"p {_p(one.held_out)}"
-        return (
-            f"{one.dimension}, {one.arm}: groups seem to respond differently ({tested}), {ends}; but what one half of the "
-            f"customers shows the other half doesn't confirm ({why}). Don't act on it yet."
-        )
+        why = "no half of the customers finds it by itself"
+        if one.held_out is not None:
+            why = f"what one half of the customers finds, the other half doesn't confirm (p {_p(one.held_out)})"
+        seem = f"{one.dimension}, {one.arm}: groups seem to respond differently ({tested}), {ends}"
+        return f"{seem}; but {why}. Don't act on it yet."
     return (
-        f"{one.dimension}, {one.arm}: groups respond differently ({tested}), {ends}. What one half of the customers shows, the "
+        f"{one.dimension}, {one.arm}: groups respond differently ({tested}), {ends}. What one half of the customers finds, the "
         f"other half confirms (p {_p(one.held_out)}). {_use(one)}"
     )
 
