@@ -14,6 +14,7 @@ from shoal.config import FILE_NAME, Config, read_config
 from shoal.errors import ConfigError, DefinitionError, StatementError, StoreError, unwritten
 from shoal.insight.definitions import Catalogue, known_at, read_catalogue, record, write_atomically
 from shoal.lang.schema import Schema
+from shoal.workspace.doors import Doors
 from shoal.workspace.frames import Form, as_form
 from shoal.workspace.lock import Served, WorkspaceLock
 from shoal.workspace.moments import When, instant_of
@@ -26,25 +27,7 @@ if TYPE_CHECKING:
     from shoal.sql.duck import DuckStore
     from shoal.sql.engine import SqlEngine
     from shoal.sql.store import Store
-    from shoal.workspace.actions import Actions
-    from shoal.workspace.attribution import Attributed, CostKpis
     from shoal.workspace.changes import MembershipChange
-    from shoal.workspace.customers import Customers, Lists
-    from shoal.workspace.data import Data
-    from shoal.workspace.discovery import Discoveries
-    from shoal.workspace.experiments import ExperimentsDoor
-    from shoal.workspace.feedback import Feedback
-    from shoal.workspace.journeys import Journeys
-    from shoal.workspace.keys import Keys
-    from shoal.workspace.metrics import MetricsDoor
-    from shoal.workspace.models import Models
-    from shoal.workspace.pilots import Board, PilotsDoor
-    from shoal.workspace.planning import Plans
-    from shoal.workspace.privacy import Privacy
-    from shoal.workspace.reports import Reports
-    from shoal.workspace.scheduling import Jobs
-    from shoal.workspace.segments import Segments
-    from shoal.workspace.uplift import Uplifted
 
 STATE = ".shoal"
 STORE = "store.duckdb"
@@ -178,7 +161,7 @@ def _open_store(config: Config) -> DuckStore:
     return create_store(path, zone=config.zone, now=Clock().now(), **settings)
 
 
-class Workspace:
+class Workspace(Doors):
     """An open workspace. Use it as a context manager, or ``close`` it."""
 
     served: str | None = None
@@ -341,162 +324,11 @@ class Workspace:
         else:
             self.segments.publish(because=because)
 
-    # ------------------------------------------------------------ nouns
-
-    @cached_property
-    def data(self) -> Data:
-        """Loading, data quality and quarantine."""
-        from shoal.workspace.data import Data
-
-        return Data(self)
-
-    @cached_property
-    def segments(self) -> Segments:
-        """Segments: sizes, members, why, adding and changing."""
-        from shoal.workspace.segments import Segments
-
-        return Segments(self)
-
-    @cached_property
-    def customers(self) -> Customers:
-        """Single customers: profile, timeline, memberships."""
-        from shoal.workspace.customers import Customers
-
-        return Customers(self)
-
-    @cached_property
-    def models(self) -> Models:
-        """Models: scores of all customers, reasons, backtests, versions."""
-        from shoal.workspace.models import Models
-
-        return Models(self)
-
-    @cached_property
-    def metrics(self) -> MetricsDoor:
-        """Metrics: definitions, and figures by period, segment and group."""
-        from shoal.workspace.metrics import MetricsDoor
-
-        return MetricsDoor(self)
-
-    @cached_property
-    def journeys(self) -> Journeys:
-        """Funnels, paths, sessions, cohorts, and lifecycle over time."""
-        from shoal.workspace.journeys import Journeys
-
-        return Journeys(self)
-
-    @cached_property
-    def actions(self) -> Actions:
-        """What to do next with each segment, and what it rests on."""
-        from shoal.workspace.actions import Actions
-
-        return Actions(self)
-
-    @cached_property
-    def feedback(self) -> Feedback:
-        """What customers say: scores, moods, topics, needs, and what they did after."""
-        from shoal.workspace.feedback import Feedback
-
-        return Feedback(self)
-
-    @cached_property
-    def discovery(self) -> Discoveries:
-        """Micro-segments: finding them, assigning customers to them, what changed."""
-        from shoal.workspace.discovery import Discoveries
-
-        return Discoveries(self)
-
-    @cached_property
-    def lists(self) -> Lists:
-        """Hand-kept lists of customers."""
-        from shoal.workspace.customers import Lists
-
-        return Lists(self)
-
-    @cached_property
-    def plan(self) -> Plans:
-        """The tracking plan: what calls are held against, a first one, and what didn't fit."""
-        from shoal.workspace.planning import Plans
-
-        plans = Plans(self)
-        plans.look()
-        return plans
-
-    @cached_property
-    def privacy(self) -> Privacy:
-        """A person's rights: erasure, export; and how long events are kept."""
-        from shoal.workspace.privacy import Privacy
-
-        return Privacy(self)
-
-    @cached_property
-    def experiments(self) -> ExperimentsDoor:
-        """Experiments: what they ask, who is in which arm, and what came of it."""
-        from shoal.workspace.experiments import ExperimentsDoor
-
-        return ExperimentsDoor(self)
-
-    @cached_property
-    def pilots(self) -> PilotsDoor:
-        """Pilots: what they promise, their start with its baseline, and what came of them."""
-        from shoal.workspace.pilots import PilotsDoor
-
-        return PilotsDoor(self)
-
-    def scoreboard(self, *, as_of: When = None) -> Board:
-        """What every campaign brought that customers were held out of by lot, and which can't be measured.
-
-        Args:
-            as_of: the instant; now by default.
-        """
-        from shoal.workspace.pilots import board
-
-        return board(self, as_of)
-
-    def attribution(self, **asked: Any) -> Attributed:
-        """Which channels conversions are credited to; see ``workspace.attribution.attribution``."""
-        from shoal.workspace.attribution import attribution
-
-        return attribution(self, **asked)
-
-    def costs(self, **asked: Any) -> CostKpis:
-        """Cost KPIs, of what was spent; see ``workspace.attribution.costs``."""
-        from shoal.workspace.attribution import costs
-
-        return costs(self, **asked)
-
-    @cached_property
-    def reports(self) -> Reports:
-        """Charts and the report."""
-        from shoal.workspace.reports import Reports
-
-        return Reports(self)
-
-    @cached_property
-    def keys(self) -> Keys:
-        """Keys for the HTTP interface."""
-        from shoal.workspace.keys import Keys
-
-        return Keys(self.store)
-
-    @cached_property
-    def jobs(self) -> Jobs:
-        """The jobs of ``shoal.yaml``: when they are due, how they went, and running them."""
-        from shoal.workspace.scheduling import Scheduler
-
-        return Scheduler(self)
-
     # ------------------------------------------------------------ shortcuts
 
     def load(self, **options: Any) -> Any:
         """See ``data.load``."""
         return self.data.load(**options)
-
-    def uplift(self, experiment: str, **options: Any) -> Uplifted:
-        """Whom the treatments of an experiment move; see ``workspace.uplift.uplift``."""
-        from shoal.workspace.uplift import uplift
-
-        return uplift(self, experiment, **options)
 
     def sql(self, query: str, *, form: Form = "arrow") -> Any:
         """The result of a read-only SQL query over the readable views of schema ``data``.
