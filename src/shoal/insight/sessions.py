@@ -23,7 +23,7 @@ from shoal.sql.encode import quoted
 from shoal.sql.registry import EventType, Property
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from shoal.insight.models.asof import AsOf
     from shoal.lang.schema import Schema
@@ -97,44 +97,50 @@ def laid_out(known: AsOf, rule: SessionRule) -> Iterator[str]:
 
 
 def _sessions(known: AsOf, rule: SessionRule) -> str:
+    events = session_events(known, rule)
     return (
-        f"WITH placed AS ({_placed(known, rule)}), numbered AS ({_numbered()}), "
-        f"found AS MATERIALIZED ({_found(rule)}), keyed AS ({_keyed(known, rule)}), judged AS ({_judged(rule)}) "
+        f"WITH placed AS ({_placed(known, rule, events)}), found AS MATERIALIZED ({_found(rule, events)}), "
+        f"keyed AS ({_keyed(known, rule)}), judged AS ({_judged(rule)}) "
         "SELECT customer, ts, offset_s, NULL::VARCHAR AS message_id, origin, ts AS received, NULL::BIGINT AS retired, "
         f"0 AS load, {_properties()} FROM judged"
     )
 
 
-_ORDER = "PARTITION BY customer ORDER BY ts, message_id NULLS FIRST, origin"
-
-
-def _placed(known: AsOf, rule: SessionRule) -> str:
-    """The events, and which of them begin or end a session."""
-    events = session_events(known, rule)
-    views = ", ".join(quoted(name) for name in sorted(page_views(events, rule))) or "NULL"
-    extra = "extra, " if rule.foreground else ""
+def _placed(known: AsOf, rule: SessionRule, events: Sequence[EventType]) -> str:
+    """The events, put in order once: which begin or end a session, and how many there were of the customer so far."""
+    order = "PARTITION BY customer ORDER BY ts, message_id NULLS FIRST, origin"
+    views = page_views(events, rule)
+    codes = " ".join(f"WHEN {quoted(event.name)} THEN {at}" for at, event in enumerate(events, 1))
+    names = ", ".join(quoted(name) for name in sorted(views)) or "NULL"
+    extra = ", coalesce(extra, 0) AS extra" if rule.foreground else ""
+    rows = (
+        f"SELECT customer, ts, offset_s, message_id, origin, place, CAST(CASE name {codes} END AS SMALLINT) AS code, "
+        f"CAST(coalesce(name IN ({names}), false) AS INTEGER) AS viewed{extra} "
+        f"FROM ({stream(known, events, rule, rule.foreground)}) s"
+    )
+    counted = ", sum(extra) OVER r AS seconds" if rule.foreground else ""
     return (
-        f"SELECT customer, ts, offset_s, message_id, origin, name, place, {extra}name IN ({views}) AS viewed, "
-        f"coalesce(ts - lag(ts) OVER w > {rule.gap}, true) AS begins, coalesce(lead(ts) OVER w - ts > {rule.gap}, true) AS ends "
-        f"FROM ({stream(known, events, rule, rule.foreground)}) s WINDOW w AS ({_ORDER})"
+        f"SELECT *, coalesce(ts - lag(ts) OVER w > {rule.gap}, true) AS begins, "
+        f"coalesce(lead(ts) OVER w - ts > {rule.gap}, true) AS ends, count(*) OVER r AS n, sum(viewed) OVER r AS views{counted} "
+        f"FROM ({rows}) s WINDOW w AS ({order}), r AS ({order} ROWS UNBOUNDED PRECEDING)"
     )
 
 
-def _numbered() -> str:
-    """Each event with the number of its session; where it begins or ends one, with what is shown of where it was."""
-    shown = f"CASE WHEN begins OR ends THEN coalesce({shown_place('place')}, name) END"
-    number = f"sum(CAST(begins AS INTEGER)) OVER ({_ORDER} ROWS UNBOUNDED PRECEDING)"
-    return f"SELECT *, {shown} AS shown, {number} AS session FROM placed"
-
-
-def _found(rule: SessionRule) -> str:
-    measured = "sum(extra) / 1000" if rule.milliseconds else "sum(extra)"
-    seconds = f"CAST(coalesce({measured}, 0) AS BIGINT)" if rule.foreground else "max(ts) - min(ts)"
+def _found(rule: SessionRule, events: Sequence[EventType]) -> str:
+    """A row a session: where an event begins one, it ends with the same event or the next that is left."""
+    names = ", ".join(quoted(event.name) for event in events)
+    shown = f"coalesce({shown_place('place')}, list_extract([{names}], code)) AS shown"
+    carried = ["ts", "n", "views", "shown", *(["seconds"] if rule.foreground else [])]
+    ahead = ", ".join(f"CASE WHEN ends THEN {c} ELSE lead({c}) OVER v END AS last_{c}" for c in carried)
+    edges = f"SELECT *, {shown} FROM placed WHERE begins OR ends"
+    measured = "(last_seconds - seconds + extra)"
+    seconds = (
+        f"CAST({measured}{' / 1000' if rule.milliseconds else ''} AS BIGINT)" if rule.foreground else "last_ts - ts"
+    )
     return (
-        "SELECT customer, min(ts) AS ts, max(ts) AS last, max(offset_s) FILTER (WHERE begins) AS offset_s, "
-        f"max(origin) FILTER (WHERE begins) AS origin, {seconds} AS seconds, count(*) AS events, "
-        "count(*) FILTER (WHERE viewed) AS views, max(shown) FILTER (WHERE begins) AS entry, "
-        "max(shown) FILTER (WHERE ends) AS exit FROM numbered GROUP BY customer, session"
+        f"SELECT customer, ts, last_ts AS last, offset_s, origin, {seconds} AS seconds, last_n - n + 1 AS events, "
+        "CAST(last_views - views + viewed AS BIGINT) AS views, shown AS entry, last_shown AS exit "
+        f"FROM (SELECT *, {ahead} FROM ({edges}) e WINDOW v AS (PARTITION BY customer ORDER BY n)) s WHERE begins"
     )
 
 
