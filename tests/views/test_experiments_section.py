@@ -79,7 +79,7 @@ def test_the_scoreboard_is_that_of_the_workspace(told: Facts) -> None:
     for row, one in zip(table.rows, board.entries, strict=True):
         assert one.money.revenue is not None
         assert row["revenue"].sort == one.money.revenue.value
-        assert row["held"] == f"{one.money.holdout:,} held out"
+        assert row["held"] == f"{one.money.holdout:,}\xa0held\xa0out"
     (figure,) = blocks(section, Figure)
     assert [row["value"] for row in figure.rows] == [row["revenue"].sort for row in table.rows]
 

@@ -72,7 +72,7 @@ def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
     p, told = row["corrected_p"], {"revenue": row["value"], "revenue_low": row["low"], "revenue_high": row["high"]}
     return {
         "name": row["name"], "kind": row["kind"] if row["over"] else f"{row['kind']}, still running",
-        "exposed": row["exposed"], "held": f"{row['holdout']:,} held out", "conversions": _ends(row, "conversions"),
+        "exposed": row["exposed"], "held": f"{row['holdout']:,}{w.HARD}held{w.HARD}out", "conversions": _ends(row, "conversions"),
         "revenue": _ends(told, "revenue"), "p": "" if p is None else f"p {_chance(p)}", "shrunk": row["shrunk"],
         "profit": _ends(row, "profit"), "roi": _roi(row),
     }  # fmt: skip
@@ -148,7 +148,7 @@ def _goals(found: Piloted) -> Table:
     columns = (
         Column("kpi", "KPI", note="goal"), Column("before", "Before the start", "figure"),
         Column("held", "Held out", "figure"), Column("mine", "With it", "figure"),
-        Column("effect", "Difference", "figure", "Against the holdout, with its 95 % interval."),
+        Column("effect", "Difference", "figure", "Against the holdout, adjusted by the time before where that tells something; with its 95 % interval."),
         Column("relative", "In per cent", "figure"), Column("verdict", "Verdict"),
     )  # fmt: skip
     return Table(f"pilot-{found.pilot.slug}-kpis", columns, [_goal(one) for one in found.kpis])
@@ -198,7 +198,7 @@ def _by_segment(found: Piloted) -> Table:
         Column("profit", f"Profit{money}", "figure", note="roi"),
     )  # fmt: skip
     rows = [
-        {"segment": row["segment"], "exposed": row["exposed"], "held": f"{row['holdout']:,} held out",
+        {"segment": row["segment"], "exposed": row["exposed"], "held": f"{row['holdout']:,}{w.HARD}held{w.HARD}out",
          "revenue": _ends(row, "revenue"), "each": _ends(row, "each", digits=2), "drawn": _ends(row, "drawn", digits=2),
          "profit": _ends(row, "profit"), "roi": _roi(row)}
         for row in money_rows(found)[1:]
