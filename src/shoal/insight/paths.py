@@ -209,7 +209,7 @@ def _taken(asked: Asked, rule: SessionRule, rows: str, anchors: str) -> str:
     found = f"SELECT r.*, a.t FROM ({rows}) r JOIN ({anchors}) a ON a.k = r.k AND r.ts {along} a.t"
     named = asked.anchor is not None
     first = quoted(asked.name) if named else "NULL::VARCHAR"
-    steps = _numbered(_in_time(found, asked, rule), asked, first)
+    steps = _steps(found, asked, rule, first)
     columns = [
         f"{first} AS s0"
         if named and at == 0
@@ -226,19 +226,20 @@ def _order(asked: Asked) -> str:
     return "PARTITION BY k ORDER BY ts, message_id NULLS FIRST, origin"
 
 
-def _in_time(found: str, asked: Asked, rule: SessionRule) -> str:
-    """The events along the path until its time is over."""
-    if asked.within is not None:
-        return f"SELECT * FROM ({found}) f WHERE abs(ts - t) <= {asked.within}"
-    breaks = f"SELECT *, abs(ts - lag(ts, 1, t) OVER ({_order(asked)})) > {rule.gap} AS broken FROM ({found}) f"
-    over = f"bool_or(broken) OVER ({_order(asked)} ROWS UNBOUNDED PRECEDING)"
-    return f"SELECT * FROM ({breaks}) b QUALIFY NOT {over}"
-
-
-def _numbered(found: str, asked: Asked, first: str) -> str:
-    """The steps with their place, from 1, once where they repeat themselves."""
-    new = f"SELECT * FROM ({found}) f QUALIFY step IS DISTINCT FROM lag(step, 1, {first}) OVER ({_order(asked)})"
-    return f"SELECT k, step, row_number() OVER ({_order(asked)}) AS place FROM ({new}) n"
+def _steps(found: str, asked: Asked, rule: SessionRule, first: str) -> str:
+    """The steps with their place, from 1, until the path's time is over; once where they repeat themselves."""
+    order = _order(asked)
+    over = "false" if asked.within is not None else f"abs(ts - lag(ts, 1, t) OVER w) > {rule.gap}"
+    within = "" if asked.within is None else f" WHERE abs(ts - t) <= {asked.within}"
+    marked = (
+        f"SELECT k, step, {over} AS broken, step IS DISTINCT FROM lag(step, 1, {first}) OVER w AS fresh, "
+        f"row_number() OVER w AS n FROM ({found}) f{within} WINDOW w AS ({order})"
+    )
+    counted = (
+        "SELECT k, step, fresh, bool_or(broken) OVER r AS over, sum(CAST(fresh AS INTEGER)) OVER r AS place "
+        f"FROM ({marked}) m WINDOW r AS (PARTITION BY k ORDER BY n ROWS UNBOUNDED PRECEDING)"
+    )
+    return f"SELECT k, step, place FROM ({counted}) c WHERE fresh AND NOT over AND place <= {asked.steps + 1}"
 
 
 # ---------------------------------------------------------------- counting
