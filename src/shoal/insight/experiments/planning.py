@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil, prod
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -381,6 +382,7 @@ def absolute(effect: Amount, figure: float) -> float:
     return effect.value * abs(figure)
 
 
+@lru_cache(maxsize=64)
 def factor(plan: Plan, arms: int) -> float:
     """By how much several looks and several treated arms (by Bonferroni) add to the size of one look at two arms."""
     alpha = plan.alpha / (arms - 1)
