@@ -55,10 +55,21 @@ def effect_says(found: Found, metric: Metric) -> str:
     return f"{metric.name}, all {counted(found.n, 'customer')} against {found.control}: {verb} {said}."
 
 
+def everybody_says(found: Found, metric: Metric) -> str:
+    """What treating everybody is worth."""
+    gain = found.values[-1].gain
+    sure = "" if gain.low > 0 or gain.high < 0 else ", which may be nothing"
+    return f"{_price(found)} treating everybody gains {ranged(gain, unit_of_gain(found, metric))} per customer{sure}."
+
+
+def _price(found: Found) -> str:
+    money = found.money
+    return f"At a cost of {money.cost:g} and a worth of {money.worth:g}" if money.cost else "Without a cost"
+
+
 def policy_says(found: Found, metric: Metric) -> str:
     """Whom to treat, and what that was worth on those who had no say in it."""
-    money, policy = found.money, found.policy
-    price = f"At a cost of {money.cost:g} and a worth of {money.worth:g}" if money.cost else "Without a cost"
+    price, policy = _price(found), found.policy
     if not policy.asked and policy.share <= 0:
         return f"{price} no share pays: treat nobody."
     if not policy.asked and policy.share >= 1:
@@ -117,7 +128,7 @@ def sentences(found: Found, metric: Metric) -> list[str]:
     return [
         headline(found),
         effect_says(found, metric),
-        *([policy_says(found, metric)] if found.usable else []),
+        policy_says(found, metric) if found.usable else everybody_says(found, metric),
         asleep_says(found, metric),
         *found.notes,
     ]

@@ -55,7 +55,7 @@ def qini_curve(
     names = _named(rows)
     said = subtitle or (
         f"{_gained(metric)} per {_PER:,} customers of both arms by the share treated, best scored first; on customers that "
-        f"the models didn't see. Band: {100 * found.confidence:.4g} % of how far from random it may be"
+        f"the models didn't see. Band: how far from random it may be ({100 * found.confidence:.4g} %)"
     )
     heading = title or qini_says(found)
     return _dressed(band + random + line + names, heading, said, width)
