@@ -17,6 +17,7 @@ import shoal
 from out.smtp import Post, serving
 from shoal.cli import main
 from shoal.clock import Clock, to_instant
+from shoal.config import parse_config
 from shoal.errors import ConfigError, MailError, Refused, UnknownName
 from shoal.sql.layout import set_meta
 from shoal.views.charts import to_svg
@@ -231,6 +232,15 @@ def _name_server(root: Path, port: int) -> None:
     settings = yaml.safe_load((root / "shoal.yaml").read_text())
     settings["mail"] = {"host": "127.0.0.1", "port": port, "security": "none", "from": "Shop <hello@shop.example>"}
     (root / "shoal.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+
+
+def test_an_address_of_the_job_is_checked_when_it_is_read(tmp_path: Path) -> None:
+    """Breaks when a slip in an address is found out on the night of the first alert."""
+    head = "shoal: 1\njobs:\n  watch: {run: alerts, every: day at 07:00, "
+    with pytest.raises(ConfigError, match="'ann': This is not a mail address"):
+        parse_config(head + "to: [ann]}\n", root=tmp_path, place="shoal.yaml")
+    found = parse_config(head + "to: [ann@shop.example, ann@shop.example]}\n", root=tmp_path, place="shoal.yaml")
+    assert found.jobs["watch"].options == {"to": ("ann@shop.example",)}
 
 
 def test_somebody_is_at_it_or_wants_to_hear_later(at: Callable[[int], Workspace]) -> None:

@@ -42,7 +42,7 @@ def why(
 ) -> None:
     """Say what a change of METRIC is made of: which groups changed otherwise than all others, by more than chance.
 
-    By default all traits and properties with 2 to 20 values are looked at.
+    By default all traits and properties with 2 to 50 values are looked at.
     """
     with opened(ctx) as ws:
         done = ws.metrics.causes(

@@ -286,7 +286,7 @@ class MetricsDoor:
             grain: the length of the two periods.
             period: a day of the later one; by default of the newest that is over.
             against: a day of the earlier one; by default of the one before.
-            by: traits, and properties as ``store of "Order Completed"``; by default all with 2 to 20 values.
+            by: traits, and properties as ``store of "Order Completed"``; by default all with 2 to 50 values.
             segments: to look at too; who was a member before the earlier period counts.
             as_of: the instant; now by default.
 

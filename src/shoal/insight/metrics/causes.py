@@ -23,6 +23,7 @@ from shoal.insight.metrics.watching import LEVEL, shown, within
 from shoal.stats.contributions import LEAST, Both, by_unit, change, contributions, peeled
 from shoal.stats.intervals import Interval, z_value
 from shoal.stats.multiple import benjamini_hochberg
+from shoal.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -455,15 +456,15 @@ def _of_cause(found: Causes, cause: Cause) -> str:
 def _closing(found: Causes) -> list[str]:
     names = ", ".join(split.by for split in found.splits)
     if not found.splits:
-        return ["There is no dimension to look at: no trait or property has between 2 and 20 values."]
+        return ["There is no dimension to look at: no trait or property has between 2 and 50 values."]
     if not found.looked:
         return [f"No group of {names} has the {LEAST} customers or more that it takes to tell its change from chance."]
     if found.causes:
         more = len(found.causes) - _TOLD
         return [f"{more} more stand out."] if more > 0 else []
     return [
-        f"No dimension explains it: of {found.looked} groups of {names} none changed otherwise than all others by more than "
-        "chance."
+        f"No dimension explains it: of {counted(found.looked, 'difference')} between groups and all others ({names}) none is "
+        "more than chance."
     ]
 
 

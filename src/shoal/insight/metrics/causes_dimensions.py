@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shoal.insight.models.asof import AsOf
     from shoal.lang.schema import Schema
 
-MOST_VALUES = 20
+MOST_VALUES = 50
 """A trait or property with more values than this isn't looked at unless it is asked for."""
 _MOST_DIMENSIONS = 12
 _LIKE = {Kind.TEXT, Kind.YESNO}
