@@ -148,8 +148,8 @@ def _goals(found: Piloted) -> Table:
     columns = (
         Column("kpi", "KPI", note="goal"), Column("before", "Before the start", "figure"),
         Column("held", "Held out", "figure"), Column("mine", "With it", "figure"),
-        Column("effect", "Difference", "figure", "Against the holdout, with its 95 % interval; adjusted by the time before, where "
-               "that tells something."),
+        Column("effect", "Difference", "figure", "Against the holdout, with its 95 % interval; adjusted by the time before, "
+               "where that tells something."),
         Column("relative", "In per cent", "figure"), Column("verdict", "Verdict"),
     )  # fmt: skip
     return Table(f"pilot-{found.pilot.slug}-kpis", columns, [_goal(one) for one in found.kpis])
