@@ -108,9 +108,10 @@ def test_who_still_has_time_is_told(store: DuckStore, write: Write) -> None:
             did("again", "A", 0),
         ]
     )
-    write([did("again", "A", 6 * DAY)])
+    # The last instant in which "edge" could have taken the step is the one that is asked for.
+    write([did("again", "A", 6 * DAY), did("edge", "A", 4 * DAY)])
     now = ask(door(store, START + 6 * DAY), '"A"', '"B"', within=2 * DAY)
-    assert (counts(now), now.steps[1].open, now.finished) == ([4, 1], 2, False)
+    assert (counts(now), now.steps[1].open, now.finished) == ([5, 1], 2, False)
     later = ask(door(store), '"A"', '"B"', within=2 * DAY)
     assert (later.steps[1].open, later.finished) == (0, True)
 

@@ -286,7 +286,7 @@ def _counted(known: AsOf, best: str, asked: Asked) -> str:
         columns.append(f"count(*) FILTER (WHERE depth >= {at}) AS n{at}")
         if at > 1:
             columns.append(f"median(t{at - 1} - t{at - 2}) FILTER (WHERE depth >= {at}) AS m{at}")
-            columns.append(f"count(*) FILTER (WHERE depth = {at - 1} AND still >= {known.at}) AS o{at}")
+            columns.append(f"count(*) FILTER (WHERE depth = {at - 1} AND still > {known.at}) AS o{at}")
     shown = ", ".join(columns)
     whole = f"SELECT true AS whole, NULL AS g, {shown} FROM {best} HAVING count(*) > 0"
     if not (asked.told or asked.groups):
