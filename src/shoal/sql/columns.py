@@ -42,7 +42,8 @@ def columns(plan: Plan, run: Run, nodes: Mapping[str, Node], segments: Iterable[
     tables = run.leaves()
     # A table of leaves has a row for everybody who is asked about: the first one stands for them.
     first = next(iter(tables), plan.frame.subjects)
-    query = s.select([s.column("k", "m")], s.table(first, "m"))
+    kept = plan.frame.kept
+    query = s.select([s.column("k", "m"), *(s.column(name, "m") for name in kept)], s.table(first, "m"))
     for index, (leaves, names) in enumerate(tables.items()):
         alias = "m" if leaves == first else f"x{index}"
         if leaves != first:
@@ -50,7 +51,7 @@ def columns(plan: Plan, run: Run, nodes: Mapping[str, Node], segments: Iterable[
         query = query.select(*(s.column(name, alias) for name in names), copy=False)
     inner = s.sql_of(with_segments(plan, run, ordered, query), plan.store)
     taken = "".join(f', {sql} AS "{name}"' for name, sql in shown.items())
-    plan.store.execute(f"CREATE TEMP VIEW {table} AS SELECT k{taken} FROM ({inner}) d")
+    plan.store.execute(f"CREATE TEMP VIEW {table} AS SELECT {', '.join(['k', *kept])}{taken} FROM ({inner}) d")
 
 
 def _sql(plan: Plan, scope: Scope, node: Node) -> str:

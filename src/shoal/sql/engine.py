@@ -185,7 +185,9 @@ class SqlEngine:
             return measured(plan, run, values)
 
     @contextmanager
-    def columns(self, nodes: Mapping[str, Node], at: int, *, units: str | None = None) -> Iterator[str]:
+    def columns(
+        self, nodes: Mapping[str, Node], at: int, *, units: str | None = None, kept: tuple[str, ...] = ()
+    ) -> Iterator[str]:
         """What each customer, or each unit, has of some values and conditions, as a temporary view.
 
         Args:
@@ -193,6 +195,7 @@ class SqlEngine:
             at: the instant; of units, the earliest of theirs.
             units: a relation of ``sql.columns.UNITS``, each row with an instant ``t`` of its own, and with ``Begun`` as its
                 own window, from ``begin`` to ``t``.
+            kept: further columns of the units, which the view has too.
 
         Yields:
             The name of the table, which is gone afterwards: ``k``, the customer's key or the unit's number, and a column a
@@ -210,7 +213,10 @@ class SqlEngine:
         with self._asking(at, None, moments=units is not None) as (plan, run):
             if units is not None:
                 ((plan.frame.begins,),) = self.store.rows(f"SELECT min(begin) FROM {units}")
-            run.create(plan.frame.subjects, self._units(units, drawn) if units else self._customers(plan, ids=drawn))
+                plan.frame.kept = kept
+            run.create(
+                plan.frame.subjects, self._units(units, drawn, kept) if units else self._customers(plan, ids=drawn)
+            )
             table = f"{plan.prefix}_columns"
             columns(plan, run, nodes, needed.values(), table)
             try:
@@ -266,8 +272,8 @@ class SqlEngine:
         return self.schema.segments[slug]
 
     @staticmethod
-    def _units(units: str, ids: bool) -> str:
-        shown = ", ".join(f"u.{name}" for name in UNITS)
+    def _units(units: str, ids: bool, kept: tuple[str, ...]) -> str:
+        shown = ", ".join(f"u.{name}" for name in dict.fromkeys((*UNITS, *kept)))
         if not ids:
             return f"SELECT {shown} FROM {units} u"
         return f"SELECT {shown}, c.id FROM {units} u JOIN customers c ON c.key = u.who"

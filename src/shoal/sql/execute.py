@@ -105,7 +105,8 @@ class Run:
     def _joined(self, stage: Stage) -> exp.Select:
         """A stage's leaves over its providers, by ``k``."""
         columns = [s.named(leaf, name) for name, leaf in stage.leaves]
-        query = s.select([s.column("k", "m"), *columns], s.table(self._plan.frame.subjects, "m"))
+        kept = [s.column(name, "m") for name in self._plan.frame.kept]
+        query = s.select([s.column("k", "m"), *kept, *columns], s.table(self._plan.frame.subjects, "m"))
         for name in sorted(stage.providers, key=_number):
             on = s.compared(s.column("k", name), "=", s.column("k", "m"))
             table = self._plan.table_of(self._plan.named(name))

@@ -59,6 +59,7 @@ class Frame:
         moments: whether there are many instants.
         windows: calendar windows whose bounds the moments' table has as columns, in their order.
         begins: where ``Begun`` is asked, the earliest ``begin`` of all.
+        kept: further columns of the subjects that stand beside their leaves.
     """
 
     subjects: str
@@ -69,6 +70,7 @@ class Frame:
     moments: bool = False
     windows: list[n.Node] = field(default_factory=list)
     begins: int | None = None
+    kept: tuple[str, ...] = ()
 
     @property
     def zone(self) -> Zone:

@@ -52,8 +52,9 @@ if TYPE_CHECKING:
 MOST_FOR_PERIODS = 1_000_000
 """With more customers the course since the exposure is looked at only where it is asked for: it reads each several times."""
 _LONGEST_PAST, _SHORTEST_PAST = 90 * DAY, 7 * DAY
-_DEALT = "CAST(((CAST(e.k AS BIGINT) * 2654435761) % 4294967296) // 4294968 AS INTEGER)"
+_DEALT = "CAST(((CAST(u.k AS BIGINT) * 2654435761) % 4294967296) // 4294968 AS INTEGER)"
 """The SQL of one of a thousand groups that customers are dealt to for the bootstrap."""
+_KEPT = ("arm", "begin")
 _ONE_BY_ONE = 2_000
 """With fewer customers the bootstrap draws them one by one."""
 NOT_DRAWN = "Chance didn't draw the groups, so no ratio of their sizes was planned."
@@ -137,7 +138,9 @@ class _Analysis:
             names = list(dict.fromkeys([*self.asked.by, *([self.asked.strata] if self.asked.strata else [])]))
             parts = held.enter_context(divided(self.known, self.course.began, names, segments))
             sample = self._sample(parts[: len(dict.fromkeys(self.asked.by))])
-            values = held.enter_context(of_units(self.known, usable, self.exposed.table, prior=self._past()))
+            values = held.enter_context(
+                of_units(self.known, usable, self.exposed.table, prior=self._past(), kept=_KEPT)
+            )
             return self._told(values, usable, parts, sample)
 
     def _told(
@@ -237,8 +240,8 @@ class _Analysis:
         every = {**read, **{f"{slug}*": one.uncapped() for slug, one in read.items() if one.cap is not None}}
         if not every:
             return {}
-        day = f"CAST((e.begin - {self.course.began:d}) // {DAY:d} AS INTEGER)"
-        return dict(zip(every, cells(self.known, self.source, values, every.values(), {"day": day}), strict=True))
+        day = f"CAST((u.begin - {self.course.began:d}) // {DAY:d} AS INTEGER)"
+        return dict(zip(every, cells(self.known, None, values, every.values(), {"day": day}), strict=True))
 
     def _measured(
         self, values: UnitValues, usable: Sequence[Metric], read: Mapping[str, Reading], found: Mapping[str, Cells],
@@ -337,9 +340,9 @@ class _Analysis:
         money = {s: one for s, one in read.items() if one.metric.unit == "money" and one.metric.how in ("sum", "mean")}
         if not money:
             return {}
-        deal = "CAST(e.k AS INTEGER)" if self.exposed.total <= _ONE_BY_ONE else _DEALT
+        deal = "CAST(u.k AS INTEGER)" if self.exposed.total <= _ONE_BY_ONE else _DEALT
         asked = [replace(one, past=False, centre=one.centre[:1]) for one in money.values()]
-        return dict(zip(money, cells(self.known, self.source, values, asked, {"deal": deal}), strict=True))
+        return dict(zip(money, cells(self.known, None, values, asked, {"deal": deal}), strict=True))
 
     def _with_money(
         self, one: Measured, read: Reading | None, found: Mapping[str, Cells], drawn: Cells | None

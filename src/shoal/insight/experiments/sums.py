@@ -188,13 +188,14 @@ def _with_capped(known: AsOf, values: UnitValues, found: dict[str, Reading]) -> 
 
 
 def cells(
-    known: AsOf, source: str, values: UnitValues, read: Iterable[Reading], by: Mapping[str, str] | None = None
+    known: AsOf, source: str | None, values: UnitValues, read: Iterable[Reading], by: Mapping[str, str] | None = None
 ) -> list[Cells]:
     """The sums of some metrics by arm and group, in one pass.
 
     Args:
         known: the store.
-        source: the SQL after FROM of rows with ``k`` and ``arm``, under the name ``e``, and of what ``by`` names.
+        source: the SQL after FROM of rows with ``k`` and ``arm``, under the name ``e``, and of what ``by`` names; None where
+            the values keep all of that themselves, under the name ``u``.
         values: of the units.
         read: the metrics.
         by: SQL of whole numbers by name, to group by.
@@ -203,7 +204,11 @@ def cells(
         One of each metric, in their order.
     """
     wanted, grouped = list(read), dict(by or {})
-    inner = ["e.arm AS arm", *(f"{sql} AS {name}" for name, sql in grouped.items())]
+    rows = f"{values.table} u" if source is None else f"{source} JOIN {values.table} u ON u.k = e.k"
+    inner = [
+        "u.arm AS arm" if source is None else "e.arm AS arm",
+        *(f"{sql} AS {name}" for name, sql in grouped.items()),
+    ]
     outer = ["arm", *grouped]
     for i, one in enumerate(wanted):
         names = [f"x{i}_{j}" for j in range(len(one.read))]
@@ -212,7 +217,7 @@ def cells(
         outer += [f"sum({name}) AS s{name}" for name in names]
         outer += [f"sum({a} * {b}) AS p{a}_{k}" for j, a in enumerate(names) for k, b in enumerate(names[: j + 1])]
     table = known.arrow(
-        f"SELECT {', '.join(outer)} FROM (SELECT {', '.join(inner)} FROM {source} JOIN {values.table} u ON u.k = e.k) "
+        f"SELECT {', '.join(outer)} FROM (SELECT {', '.join(inner)} FROM {rows}) "
         f"GROUP BY {', '.join(['arm', *grouped])} ORDER BY ALL"
     )
     held = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}

@@ -51,14 +51,18 @@ class UnitValues:
         table: a temporary table of ``k`` and DOUBLE columns. NULL is a unit that doesn't count for the metric, or whose
             value is missing; of a share, 1 is yes and 0 no.
         columns: of each metric, by slug.
+        kept: further columns of the units that the table has.
     """
 
     table: str
     columns: Mapping[str, Columns]
+    kept: tuple[str, ...] = ()
 
 
 @contextmanager
-def of_units(known: AsOf, metrics: Sequence[Metric], units: str, *, prior: int | None = None) -> Iterator[UnitValues]:
+def of_units(
+    known: AsOf, metrics: Sequence[Metric], units: str, *, prior: int | None = None, kept: tuple[str, ...] = ()
+) -> Iterator[UnitValues]:
     """What each unit has of some metrics in its own time.
 
     Args:
@@ -67,6 +71,7 @@ def of_units(known: AsOf, metrics: Sequence[Metric], units: str, *, prior: int |
         units: a relation of ``k`` (INTEGER, a number a row), ``who`` (INTEGER, a surviving customer's key), ``begin`` and
             ``t`` (BIGINT, instants): the metric is looked at over begin ≤ ts ≤ t.
         prior: so many microseconds before ``begin`` are looked at too, up to the instant before it.
+        kept: further columns of the units that the values should stand beside, so that nobody need join them again.
 
     Yields:
         The values, gone afterwards.
@@ -87,18 +92,18 @@ def of_units(known: AsOf, metrics: Sequence[Metric], units: str, *, prior: int |
     by_slug = {m.slug: m for m in metrics}
     columns = {s: _columns(m, asked[s], prior=prior is not None) for s, m in by_slug.items()}
     if prior is None or all(_counts_events(metric) for metric in metrics):
-        with _asked(known, by_slug, asked, units, f"units_{number}", prior) as both:
-            yield UnitValues(both, columns)
+        with _asked(known, by_slug, asked, units, f"units_{number}", prior, kept) as both:
+            yield UnitValues(both, columns, kept)
         return
     earlier = f"units_{number}_before"
     shift = f"SELECT k, who, begin - {prior:d} AS begin, begin - 1 AS t FROM {units}"
     with (
-        _asked(known, by_slug, asked, units, f"units_{number}") as now,
+        _asked(known, by_slug, asked, units, f"units_{number}", None, kept) as now,
         known.temporary(earlier, shift),
         _asked(known, by_slug, asked, earlier, f"units_{number}_prior") as then,
         known.temporary(f"units_{number}_both", _both(by_slug, asked, now, then)) as both,
     ):
-        yield UnitValues(both, columns)
+        yield UnitValues(both, columns, kept)
 
 
 _TIMELESS = (
@@ -151,17 +156,18 @@ def _asked(
     units: str,
     table: str,
     prior: int | None = None,
+    kept: tuple[str, ...] = (),
 ) -> Iterator[str]:
     """The columns of the metrics, with ``prior`` those of the time before too; a view, since it is a table with other types."""
     nodes: dict[str, Node] = {}
-    shown: list[str] = []
+    shown = [f"c.{name}" for name in kept]
     for slug, metric in metrics.items():
         shown += [f"{sql} AS {column}" for column, sql in _shown(metric, asked[slug], nodes, Begun()).items()]
         if prior is not None:
             before = _shown(metric, f"{asked[slug]}_prior", nodes, Preceding(reach=prior))
             shown += [f"coalesce({sql}, 0) AS {column}" for column, sql in before.items()]
     with (
-        known.columns(nodes, units=units) as found,
+        known.columns(nodes, units=units, kept=kept) as found,
         known.viewed(table, f"SELECT c.k, {', '.join(shown)} FROM {found} c"),
     ):
         yield table

@@ -308,12 +308,15 @@ class AsOf:
         return self.engine.values(values, self.at)
 
     @contextmanager
-    def columns(self, nodes: Mapping[str, Node], *, units: str | None = None) -> Iterator[str]:
+    def columns(
+        self, nodes: Mapping[str, Node], *, units: str | None = None, kept: tuple[str, ...] = ()
+    ) -> Iterator[str]:
         """What each customer has of some values and conditions, as a temporary table of ``k`` and a column a node.
 
         Args:
             nodes: by column.
             units: a relation of rows with an instant of their own, none after this door's; see ``SqlEngine.columns``.
+            kept: further columns of the units, which the view has too.
 
         Raises:
             Refused: a unit's instant is later than this door's.
@@ -326,7 +329,7 @@ class AsOf:
                     "What came after an instant can't be read as of it.", fix="Take units that end before it."
                 )
             at = self.at if first is None else int(first)
-        with self.engine.columns(nodes, at, units=units) as table:
+        with self.engine.columns(nodes, at, units=units, kept=kept) as table:
             yield table
 
     def occurrences(
