@@ -41,9 +41,9 @@ def view(who: str, minutes: float, page: str, name: str = "Page Viewed", **more:
     return Event(who, name, START + round(minutes * MINUTE), {"path": page, **more})
 
 
-def rows(known: AsOf, rule: SessionRule = USUAL) -> list[dict[str, Any]]:
+def rows(known: AsOf, rule: SessionRule = USUAL, since: int | None = None) -> list[dict[str, Any]]:
     """All sessions with the names of their properties, by customer's id and time."""
-    with sessions.laid_out(known, rule) as table:
+    with sessions.laid_out(known, rule, since) as table:
         shown = ", ".join(f"{column} AS {name}" for name, column in sessions.COLUMNS.items())
         return known.arrow(
             f"SELECT c.id AS who, s.ts, {shown} FROM {table} s JOIN customers c ON c.key = s.customer ORDER BY 1, 2"
@@ -261,6 +261,19 @@ def fresh_store() -> Iterator[DuckStore]:
         yield made
     finally:
         made.close()
+
+
+@given(dids, st.sampled_from([0, 10, 1_800, 3_600]))
+@settings(max_examples=30)
+def test_sessions_since_an_instant_are_those_of_all(found: list[Did], since: int) -> None:
+    """Breaks when a session that goes on over the instant is cut there, and its second half counts as one."""
+    made = [Event(d.who, d.name, START + d.ts * SECOND, {"path": d.place}) for d in found]
+    rule, cut = SessionRule(events=("*",), pages=("Page Viewed",)), START + since * SECOND
+    with fresh_store() as store:
+        write_records(store, made, zone="UTC", received=0)
+        known = door(store)
+        every = [row for row in rows(known, rule) if row["ts"] >= cut]
+        assert rows(known, rule, cut) == every
 
 
 @given(dids)

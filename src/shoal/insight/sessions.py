@@ -61,7 +61,7 @@ def taught(schema: Schema) -> Schema:
 
 
 @contextmanager
-def derived(known: AsOf, rule: SessionRule) -> Iterator[AsOf]:
+def derived(known: AsOf, rule: SessionRule, since: int | None = None) -> Iterator[AsOf]:
     """The store as of the same instant, with the event ``Session`` beside those that were sent.
 
     A session bears the instant at which it began; what came of it until the door's instant belongs to it. Where the
@@ -70,6 +70,7 @@ def derived(known: AsOf, rule: SessionRule) -> Iterator[AsOf]:
     Args:
         known: the door to the store.
         rule: what ``sessions:`` says.
+        since: only sessions that began at this instant or later, for less work; None for all.
 
     Raises:
         UnknownName: an event that the rule names isn't there.
@@ -78,45 +79,50 @@ def derived(known: AsOf, rule: SessionRule) -> Iterator[AsOf]:
     if NAME in known.events:
         yield known
         return
-    with laid_out(known, rule) as table:
+    with laid_out(known, rule, since) as table:
         properties = {name: Property(name, kind, COLUMNS[name], declared=True) for name, kind in PROPERTIES.items()}
         with known.with_events({NAME: EventType(0, NAME, properties, table)}) as found:
             yield found
 
 
 @contextmanager
-def laid_out(known: AsOf, rule: SessionRule) -> Iterator[str]:
+def laid_out(known: AsOf, rule: SessionRule, since: int | None = None) -> Iterator[str]:
     """The temporary table of all sessions up to the instant, laid out as an event type's; see ``COLUMNS``.
+
+    With ``since`` only those that began then or later. They are the same: no event longer ago than the gap says whether a
+    session begins.
 
     Raises:
         UnknownName: an event that the rule names isn't there.
         Refused: no event says a page or screen, and the rule names none.
     """
-    with known.temporary(f"sessions_{next(_numbers)}", _sessions(known, rule)) as table:
+    with known.temporary(f"sessions_{next(_numbers)}", _sessions(known, rule, since)) as table:
         yield table
 
 
-def _sessions(known: AsOf, rule: SessionRule) -> str:
+def _sessions(known: AsOf, rule: SessionRule, since: int | None) -> str:
     events = session_events(known, rule)
+    begun = "" if since is None else f" WHERE ts >= {since}"
     return (
-        f"WITH placed AS ({_placed(known, rule, events)}), found AS MATERIALIZED ({_found(rule, events)}), "
+        f"WITH placed AS ({_placed(known, rule, events, since)}), found AS MATERIALIZED ({_found(rule, events)}), "
         f"keyed AS ({_keyed(known, rule)}), judged AS ({_judged(rule)}) "
         "SELECT customer, ts, offset_s, NULL::VARCHAR AS message_id, origin, ts AS received, NULL::BIGINT AS retired, "
-        f"0 AS load, {_properties()} FROM judged"
+        f"0 AS load, {_properties()} FROM judged{begun}"
     )
 
 
-def _placed(known: AsOf, rule: SessionRule, events: Sequence[EventType]) -> str:
+def _placed(known: AsOf, rule: SessionRule, events: Sequence[EventType], since: int | None) -> str:
     """The events, put in order once: which begin or end a session, and how many there were of the customer so far."""
     order = "PARTITION BY customer ORDER BY ts, message_id NULLS FIRST, origin"
     views = page_views(events, rule)
     codes = " ".join(f"WHEN {quoted(event.name)} THEN {at}" for at, event in enumerate(events, 1))
     names = ", ".join(quoted(name) for name in sorted(views)) or "NULL"
     extra = ", coalesce(extra, 0) AS extra" if rule.foreground else ""
+    near = "" if since is None else f" WHERE ts >= {since - rule.gap}"
     rows = (
         f"SELECT customer, ts, offset_s, message_id, origin, place, CAST(CASE name {codes} END AS SMALLINT) AS code, "
         f"CAST(coalesce(name IN ({names}), false) AS INTEGER) AS viewed{extra} "
-        f"FROM ({stream(known, events, rule, rule.foreground)}) s"
+        f"FROM ({stream(known, events, rule, rule.foreground)}) s{near}"
     )
     counted = ", sum(extra) OVER r AS seconds" if rule.foreground else ""
     return (

@@ -160,7 +160,7 @@ class Journeys:
         with self._ws.models.as_of(as_of) as known, ExitStack() as stack:
             span, begin, until = self._span(known, start, end, grain)
             among, _ = self._members(known, segment, until, stack)
-            table = stack.enter_context(laid_out(known, rule))
+            table = stack.enter_context(laid_out(known, rule, begin))
             found = summary(known, table, begin, until, grain, top, among)
             return Sessions(span, until <= known.at, grain, rule, found)
 
