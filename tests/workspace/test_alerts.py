@@ -19,9 +19,11 @@ from shoal.cli import main
 from shoal.clock import Clock, to_instant
 from shoal.config import parse_config
 from shoal.errors import ConfigError, MailError, Refused, UnknownName
+from shoal.insight.metrics.alerts import checked
 from shoal.sql.layout import set_meta
 from shoal.views.charts import to_svg
 from shoal.workspace import Workspace
+from shoal.workspace.watched import watched
 
 FIRST = date(2017, 1, 2)
 DAYS = 26 * 7
@@ -138,6 +140,22 @@ def test_a_change_is_raised_goes_on_and_ends(at: Callable[[int], Workspace]) -> 
         assert north.id in {a.id for a in done.followed.resolved}
         assert [a.id for a in ws.metrics.alerts().listed() if a.rule == "unusual"] == []
         assert north.id in {a.id for a in ws.metrics.alerts().listed(everything=True)}
+
+
+def test_days_between_two_checks_are_looked_at(at: Callable[[int], Workspace]) -> None:
+    """Breaks when a weekly job looks at the last day alone, or a threshold asks for half a year of days each time."""
+    with at(24) as ws:
+        (ws.config.root / "metrics" / "daily.yaml").write_text(
+            ORDERS.split("alert:")[0] + "alert: {each: day, below: 5}\n"
+        )
+        ws.metrics.alerts().check()
+        (mark,) = [day for name, day in checked(ws.store).items() if name.startswith("daily/")]
+        assert mark == FIRST + timedelta(days=24 * 7)
+    with at(25) as ws:
+        metric = ws.metrics.find("daily")
+        (look,) = watched(ws, [metric], checked(ws.store), None).looks
+        assert [point.period for point in look.new] == [mark + timedelta(days=day) for day in range(8)]
+        assert len(look.points) < 20
 
 
 def test_silence_and_a_threshold(at: Callable[[int], Workspace]) -> None:

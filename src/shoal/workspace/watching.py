@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from shoal import clock
-from shoal.clock import from_instant
-from shoal.errors import ConfigError, Refused, ShoalError
+from shoal.errors import ConfigError, Refused
 from shoal.insight.metrics import alerts as kept
 from shoal.insight.metrics.watching_reading import AlertRule
 from shoal.wording import counted
+from shoal.workspace.watched import progresses, watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,20 +24,10 @@ if TYPE_CHECKING:
     from shoal.insight.metrics.watching import Judged, Look
     from shoal.workspace.moments import When
     from shoal.workspace.opening import Workspace
+    from shoal.workspace.watched import Watched
 
 NOTHING = "No metric is watched."
 HOW = "Write alert: or target: into a metric's file, as metrics/revenue.yaml; see docs/alerts.md."
-_DAYS = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """What is looked at, before it is judged."""
-
-    looks: tuple[Look, ...]
-    targets: tuple[Progress, ...]
-    last: Mapping[str, int | None]
-    refused: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +98,7 @@ class Alerts:
         metrics = [metric for metric in self._metrics() if metric.target is not None]
         if not metrics:
             raise Refused("No metric has a target.", fix=HOW)
-        told, refused = self._progress(metrics, as_of)
+        told, refused = progresses(self._ws, metrics, as_of)
         if not told:
             raise Refused("\n".join(refused))
         return told
@@ -136,102 +124,18 @@ class Alerts:
             raise Refused(NOTHING, fix=HOW)
         at = self._ws.instant(as_of)
         marks = kept.checked(self._ws.store) if record else {}
-        watched = self._watched(metrics, marks, as_of)
-        judged = judge(watched.looks, watched.last, at)
-        findings = [*judged.findings, *(one.finding() for one in watched.targets)]
-        followed = kept.follow(self.listed() if record else (), findings, _keys(metrics, watched), at)
+        seen = watched(self._ws, metrics, marks, as_of)
+        judged = judge(seen.looks, seen.last, at)
+        findings = [*judged.findings, *(one.finding() for one in seen.targets)]
+        followed = kept.follow(self.listed() if record else (), findings, _keys(metrics, seen), at)
         if record:
-            self._keep(followed, marks, watched.looks, at)
-        refused = (*watched.refused, *judged.refused.values())
+            self._keep(followed, marks, seen.looks, at)
+        refused = (*seen.refused, *judged.refused.values())
         names = {metric.slug: metric.name for metric in metrics}
-        return Checked(at, followed, judged, watched.looks, watched.targets, refused, names)
+        return Checked(at, followed, judged, seen.looks, seen.targets, refused, names)
 
     def _metrics(self) -> list[Metric]:
         return list(self._ws.metrics.catalogue().definitions.values())
-
-    def _watched(self, metrics: Sequence[Metric], marks: Mapping[str, date], as_of: When) -> Watched:
-        refused: list[str] = []
-        looks: list[Look] = []
-        last: dict[str, int | None] = {}
-        by_each: dict[str, list[Metric]] = defaultdict(list)
-        for metric in metrics:
-            if metric.alert is not None:
-                by_each[metric.alert.each].append(metric)
-        for each, some in by_each.items():
-            for metric in some:
-                self._look(metric, each, marks, as_of, looks, last, refused)
-        told, why = self._progress([m for m in metrics if m.target is not None], as_of)
-        return Watched(tuple(looks), tuple(told), last, (*refused, *why))
-
-    def _look(
-        self, metric: Metric, each: str, marks: Mapping[str, date], as_of: When, looks: list[Look],
-        last: dict[str, int | None], refused: list[str],
-    ) -> None:  # fmt: skip
-        """Ask for a metric's figures, of everyone and of the segments that it names."""
-        from shoal.insight.metrics.watching import HISTORY, Look, points_of
-
-        rule = metric.alert or AlertRule()
-        known = self._ws.segments.known(as_of)
-        segments: dict[str | None, str] = {}
-        for name in rule.segments:
-            try:
-                found = known.find(name)
-                segments[found.slug] = found.name
-            except ShoalError as error:
-                refused.append(f"{metric.name}: {error}")
-        at = self._ws.instant(as_of)
-        many = HISTORY[each] if rule.unusual else 2
-        try:
-            done = self._figures(metric, [slug for slug in segments if slug], each, at, many, as_of)
-        except ShoalError as error:
-            refused.append(f"{metric.name}: {error}")
-            return
-        last[metric.slug] = done.reached.get(metric.slug)
-        of = {None: "", **segments}
-        looks += [
-            Look(
-                metric, rule, slug, name, points_of(done.found, metric.slug, slug), marks.get(kept.mark(metric.slug, slug, each)),
-                self._ws.config.currency,
-            )
-            for slug, name in of.items()
-        ]  # fmt: skip
-
-    def _figures(self, metric: Metric, segments: Sequence[str], each: Any, at: int, many: int, as_of: When) -> Any:
-        """The newest finished periods; as many as there is data for."""
-        start = from_instant(at).date() - timedelta(days=(many + 1) * _DAYS[each])
-        oldest = self._oldest(metric, as_of)
-        if oldest is not None:
-            start = max(start, oldest)
-        end = from_instant(at).date()
-        return self._ws.metrics.figures(
-            [metric], segments=segments, grain=each, start=min(start, end), end=end, as_of=as_of, everyone=True
-        )
-
-    def _oldest(self, metric: Metric, as_of: When) -> date | None:
-        from shoal.workspace.metrics import span
-
-        with self._ws.metrics.as_of(as_of) as known:
-            told = span(known, metric)
-        return None if told is None else from_instant(told[0]).date()
-
-    def _progress(self, metrics: Sequence[Metric], as_of: When) -> tuple[list[Progress], list[str]]:
-        from shoal.insight.metrics.targets import each_of, progress
-        from shoal.insight.metrics.watching import HISTORY, points_of
-
-        told, refused = [], []
-        at = self._ws.instant(as_of)
-        for metric in metrics:
-            target = metric.target
-            assert target is not None
-            each = each_of(target)
-            gone = max(0, (from_instant(at).date() - target.since).days) // _DAYS[each] + 2
-            try:
-                done = self._figures(metric, (), each, at, max(HISTORY[each], gone), as_of)
-                points = points_of(done.found, metric.slug, None)
-                told.append(progress(metric, target, points, currency=self._ws.config.currency))
-            except ShoalError as error:
-                refused.append(str(error))
-        return told, refused
 
     def _keep(self, followed: Followed, marks: Mapping[str, date], looks: Iterable[Look], at: int) -> None:
         told = dict(marks)
@@ -341,18 +245,18 @@ class Alerts:
         found = self._ws.metrics.find(metric)
         of = () if segment is None else (segment,)
         rule = replace(found.alert or AlertRule(), unusual=True, silent=None, segments=of)
-        watched = self._watched([replace(found, alert=rule, target=None)], {}, as_of)
-        if watched.refused:
-            raise Refused("\n".join(watched.refused))
-        look = watched.looks[-1]
-        judged = judge([look], watched.last, self._ws.instant(as_of))
+        seen = watched(self._ws, [replace(found, alert=rule, target=None)], {}, as_of)
+        if seen.refused:
+            raise Refused("\n".join(seen.refused))
+        look = seen.looks[-1]
+        judged = judge([look], seen.last, self._ws.instant(as_of))
         if not judged.outlooks:
             raise Refused("\n".join(judged.refused.values()))
         (outlook,) = judged.outlooks.values()
         return watched_series(look, outlook, width=theme.WIDE if width is None else width)
 
 
-def _keys(metrics: Iterable[Metric], watched: Watched) -> set[tuple[str, str | None, str]]:
+def _keys(metrics: Iterable[Metric], seen: Watched) -> set[tuple[str, str | None, str]]:
     """What is watched: an alert of anything else is over. What can't be looked at now isn't over by that."""
     found: set[tuple[str, str | None, str]] = set()
     for metric in metrics:
@@ -363,9 +267,7 @@ def _keys(metrics: Iterable[Metric], watched: Watched) -> set[tuple[str, str | N
             continue
         rules = [name for name in ("above", "below", "silent") if getattr(rule, name) is not None]
         rules += ["unusual"] if rule.unusual else []
-        slugs = (
-            {look.segment for look in watched.looks if look.metric.slug == metric.slug} | {None} | set(rule.segments)
-        )
+        slugs = {look.segment for look in seen.looks if look.metric.slug == metric.slug} | {None} | set(rule.segments)
         found |= {(metric.slug, slug, name) for slug in slugs for name in rules}
     return found
 
