@@ -389,7 +389,7 @@ class ExperimentsDoor:
             strata: a segment or trait by which figures are post-stratified, in the place of CUPED.
             winsorise: the quantile of all arms together above which money counts as the quantile; None cuts nothing.
             cuped: whether the time before the exposure is used.
-            since_exposure: whether the effect is followed since the exposure; None does so for up to a million customers.
+            since_exposure: whether the effect is followed since the exposure; None does so for up to 250,000 customers.
             as_of: the instant; now by default.
 
         Raises:

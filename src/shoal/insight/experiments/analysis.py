@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     Ints = npt.NDArray[np.int64]
 
-MOST_FOR_PERIODS = 1_000_000
+MOST_FOR_PERIODS = 250_000
 """With more customers the course since the exposure is looked at only where it is asked for: it reads each several times."""
 _LONGEST_PAST, _SHORTEST_PAST = 90 * DAY, 7 * DAY
 _DEALT = "CAST(((CAST(u.k AS BIGINT) * 2654435761) % 4294967296) // 4294968 AS INTEGER)"
@@ -69,7 +69,7 @@ class Asked:
         strata: a segment or trait by which figures are post-stratified, in the place of CUPED.
         winsor: the quantile of all arms together above which money counts as the quantile; None cuts nothing.
         cuped: whether the time before the exposure is used.
-        since_exposure: whether the effect is followed since the exposure; None does so for up to a million customers.
+        since_exposure: whether the effect is followed since the exposure; None does so for up to 250,000 customers.
     """
 
     by: tuple[str, ...] = ()
