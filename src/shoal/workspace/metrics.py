@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shoal.insight.metrics.catalogue import Metrics
     from shoal.insight.metrics.definition import Metric
     from shoal.insight.metrics.periods import Period
+    from shoal.insight.metrics.testing import Outcome
     from shoal.insight.models.asof import AsOf
     from shoal.lang.nodes import CalendarUnit, Definition
     from shoal.lang.schema import Schema
@@ -261,6 +262,24 @@ class MetricsDoor:
             table = figures(known, question)
         reached = {slug: ends[1] if ends else None for slug, ends in spans.items()}
         return Figured(known.at, chosen, {d.slug: d.name for d in found}, reached, table, grain, by)
+
+    def test(self, *metrics: str | Metric) -> list[Outcome]:
+        """Try metrics on the cases of their files, over a store in memory that holds those few rows and nothing else.
+
+        Args:
+            metrics: names, slugs or metrics; all that have cases by default.
+
+        Raises:
+            UnknownName: there is no such metric.
+            DefinitionError: a metric that was named doesn't stand on this data, or its file has a fault.
+        """
+        from shoal.insight.metrics.testing import Ground, tried
+        from shoal.insight.sessions import taught
+
+        catalogue, config = self.catalogue(), self._ws.config
+        chosen = [catalogue.find(one) if isinstance(one, str) else one for one in metrics]
+        ground = Ground(taught(self._ws.schema), config.zone, config.revenue, config.sessions)
+        return [one for metric in chosen or catalogue.definitions.values() for one in tried(metric, ground)]
 
     def alerts(self) -> Alerts:
         """What is watched: checks, alerts and targets."""

@@ -12,6 +12,7 @@ from shoal.lang.show import show
 from shoal.lang.tree import rebuild
 
 if TYPE_CHECKING:
+    from shoal.insight.metrics.cases import Case
     from shoal.insight.metrics.watching_reading import AlertRule, Target
     from shoal.lang.nodes import Condition, Node, Window
 
@@ -44,6 +45,7 @@ class Metric:
         told: its definition in the words of its owner; ``definition`` makes them otherwise.
         target: what is to be reached by when; None is nothing.
         alert: what is worth a word; None is nothing.
+        cases: what it must come to, on which it can be tried.
     """
 
     slug: str
@@ -61,6 +63,7 @@ class Metric:
     told: str = ""
     target: Target | None = None
     alert: AlertRule | None = None
+    cases: tuple[Case, ...] = ()
 
     @cached_property
     def version(self) -> str:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shoal.errors import DefinitionError, did_you_mean, nearest
+from shoal.insight.metrics.cases import read_cases
 from shoal.insight.metrics.definition import Metric
 from shoal.insight.metrics.watching_reading import read_alert, read_target
 from shoal.lang.check import faults, type_of
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 KEYS = (
     "name", "why", "owner", "unit", "better", "as", "of", "per", "at", "among", "before", "definition", "target", "alert",
+    "tests",
 )  # fmt: skip
 """The keys of a metric file."""
 UNITS = ("money", "count", "share", "score", "days", "number")
@@ -75,8 +77,8 @@ def read_metric(text: str, *, slug: str, place: str) -> Metric:
     )
 
 
-_WATCHED = ("why", "owner", "target", "alert")
-"""The keys that a file has which watches a metric that ships, and doesn't define one."""
+_WATCHED = ("why", "owner", "target", "alert", "tests")
+"""The keys that a file has which watches or tests a metric that ships, and doesn't define one."""
 
 
 def only_watched(text: str, place: str) -> bool:
@@ -90,7 +92,7 @@ def only_watched(text: str, place: str) -> bool:
 
 
 def read_watched(text: str, metric: Metric, *, place: str) -> Metric:
-    """A metric that ships, with the target, alert, owner and reason that a file of its name gives it.
+    """A metric that ships, with the target, alert, tests, owner and reason that a file of its name gives it.
 
     Args:
         text: what the file holds.
@@ -110,6 +112,8 @@ def _watched(sheet: Sheet, entries: dict[str, Entry], how: str) -> dict[str, Any
         fields["target"] = read_target(sheet, entries["target"], how=how)
     if "alert" in entries:
         fields["alert"] = read_alert(sheet, entries["alert"], how=how)
+    if "tests" in entries:
+        fields["cases"] = read_cases(sheet, entries["tests"])
     return fields
 
 
