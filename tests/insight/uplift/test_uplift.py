@@ -91,6 +91,16 @@ def test_outcomes_are_those_of_the_window(offer: Workspace) -> None:
     assert effects["basic"] == pytest.approx(-0.2, abs=0.08)
 
 
+def test_many_customers_are_drawn_by_their_ids(offer: Workspace) -> None:
+    """Breaks when who is drawn hangs on rows' order, or a draw isn't told, or arms are held to be as large as the draw's."""
+    every, some = units_of(offer), units_of(offer, most=1_500)
+    one, other = ([key.split("@")[0] for key in units.table.keys] for units in (every, some))
+    assert other == one[:1_500]
+    assert np.array_equal(some.outcome, every.outcome[:1_500])
+    assert some.counts == every.counts
+    assert any("1,500 are learnt from" in note for note in some.notes)
+
+
 def _plans(units: Units) -> dict[str, Any]:
     column = units.table.column("plan")
     return {level: column.codes == i for i, level in enumerate(column.levels)}  # type: ignore[union-attr]
@@ -202,7 +212,9 @@ def test_who_to_treat_is_a_segment(tmp_path: Path) -> None:
         members = set(gold.members("who-to-treat")["id"].to_pylist())
         gold.close()
         assert len(members) == saved.members
-        assert members == _with_plan(ws, "gold")
+        # The plan decides, but for a few whom noise puts on the other side.
+        planted_ones = _with_plan(ws, "gold")
+        assert len(members & planted_ones) > 0.95 * len(members | planted_ones)
         # It is in force like any model, and stays as it is where the others are fitted anew.
         assert ws.models.version("uplift_who_to_treat").settings.options["experiment"] == "offer"
         again = ws.models.predict(["uplift_who_to_treat"], refit=True)

@@ -27,13 +27,12 @@ _MOST_NAMED = 3
 _SEED = 2
 
 
-def hold_sizes(names: Sequence[str], arms: Sequence[Bools], weights: Sequence[float]) -> None:
+def hold_sizes(names: Sequence[str], sizes: Sequence[int], weights: Sequence[float]) -> None:
     """Refuse arms whose sizes chance doesn't explain.
 
     Raises:
         Refused: with the sizes.
     """
-    sizes = [int(arm.sum()) for arm in arms]
     if not min(sizes):
         empty = names[sizes.index(0)]
         raise Refused(

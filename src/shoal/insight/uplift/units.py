@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,15 +18,16 @@ from shoal.insight.experiments.definition import InTrait, Viewed
 from shoal.insight.experiments.exposures import exposures
 from shoal.insight.metrics.units import of_units
 from shoal.insight.models.features import Plan, features
-from shoal.insight.models.learning.table import Table, ranks_of_keys
+from shoal.insight.models.learning.table import Table
 from shoal.insight.models.learnt import Cases
 from shoal.insight.uplift.balance import hold_alike, hold_sizes, hold_values
 from shoal.insight.uplift.fit import Sample
 from shoal.insight.uplift.kept import Layout
+from shoal.sql.encode import quoted
 from shoal.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator
 
     import numpy.typing as npt
     import pyarrow as pa
@@ -44,7 +45,7 @@ MOST = 200_000
 """So many units are learnt from at most, drawn by their ids: more of them tell no more, and cost in proportion."""
 MOST_CUTS = 12
 LOWER = "lower"
-_SEED = 3
+_SALT = "uplift"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,18 +55,19 @@ class Units:
     Args:
         arms: names, the control first.
         weights: the share of each arm.
+        counts: customers of each arm, before some are drawn.
         arm: the place of each unit's arm.
         outcome: what the metric says of each, NaN where it says nothing.
         lower: whether less is better.
         table: what was known before, one row a unit.
         plan: which columns.
         begin, end: of the exposures.
-        fits: how many there were before some were drawn.
         notes: what to know.
     """
 
     arms: tuple[str, ...]
     weights: tuple[float, ...]
+    counts: tuple[int, ...]
     arm: Whole
     outcome: Floats
     lower: bool
@@ -73,7 +75,6 @@ class Units:
     plan: Plan
     begin: int
     end: int
-    fits: int
     notes: tuple[str, ...]
 
     def treated(self, chosen: str | None = None) -> list[str]:
@@ -101,7 +102,8 @@ class Units:
         """
         place = self.arms.index(arm)
         both = (self.arm == 0) | (self.arm == place)
-        hold_sizes((self.arms[0], arm), (self.arm == 0, self.arm == place), (self.weights[0], self.weights[place]))
+        pair = (0, place)
+        hold_sizes((self.arms[0], arm), [self.counts[i] for i in pair], [self.weights[i] for i in pair])
         known = ~np.isnan(self.outcome)
         hold_values(known[both], self.arm[both] == place, arm)
         rows = np.flatnonzero(both & known)
@@ -119,7 +121,15 @@ class Units:
         return made, layout
 
 
-def read(known: AsOf, experiment: Experiment, state: State, metric: Metric, without: Collection[str] = ()) -> Units:
+def read(
+    known: AsOf,
+    experiment: Experiment,
+    state: State,
+    metric: Metric,
+    without: Collection[str] = (),
+    *,
+    most: int = MOST,
+) -> Units:
     """The units of an experiment as of an instant.
 
     Args:
@@ -128,6 +138,7 @@ def read(known: AsOf, experiment: Experiment, state: State, metric: Metric, with
         state: how far it is.
         metric: the outcome.
         without: traits and events that are no features.
+        most: units that are learnt from.
 
     Raises:
         Refused: a metric that says nothing of single customers; nobody was exposed; or see ``exposures``.
@@ -135,17 +146,16 @@ def read(known: AsOf, experiment: Experiment, state: State, metric: Metric, with
     """
     _hold_metric(metric)
     with exposures(known, experiment, state) as exposed:
-        rows = _rows(known, experiment, metric, exposed)
+        rows = _rows(known, experiment, metric, exposed, most)
         notes = _notes(exposed)
     if not len(rows.who):
         raise Refused(f"Nobody was exposed to {experiment.slug!r} by then whose outcome is known.")
-    rows, fits = rows.drawn()
     table, plan = _known_before(known, rows, {*without, *_of_exposure(experiment)})
-    if fits > len(rows.who):
-        notes.append(f"Of {fits:,} customers {len(rows.who):,} are learnt from, drawn by their ids.")
+    if len(rows.who) == most < exposed.total:
+        notes.append(f"Of {exposed.total:,} customers {most:,} are learnt from, drawn by their ids.")
     return Units(
-        tuple(experiment.arms), tuple(experiment.arms.values()), rows.arm, rows.outcome, metric.better == LOWER, table, plan,
-        int(rows.begin.min()), exposed.end, fits, tuple(notes),
+        tuple(experiment.arms), tuple(experiment.arms.values()), tuple(exposed.counts.values()), rows.arm, rows.outcome,
+        metric.better == LOWER, table, plan, int(rows.begin.min()), exposed.end, tuple(notes),
     )  # fmt: skip
 
 
@@ -177,34 +187,31 @@ def _notes(exposed: Exposures) -> list[str]:
 # ------------------------------------------------------------ who, and what came
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Rows:
-    """Units by their ids' order."""
+class _Rows(NamedTuple):
+    """Units in an order that only their ids decide."""
 
     who: npt.NDArray[np.int32]
-    ids: Sequence[str]
     arm: Whole
     begin: Whole
     outcome: Floats
 
-    def drawn(self) -> tuple[_Rows, int]:
-        """The units in an order that only ids decide, at most so many; and how many there were."""
-        order = np.argsort(ranks_of_keys(self.ids, _SEED))[:MOST]
-        ids = [self.ids[i] for i in order.tolist()]
-        return _Rows(self.who[order], ids, self.arm[order], self.begin[order], self.outcome[order]), len(self.ids)
 
-
-def _rows(known: AsOf, experiment: Experiment, metric: Metric, exposed: Exposures) -> _Rows:
-    with of_units(known, [metric], exposed.table) as values:
+def _rows(known: AsOf, experiment: Experiment, metric: Metric, exposed: Exposures, most: int) -> _Rows:
+    over = "" if experiment.window is None else f'WHERE e.t >= e."begin" + {experiment.window - 1:d}'
+    drawn = (
+        f"SELECT e.*, row_number() OVER (ORDER BY md5(c.id || {quoted(_SALT)}), c.id) AS nth FROM {exposed.table} e "
+        f"JOIN customers c ON c.key = e.who {over} QUALIFY nth <= {most:d}"
+    )
+    with (
+        known.temporary(f"{exposed.table}_drawn", drawn) as units,
+        of_units(known, [metric], units) as values,
+    ):
         column = values.columns[metric.slug].value
-        over = "" if experiment.window is None else f'WHERE e.t >= e."begin" + {experiment.window - 1:d}'
         table: pa.Table = known.arrow(
-            f'SELECT e.who, c.id, e.arm, e."begin", v.{column} AS outcome FROM {exposed.table} e '
-            f"JOIN {values.table} v USING (k) JOIN customers c ON c.key = e.who {over} ORDER BY e.who"
+            f'SELECT e.who, e.arm, e."begin", v.{column} AS outcome FROM {units} e JOIN {values.table} v USING (k) ORDER BY e.nth'
         )
     return _Rows(
         np.asarray(table["who"].to_numpy(), dtype=np.int32),
-        table["id"].to_pylist(),
         np.asarray(table["arm"].to_numpy(), dtype=np.int64),
         np.asarray(table["begin"].to_numpy(), dtype=np.int64),
         np.asarray(table["outcome"].to_numpy(zero_copy_only=False), dtype=np.float64),
