@@ -198,8 +198,9 @@ def test_targets_stand_beside_their_pace(at: Callable[[int], Workspace]) -> None
         assert ("takings", "target") in {(a.metric, a.rule) for a in done.followed.raised}
 
 
-def _aim(root: Path) -> None:
-    (root / "metrics" / "takings.yaml").write_text(REVENUE + TARGET, encoding="utf-8")
+def _aim(root: Path, each: str = "") -> None:
+    more = TARGET.replace("}", f", each: {each}}}") if each else TARGET
+    (root / "metrics" / "takings.yaml").write_text(REVENUE + more, encoding="utf-8")
 
 
 def test_alerts_are_mailed_once_to_whom_they_concern(at: Callable[[int], Workspace]) -> None:
@@ -331,8 +332,11 @@ def test_the_picture_shows_band_threshold_and_what_stands_out(at: Callable[[int]
         assert marks[:3] == ["area", "line", "line"]
         assert marks[-1] == "point"
         assert "below what was to be expected" in " ".join(spec["title"]["text"])
-        takings = door.chart("takings").to_dict()
-        assert "alert below 7,000 EUR" in json.dumps(takings)
+        _aim(ws.config.root, each="week")
+        takings = json.dumps(door.chart("takings").to_dict())
+        assert "alert below 7,000 EUR" in takings
+        assert "target by 31 August 2017: 200,000 EUR" in takings
+        assert "Dots: the 1 beyond a threshold" in takings
         with pytest.raises(UnknownName):
             door.chart("nothing")
 

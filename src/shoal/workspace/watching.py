@@ -248,7 +248,7 @@ class Alerts:
         seen = watched(self._ws, [replace(found, alert=rule, target=None)], {}, as_of)
         if seen.refused:
             raise Refused("\n".join(seen.refused))
-        look = seen.looks[-1]
+        look = replace(seen.looks[-1], metric=found)
         judged = judge([look], seen.last, self._ws.instant(as_of))
         if not judged.outlooks:
             raise Refused("\n".join(judged.refused.values()))

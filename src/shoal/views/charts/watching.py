@@ -33,7 +33,7 @@ def watched_series(look: Look, told: Outlook, *, title: str | None = None, width
     rows = _rows(look, told)
     share = look.metric.unit == "share"
     x = alt.X("period:T", title=None, axis=alt.Axis(tickCount=max(4, width // 110), format=_dates(look.rule.each)))
-    axis = alt.Axis(title=None, format=".1%" if share else "~s", tickCount=5)
+    axis = alt.Axis(title=None, format=_shares(rows) if share else "~s", tickCount=5)
     # What stands far out in the history mustn't flatten all the rest; zero is shown where it is near.
     y = alt.Y("value:Q", axis=axis, scale=alt.Scale(zero=_near_zero(rows), nice=True))
     base = alt.Chart(alt.Data(values=rows))
@@ -88,6 +88,12 @@ def _near_zero(rows: list[dict[str, Any]]) -> bool:
     return bool(min(values) < 0.4 * max(values))
 
 
+def _shares(rows: list[dict[str, Any]]) -> str:
+    """Whole per cents, unless all lies within a few."""
+    values = [row[key] for row in rows for key in ("value", "low", "high") if row[key] is not None]
+    return ".0%" if max(values) - min(values) > 0.06 else ".1%"
+
+
 def _thresholds(look: Look, axis: Any, width: int) -> list[Any]:
     import altair as alt
 
@@ -133,9 +139,12 @@ def _subtitle(look: Look, told: Outlook, rows: list[dict[str, Any]]) -> list[str
         f"By {each}, {unit}. Band: where {100 * told.confidence:.0f} % of {each}s were to be expected from those before, by "
         f"{allowed}"
     ]
-    marks = sum(row["marked"] != "" for row in rows)
-    if marks:
-        said.append(f"Dots: the {marks} that lie beyond; one in twenty does by chance, and an alert corrects for that")
+    crossed = sum(row["marked"] == _BEYOND for row in rows)
+    unusual = sum(row["marked"] == _UNUSUAL for row in rows)
+    if crossed:
+        said.append(f"Dots: the {crossed} beyond a threshold{f', and {unusual} outside the band' if unusual else ''}")
+    elif unusual:
+        said.append(f"Dots: the {unusual} outside the band; one in twenty is by chance, and an alert corrects for that")
     return said
 
 
