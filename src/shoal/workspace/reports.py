@@ -451,7 +451,7 @@ def foretold(version: Version, every: Sequence[Version] = ()) -> Foretold:
         version: the fit that scores.
         every: all fits of the model, whose trials, each on the time before it, show how the model does by period.
     """
-    from shoal.insight.models.kinds import KINDS, kind
+    from shoal.insight.models.kinds import EVERY, kind
     from shoal.views.report.facts import Foretold
 
     made, settings = kind(version.settings.kind), version.settings
@@ -459,7 +459,7 @@ def foretold(version: Version, every: Sequence[Version] = ()) -> Foretold:
     periods = _trials([v for v in every if v.settings == settings], trial)
     return Foretold(
         version.name,
-        KINDS[settings.kind].title,
+        EVERY[settings.kind].title,
         version.number,
         version.fitted,
         settings.looks,
