@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import btyd, discovering, evaluating, experimenting, loading, predicting, report
+from benchmarks import btyd, discovering, evaluating, experimenting, figuring, loading, predicting, report
 from benchmarks.generate import FULL, QUICK, TINY, Size, generate
 from benchmarks.live import SEGMENTS, live
 from benchmarks.measure import apart, surroundings
@@ -105,9 +105,22 @@ def experiments(data: Path, work: Path, size: Size, counts: Sequence[int]) -> di
     return {"ours": ours, "theirs": theirs}
 
 
+def figures(data: Path, work: Path, size: Size, counts: Sequence[int]) -> dict[str, Any]:
+    """Metrics over a year of months, against a query by hand for each; the figures must be equal."""
+    store = _loaded(data, work)
+    ours, theirs = apart(figuring.ours, store), apart(figuring.by_hand, store)
+    mine, other = ours.pop("values"), theirs.pop("values")
+    for slug, values in mine.items():
+        # The first month has none before it in the queries by hand.
+        for place, (one, two) in enumerate(zip(values, other[slug], strict=True)):
+            if (place or slug != "retention-rate") and abs((one or 0) - (two or 0)) > 1e-6 * max(1.0, abs(one or 0)):
+                raise AssertionError(f"{slug} is another in the query by hand: {one} and {two} in month {place}")
+    return {"ours": ours, "by_hand": theirs}
+
+
 BENCHMARKS: dict[str, Benchmark] = {
     "load": load, "segments": segments, "live": live, "serving": served, "start": start,
-    "predict": predict, "discover": discover, "experiments": experiments,
+    "predict": predict, "discover": discover, "figures": figures, "experiments": experiments,
 }  # fmt: skip
 
 
