@@ -63,3 +63,45 @@ def test_a_case_looks_at_none_of_the_data(shop: Workspace, root: Path) -> None:
     assert [one.holds for one in shop.metrics.test()] == [True, True]
     assert shop.metrics.figures(["orders"]).found.equals(before)
     assert before["value"].to_pylist()[0] > 0
+
+
+def test_each_meaning_is_recorded_once(shop: Workspace, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Breaks when a change of what a metric means leaves no trace, or a new name, test or question passes for one."""
+    store = shop.store
+    assert shop.metrics.history("revenue") == []
+    shop.metrics.figures(["revenue"])
+    assert [one.changed for one in shop.metrics.history("revenue")] == [()]
+    write(root, "large", LARGE)
+    shop.metrics.figures(["large"])
+    write(root, "large", LARGE.replace("Large orders", "Big") + CASES % 1)
+    shop.metrics.figures(["large"])
+    assert len(shop.metrics.history("Big")) == 1
+    write(root, "large", LARGE.replace("> 50", "> 80") + 'among: country = "DE"\n')
+    shop.metrics.figures(["large"])
+    write(root, "large", LARGE)
+    found = shop.metrics.history("large")
+    assert [one.number for one in found] == [1, 2, 3]
+    assert found[1].changed == (
+        '\'of\' was count("Order Completed" where revenue > 50) and is count("Order Completed" where revenue > 80)',
+        "'among' was nothing and is country = \"DE\"",
+    )
+    assert found[0].version == found[2].version == shop.metrics.find("large").version
+    assert found[0].since <= found[1].since <= found[2].since <= shop.now()
+    before = store.rows("SELECT count(*) FROM definitions")
+    shop.metrics.figures(["large", "revenue"])
+    assert store.rows("SELECT count(*) FROM definitions") == before
+    (root / "metrics" / "large.yaml").unlink()
+    assert len(shop.metrics.history("large")) == 3
+
+
+def test_the_history_is_shown_in_words(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Breaks when nobody can see why a KPI jumped though the data didn't."""
+    code, out, _ = run(root, capsys, "history", "revenue")
+    assert (code, "first figure" in out) == (0, True)
+    write(root, "large", LARGE)
+    run(root, capsys, "show", "large", "--grain", "year")
+    write(root, "large", LARGE.replace("as: sum", "as: mean"))
+    code, out, _ = run(root, capsys, "history", "Large orders", "--json")
+    versions = json.loads(out)["versions"]
+    assert [one["changed"] for one in versions] == [[], ["'as' was sum and is mean"]]
+    assert "'as' was sum and is mean" in run(root, capsys, "history", "large")[1]

@@ -9,7 +9,7 @@ import click
 
 from shoal.cli.alerts import alerts, targets
 from shoal.cli.causes import why
-from shoal.cli.kpi_definitions import test
+from shoal.cli.kpi_definitions import history, test
 from shoal.cli.output import as_json, as_of_option, asked, count, hint, money, opened, print_json, share, table, when
 
 if TYPE_CHECKING:
@@ -237,3 +237,4 @@ kpi.add_command(alerts)
 kpi.add_command(why)
 kpi.add_command(targets)
 kpi.add_command(test)
+kpi.add_command(history)

@@ -1,15 +1,18 @@
-"""Commands for what metrics mean: their files tried on their own cases. They hang below ``shoal kpi``."""
+"""Commands for what metrics mean: their files tried on their own cases, and what they meant before.
+
+They hang below ``shoal kpi``.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from shoal.cli.output import as_json, opened, print_json
+from shoal.cli.output import as_json, opened, print_json, table, when
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from shoal.insight.metrics.testing import Outcome
 
@@ -54,3 +57,28 @@ def _say(found: Sequence[Outcome], failed: int) -> None:
             click.echo(f"       {one.case.place}: {one.sentence}" if one.fault is None else f"       {one.sentence}")
     many = f"{len(found)} tests" if len(found) != 1 else "1 test"
     click.echo(f"{many}: {len(found) - failed} hold, {failed} fail.")
+
+
+@click.command()
+@click.argument("metric")
+@as_json
+@click.pass_context
+def history(ctx: click.Context, metric: str, json_: bool) -> None:
+    """Show what METRIC meant since when, and what changed; a new name, owner or test changes nothing of it."""
+    with opened(ctx) as ws:
+        found = ws.metrics.history(metric)
+        if json_:
+            print_json({"metric": metric, "versions": [one.document() for one in found]})
+            return
+        if not found:
+            click.echo("It wasn't used yet: its first figure fixes its first version.")
+            return
+        rows = [
+            (str(one.number), when(one.since), one.version, ". ".join(one.changed) or _first(one.parts))
+            for one in found
+        ]
+        table(("", "Since", "Version", "What changed"), rows, right=(0,), wraps=(3,))
+
+
+def _first(parts: Mapping[str, Any]) -> str:
+    return "; ".join(f"{key}: {value}" for key, value in parts.items())

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from shoal import clock
-from shoal.errors import Refused, ShoalError, unwritten
+from shoal.errors import Refused, ShoalError, StoreError, unwritten
 from shoal.workspace.frames import as_form
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from shoal.insight.metrics.catalogue import Metrics
     from shoal.insight.metrics.definition import Metric
+    from shoal.insight.metrics.history import Meaning
     from shoal.insight.metrics.periods import Period
     from shoal.insight.metrics.testing import Outcome
     from shoal.insight.models.asof import AsOf
@@ -251,6 +252,7 @@ class MetricsDoor:
         chosen = chosen or list(catalogue.definitions.values())
         if not chosen:
             raise Refused("There is no metric that stands on this data.", fix="Load orders, or write metrics/….yaml.")
+        self._note(catalogue, chosen)
         found = [self._ws.segments.known(as_of).find(name) for name in segments]
         with self.as_of(as_of, sessions=any(map(of_sessions, chosen)) or "Session" in (by or "")) as known:
             schema = replace(known.schema, segments={**known.schema.segments, **{d.slug: d for d in found}})
@@ -280,6 +282,33 @@ class MetricsDoor:
         chosen = [catalogue.find(one) if isinstance(one, str) else one for one in metrics]
         ground = Ground(taught(self._ws.schema), config.zone, config.revenue, config.sessions)
         return [one for metric in chosen or catalogue.definitions.values() for one in tried(metric, ground)]
+
+    def history(self, metric: str) -> list[Meaning]:
+        """What a metric meant since when, the oldest first: from its first use on, or since its file was first seen.
+
+        Args:
+            metric: its name or slug; of one whose file is gone, its slug.
+
+        Raises:
+            UnknownName: there is no such metric, and never was.
+            DefinitionError: its file has a fault, and it was never recorded.
+        """
+        from shoal.insight.metrics.history import meanings
+
+        catalogue = self.catalogue()
+        self._note(catalogue, ())
+        gone = metric not in catalogue.definitions and meanings(self._ws.store, metric)
+        return gone or meanings(self._ws.store, catalogue.find(metric).slug)
+
+    def _note(self, catalogue: Metrics, used: Sequence[Metric]) -> None:
+        """Keep what the workspace's own metrics mean, and those that ship and are used; mostly that stands there already."""
+        from shoal.insight.metrics.history import record
+
+        own = [one for slug, one in catalogue.definitions.items() if slug not in catalogue.shipped]
+        asked = [one for one in used if catalogue.definitions.get(one.slug) is one]
+        # A figure isn't refused because its definition can't be noted, as on a full disk: the next one notes it.
+        with suppress(StoreError):
+            record(self._ws.store, {one.slug: one for one in [*own, *asked]}.values(), self._ws.now())
 
     def alerts(self) -> Alerts:
         """What is watched: checks, alerts and targets."""
