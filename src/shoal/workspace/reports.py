@@ -456,7 +456,7 @@ def foretold(version: Version, every: Sequence[Version] = ()) -> Foretold:
 
     made, settings = kind(version.settings.kind), version.settings
     trial = made.horizon_of(settings)
-    periods = _trials([v for v in every if v.settings == settings], trial)
+    periods = _trials([v for v in every if v.settings == settings], trial) if trial else []
     return Foretold(
         version.name,
         EVERY[settings.kind].title,

@@ -223,6 +223,9 @@ def test_who_to_treat_is_a_segment(tmp_path: Path) -> None:
         assert "moves it by" in " ".join(ws.models.reasons("p00001", "uplift_who_to_treat")["uplift_who_to_treat"])
         with pytest.raises(Refused, match="learnt from an experiment"):
             ws.models.backtest("uplift_who_to_treat")
+        told_of = ws.reports.html()
+        assert "judged by customers of the experiment whom it didn" in told_of
+        assert "Usable: who responds to offer can be told." in told_of
         # Saved once more it is the same segment, and somebody else's stays.
         assert told.save("who-to-treat").segment.slug == "who-to-treat"
         ws.segments.add("Mine", "age > 30", slug="mine")

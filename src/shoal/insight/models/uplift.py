@@ -115,6 +115,11 @@ class Uplift(Model):
 
     # ------------------------------------------------------------ judging
 
+    @classmethod
+    def horizon_of(cls, settings: Settings) -> int:
+        """None: it isn't judged by what comes later, but by the experiment."""
+        return 0
+
     def judged(self, before: AsOf, after: AsOf) -> Judged:
         """What came of customers says nothing of what a treatment did.
 

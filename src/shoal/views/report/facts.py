@@ -38,7 +38,7 @@ class Foretold:
         version: the number of the fit.
         fitted: when, an instant; its trial ended then.
         looks: how far it looks ahead, in words.
-        trial: days that it was tried on.
+        trial: days that it was tried on; 0 where an experiment judged it.
         by: the measure that decides between it and its baselines.
         higher: whether more of that measure is better.
         evidence: what it rests on.

@@ -187,10 +187,12 @@ def _figure(model: Foretold, what: str, rows: Rows, draw: Callable[..., alt.Char
 
 def _trial(model: Foretold, zone: str) -> str:
     """When the model was tried, and on how many."""
-    cut = w.day(model.fitted - model.trial * DAY, zone)
     found = _deciding(model)
     n = found[0].n if found else 0
     many = f"{w.many(n, 'customer')}; " if n else ""
+    if not model.trial:
+        return f"{many}judged by customers of the experiment whom it didn't see"
+    cut = w.day(model.fitted - model.trial * DAY, zone)
     return f"{many}fitted on what was known on {cut}, judged by the {w.many(model.trial, 'day')} after it"
 
 
