@@ -12,6 +12,7 @@ from shoal.cli.output import as_json, as_of_option, count, hint, opened, print_j
 if TYPE_CHECKING:
     from shoal.insight.metrics.definition import Metric
     from shoal.insight.uplift.judging import Found
+    from shoal.workspace import Workspace
     from shoal.workspace.uplift import Saved, Uplifted
 
 _SHOWN = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
@@ -53,6 +54,8 @@ def uplift(
     With --save, whom to treat becomes a segment: of one arm, where whom to choose pays.
     """
     with opened(ctx) as workspace:
+        if slug is not None and arm is None:
+            _hold_one_arm(workspace, experiment)
         with progress() as step:
             done = workspace.uplift(
                 experiment, metric=metric, arm=arm, worth=worth, cost=cost, share=part, learner=learner, without=without,
@@ -69,6 +72,18 @@ def uplift(
             click.echo(f"Written: {path}")
         if saved is not None:
             _say_saved(saved)
+
+
+def _hold_one_arm(workspace: Workspace, name: str) -> None:
+    """Refuse to save for several arms, before all of them are learnt from."""
+    from shoal.errors import Refused
+
+    _, *arms = workspace.experiments.find(name).arms
+    if len(arms) > 1:
+        raise Refused(
+            f"{name!r} has several arms beside the control: {', '.join(arms)}.",
+            fix="Say whose segment it is: --arm ARM",
+        )
 
 
 def _say(found: Found, done: Uplifted, at: str) -> None:

@@ -283,6 +283,22 @@ def test_the_command_says_it_and_gives_json(tmp_path: Path) -> None:
     assert arm["definition"] in said.output
 
 
+def test_a_segment_is_of_one_arm(tmp_path: Path) -> None:
+    """Breaks when the first of several arms is saved as if it had been meant."""
+    root = planted(tmp_path / "offer", n=50)
+    three = (
+        (root / "experiments" / "offer.yaml")
+        .read_text()
+        .replace("none: 50%, offer: 50%", "none: 50%, offer: 25%, other: 25%")
+    )
+    (root / "experiments" / "offer.yaml").write_text(three)
+    with loaded(root):
+        pass
+    said = CliRunner().invoke(app, ["-w", str(root), "uplift", "offer", "--save", "who"])
+    assert isinstance(said.exception, Refused)
+    assert "--arm" in str(said.exception)
+
+
 @pytest.mark.parametrize("picture", PICTURES)
 def test_pictures_are_drawn_at_all_widths(told: Uplifted, picture: str) -> None:
     """Breaks when a chart isn't valid, or its title says something else than the verdict."""
