@@ -224,6 +224,23 @@ class SessionRule:
 
 
 @dataclass(frozen=True, slots=True)
+class FunnelRule:
+    """A funnel that has a name, as ``funnels:`` in ``shoal.yaml`` says.
+
+    Args:
+        steps: events, each with its filter if it has one.
+        within: the time from the first step to the last, as ``7 days``.
+        by: what groups are told apart by: a trait, or a property of the first step; empty: nothing.
+        any_order: whether steps may be taken in any order.
+    """
+
+    steps: tuple[str, ...]
+    within: str = "30 days"
+    by: str = ""
+    any_order: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class FeedbackRule:
     """Where scores and words of customers stand, as ``feedback:`` in ``shoal.yaml`` says; what isn't said is found by names.
 

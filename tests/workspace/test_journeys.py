@@ -150,6 +150,31 @@ def test_what_a_funnel_says(run: Run) -> None:
     assert [step["name"] for step in told["steps"]] == ["any 1 of 2", "all 2"]
 
 
+NAMED = """
+funnels:
+  purchase:
+    steps: [Page Viewed, Product Viewed, Order Completed]
+    within: 1 hour
+    by: via of "Page Viewed"
+  gone: {steps: [Page Viewed, Order Complete]}
+"""
+
+
+def test_a_funnel_of_shoal_yaml_by_its_name(run: Run, tmp_path: Path) -> None:
+    """Breaks when a name stands for another funnel than its steps, or a wrong event in one stops anything else."""
+    with (tmp_path / "copy" / "shoal.yaml").open("a", encoding="utf-8") as file:
+        file.write(NAMED)
+    told = json.loads(run("funnel", "purchase", "--json"))
+    spelt = json.loads(run("funnel", *FUNNEL, "--within", "1 hour", "--by", 'via of "Page Viewed"', "--json"))
+    assert (told.pop("funnel"), spelt.pop("funnel")) == ("purchase", None)
+    assert {**told, "as_of": ""} == {**spelt, "as_of": ""}
+    assert json.loads(run("funnel", "purchase", "--within", "1 minute", "--json"))["within"] == "1 minute"
+    with shoal.open(tmp_path / "copy") as opened:
+        assert opened.journeys.funnel("purchase", any_order=True, by="country").found.groups["KE"][0].customers == 20
+    assert 'Did you mean "Order Completed"?' in run("funnel", "gone", code=2)
+    assert 'Did you mean "purchase"?' in run("funnel", "purchases", code=2)
+
+
 def test_who_still_has_time_is_said(run: Run) -> None:
     """Breaks when a customer who came a minute ago counts as lost with no word of it."""
     assert "1 customers who stopped" not in run("funnel", *FUNNEL, "--within", "1 hour", "--to", "2024-03-20")

@@ -43,9 +43,9 @@ _CHART = click.option(
 
 
 @click.command()
-@click.argument("steps", nargs=-1, required=True, metavar="STEP STEP …")
-@click.option("--within", default="30 days", show_default=True, metavar="TIME", help="From the first step to the last.")
-@click.option("--any-order", is_flag=True, help="Steps may be taken in any order.")
+@click.argument("steps", nargs=-1, required=True, metavar="NAME | STEP STEP …")
+@click.option("--within", metavar="TIME", help="From the first step to the last; 30 days by default.")
+@click.option("--any-order", is_flag=True, default=None, help="Steps may be taken in any order.")
 @click.option(
     "--by", metavar="WHAT", help="Compare groups: a trait, or of the first step, as 'via of \"Page Viewed\"'."
 )
@@ -57,7 +57,8 @@ _CHART = click.option(
 def funnel(ctx: click.Context, /, steps: tuple[str, ...], output: str | None, json_: bool, **asked: Any) -> None:
     """Show how many customers go from step to step, in how much time, and where the others go.
 
-    A step is an event, as "Product Viewed", with a filter if need be: 'Product Viewed where category = "shoes"'.
+    A step is an event, as "Product Viewed", with a filter if need be: 'Product Viewed where category = "shoes"'. A single
+    NAME is a funnel of funnels: in shoal.yaml, which says its steps.
     """
     with opened(ctx) as ws:
         done = ws.journeys.funnel(*steps, **asked)

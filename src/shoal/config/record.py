@@ -11,6 +11,7 @@ from shoal.config.costs import attribution_from, costs_from
 from shoal.config.discovery import DiscoverySettings, discovery_from
 from shoal.config.experiments import holdouts_from
 from shoal.config.feedback import feedback_from, trials_from
+from shoal.config.funnels import funnels_from
 from shoal.config.jobs import jobs_from
 from shoal.config.models import models_from, usual_models
 from shoal.config.server import ServerSettings, server_from
@@ -25,6 +26,7 @@ from shoal.shapes import (
     ContractRule,
     CostRule,
     FeedbackRule,
+    FunnelRule,
     PurchaseRule,
     RevenueRule,
     SessionRule,
@@ -48,7 +50,7 @@ DEFAULT_MEMORY = "4GB"
 _KEYS = {
     "shoal", "name", "timezone", "currency", "clock", "rates", "purposes", "purchases", "revenue", "quality", "traits", "sources",
     "store", "report", "default_purpose", "identity", "jobs", "models", "discovery", "mail", "server", "retention",
-    "feedback", "trials", "contracts", "holdouts", "attribution", "costs", "sessions",
+    "feedback", "trials", "contracts", "holdouts", "attribution", "costs", "sessions", "funnels",
 }  # fmt: skip
 _FLAT = ("csv", "tsv", "excel", "sqlite")
 """The types of files whose cells hold no objects."""
@@ -94,6 +96,7 @@ class Config:
         attribution: which touches are credited with conversions; None where nothing names them.
         costs: what spend is held against.
         sessions: what makes a session, and an engaged one.
+        funnels: those that have a name, in the order of the file.
         mail: the mail server that takes what is sent, if there is one.
         server: where and how the workspace is served.
     """
@@ -124,6 +127,7 @@ class Config:
     attribution: AttributionRule | None = None
     costs: CostRule = field(default_factory=CostRule)
     sessions: SessionRule = field(default_factory=SessionRule)
+    funnels: Mapping[str, FunnelRule] = field(default_factory=dict)
     mail: MailSettings | None = None
     server: ServerSettings = field(default_factory=ServerSettings)
 
@@ -403,6 +407,7 @@ _READERS: dict[str, Callable[[Any, Config], dict[str, Any]]] = {
     "attribution": lambda value, _: {"attribution": attribution_from(value)},
     "costs": lambda value, _: {"costs": costs_from(value)},
     "sessions": lambda value, _: {"sessions": sessions_from(value)},
+    "funnels": lambda value, _: {"funnels": funnels_from(value)},
     "holdouts": lambda value, _: {"holdouts": holdouts_from(value)},
     "mail": _mail,
     "server": lambda value, _: {"server": server_from(value)},

@@ -11,6 +11,8 @@ with a grammar of their own are in ``parse_values``, ``parse_conditions`` and ``
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -97,6 +99,19 @@ def parse_events(text: str, *, place: str | None = None) -> n.Events:
         return parser.ended(parser.events())
     except RecursionError:
         raise DefinitionError(TOO_DEEP, text=text, place=place, fix=LESS_DEEP) from None
+
+
+def as_step(text: str) -> str:
+    """The text of a step for ``parse_events``, with the quotes about the event's name, which people may leave out.
+
+    >>> as_step("Product Viewed where price > 10")
+    '"Product Viewed" where price > 10'
+    """
+    text = text.strip()
+    if text.startswith('"') or re.match(r"last \d", text):
+        return text
+    name, filtered, rest = text.partition(" where ")
+    return f"{json.dumps(name.strip(), ensure_ascii=False)}{filtered}{rest}"
 
 
 class _Parser(Comparisons):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shoal.clock import SECOND
-from shoal.errors import DefinitionError, Refused
+from shoal.errors import DefinitionError, Refused, UnknownName
 from shoal.lang import nodes as n
-from shoal.lang.parse import parse_events
+from shoal.lang.parse import as_step, parse_events
+from shoal.shapes import FunnelRule
 from shoal.workspace.journeys_told import Funnelled, Grown, Pathed, Retained, Sessions, Span, dated
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 USUAL_DAYS = 90
 """So many days are looked at where nobody says from when on."""
-USUAL_WITHIN = "30 days"
 _SHOWN = {"day": 28, "week": 26}
 """So many cohorts of short periods are shown where nobody says from when on."""
 _DURATION = re.compile(r"(\d{1,6}) (second|minute|hour|day|week)s?")
@@ -43,8 +42,8 @@ class Journeys:
     def funnel(
         self,
         *steps: str,
-        within: str = USUAL_WITHIN,
-        any_order: bool = False,
+        within: str | None = None,
+        any_order: bool | None = None,
         by: str | None = None,
         segment: str | None = None,
         start: When = None,
@@ -55,9 +54,10 @@ class Journeys:
         """Of those who took the first step, how many took the next ones; see ``insight.funnels``.
 
         Args:
-            steps: events, as ``Product Viewed`` or ``"Product Viewed" where category = "shoes"``.
-            within: the time from the first step to the last, as ``7 days``.
-            any_order: whether steps may be taken in any order.
+            steps: events, as ``Product Viewed`` or ``"Product Viewed" where category = "shoes"``; or the name of a funnel of
+                ``funnels:`` in ``shoal.yaml``, which then says what else isn't given here.
+            within: the time from the first step to the last, as ``7 days``; 30 days by default.
+            any_order: whether steps may be taken in any order; not by default.
             by: tell groups apart by a trait, as ``plan``, or by a property of the first step, as ``channel of "Product Viewed"``.
             segment: only its members at the end of the period, or now.
             start: the first date on which it is entered; 90 days back by default.
@@ -67,19 +67,21 @@ class Journeys:
 
         Raises:
             DefinitionError: a step isn't one, or names what isn't there.
-            UnknownName: there is no such segment.
+            UnknownName: there is no such segment or funnel.
             Refused: the funnel can't be told, as with one step, or nobody entered.
         """
         from shoal.insight.funnels import Asked, funnel
 
-        length = micros(within)
-        with self._door(as_of, steps) as known, ExitStack() as stack:
-            read = [read_step(step, known.schema) for step in steps]
+        title, rule = self._asked(steps, within, by, any_order)
+        length, by = micros(rule.within), rule.by or None
+        with self._door(as_of, rule.steps) as known, ExitStack() as stack:
+            read = [read_step(step, known.schema) for step in rule.steps]
             span, begin, until = self._span(known, start, end)
             among, name = self._members(known, segment, until, stack)
-            asked = Asked(read, [_shown(one) for one in read], begin, until, length, not any_order, among, top=top)
+            shown = [_shown(one) for one in read]
+            asked = Asked(read, shown, begin, until, length, not rule.any_order, among, top=top)
             asked = asked if by is None else self._grouped(known, asked, by, stack)
-            return Funnelled(span, within, by, name, funnel(known, asked, self._ws.config.sessions))
+            return Funnelled(span, rule.within, by, name, funnel(known, asked, self._ws.config.sessions), title)
 
     def paths(
         self,
@@ -242,6 +244,18 @@ class Journeys:
 
     # ------------------------------------------------------------ what they share
 
+    def _asked(
+        self, steps: Sequence[str], within: str | None, by: str | None, any_order: bool | None
+    ) -> tuple[str | None, FunnelRule]:
+        """A funnel's name, and what it is: one of ``shoal.yaml``, or the steps as they were given."""
+        known = self._ws.config.funnels
+        named = steps[0] if len(steps) == 1 and known else None
+        if named is not None and named not in known:
+            raise UnknownName("funnel", named, known, otherwise=f"There are: {', '.join(known)}.")
+        rule = FunnelRule(tuple(steps)) if named is None else known[named]
+        given: dict[str, Any] = {"within": within, "by": by, "any_order": any_order}
+        return named, replace(rule, **{key: value for key, value in given.items() if value is not None})
+
     @contextmanager
     def _door(self, as_of: When, named: Sequence[str]) -> Iterator[AsOf]:
         """The store as of an instant, with sessions where a step names them."""
@@ -299,10 +313,7 @@ def read_step(text: str, schema: Schema) -> n.Events:
     """
     from shoal.lang.check import faults
 
-    text = text.strip()
-    if not text.startswith('"') and not re.match(r"last \d", text):
-        name, filtered, rest = text.partition(" where ")
-        text = f"{json.dumps(name.strip(), ensure_ascii=False)}{filtered}{rest}"
+    text = as_step(text)
     events = parse_events(text)
     for fault in faults(n.Did(events), schema, text=text):
         raise fault

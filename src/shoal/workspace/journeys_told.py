@@ -53,6 +53,7 @@ class Funnelled:
         by: what groups are told apart by; None for none.
         segment: the name of the segment whose members are in it; None for everyone.
         found: the funnel.
+        name: that it has in ``shoal.yaml``; None where its steps were given.
     """
 
     span: Span
@@ -60,6 +61,7 @@ class Funnelled:
     by: str | None
     segment: str | None
     found: Funnel
+    name: str | None = None
 
     def table(self, form: Form = "arrow") -> Any:
         """A row a step, of all (``group`` None) and by group.
@@ -86,8 +88,9 @@ class Funnelled:
         """JSON-ready."""
         found = self.found
         return {
-            **self.span.document(), "within": self.within, "order": "in order" if found.ordered else "any", "by": self.by,
-            "segment": self.segment, "entered": found.entered, "converted": dict(found.converted._asdict()),
+            **self.span.document(), "funnel": self.name, "within": self.within,
+            "order": "in order" if found.ordered else "any", "by": self.by, "segment": self.segment,
+            "entered": found.entered, "converted": dict(found.converted._asdict()),
             "finished": found.finished, "steps": [_plain(row, "group") for row in found.rows() if row["group"] is None],
             "groups": [row for row in found.rows() if row["group"] is not None],
             "instead": [
