@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shoal import clock
 from shoal.config import located, named_events
-from shoal.customers.load import LoadReport, Progress, load, reload_quarantine
+from shoal.customers.load import LoadReport, Progress, Turn, load, reload_quarantine
 from shoal.errors import ConfigError, UnknownName, did_you_mean, nearest
 from shoal.insight.history import newest
 from shoal.insight.ranks import BACKFILL_DAYS
@@ -133,21 +134,30 @@ class Data:
         return self._take(reload_quarantine, None if source is None else [source], False, progress or _silent)
 
     def _take(self, read: Callable[..., LoadReport], only: Iterable[str] | None, first: bool, step: Step) -> Loaded:
-        """Rows and all that follows from them, in one transaction: whatever stops it, the workspace stays as it was."""
+        """Rows and all that follows from them, in one transaction: whatever stops it, the workspace stays as it was.
+
+        A server that has the workspace open lets calls have effect until all files are read.
+        """
         ws = self._ws
         followed: list[_Followed] = []
 
         def then(report: LoadReport) -> None:
             followed.append(self._follow(report, first, step))
 
-        try:
+        @contextmanager
+        def alone() -> Iterator[Turn]:
             with ws.changing():
                 # Types that shoal.yaml and the tracking plan name come before those that the files suggest.
                 ws.plan.declare()
-                report = read(ws.store, ws.config.sources, only=only, then=then, **self._settings(first, step))
-                if report.load is None and (newest(ws.store) is None or self._rule_changed()):
-                    with ws.store.transaction():
-                        then(report)
+                yield self._turn(first)
+
+        try:
+            report = read(ws.store, ws.config.sources, only=only, then=then, alone=alone, **self._settings(first, step))
+            if report.load is None and (self._has_to_follow() or ws.plan.lacking()):
+                with alone():
+                    if self._has_to_follow():
+                        with ws.store.transaction():
+                            then(report)
         except ConfigError as error:
             # A mapping that the files don't bear out is named with its line in shoal.yaml.
             raise located(error, ws.config.root) from None
@@ -166,12 +176,18 @@ class Data:
             "root": config.root,
             "zone": config.zone,
             "currency": config.currency,
-            "now": None if first else self._ws.now(),
             "rates": config.rates,
             "quality": config.quality,
             "progress": tell,
-            "erased": self._ws.privacy.tombstones,
+            **self._turn(first)._asdict(),
         }
+
+    def _turn(self, first: bool) -> Turn:
+        return Turn(None if first else self._ws.now(), self._ws.privacy.tombstones)
+
+    def _has_to_follow(self) -> bool:
+        """Whether traits and memberships are to be worked out though no file has changed."""
+        return newest(self._ws.store) is None or self._rule_changed()
 
     def _is_first(self) -> bool:
         """Whether the clock of a ``data-end`` workspace is still to be set by this load."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shoal.clock import stopwatch
 from shoal.customers import quality as judging
@@ -18,6 +20,7 @@ from shoal.customers.load.prepare import Prepared, Setting
 from shoal.customers.load.rates import Money
 from shoal.customers.load.report import LoadReport, SourceReport
 from shoal.customers.load.staging import Meter, NumberedFile, Progress
+from shoal.customers.privacy.tombstones import marks_of
 from shoal.errors import QualityStop
 from shoal.lang import calendar
 from shoal.sql.encode import quoted
@@ -25,6 +28,7 @@ from shoal.sql.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from shoal.customers.load.changes import SourceState
@@ -47,6 +51,7 @@ def load(
     only: Iterable[str] | None = None,
     erased: Tombstones | None = None,
     then: Callable[[LoadReport], None] | None = None,
+    alone: Callable[[], AbstractContextManager[Turn]] | None = None,
 ) -> LoadReport:
     """Bring the store up to what the sources' files hold now.
 
@@ -68,6 +73,8 @@ def load(
         only: the sources to load; None for all.
         erased: whose rows are left out; None where nobody was ever erased.
         then: what follows from new rows; it is called in the same transaction, so that it is kept with them or not at all.
+        alone: begins the time in which nothing else changes the store. It comes when files are read and judged, and only
+            where there is something to write; None where nothing else changes the store anyway.
 
     Returns:
         What was done, with the quality of the rows that were read.
@@ -81,53 +88,132 @@ def load(
     began = stopwatch()
     wanted = prepare.check_names(sources, only)
     thresholds = judging.read_thresholds(quality or {}, "quality")
-    copies = any("duplicates" in limits for limits in (thresholds.stop, thresholds.warn))
-    setting = Setting(zone, Money(currency, calendar.zone(zone), rates is not None), copies, erased)
+    task = _Task(store, sources, wanted, root, zone, currency, rates, thresholds, progress or _silent)
+    here = Turn(now, erased)
     try:
-        report = _load(
-            store, sources, wanted, root, setting, now, rates, thresholds, progress or _silent, then or _silent
-        )
+        report = _load(task, here, then or _silent, alone or (lambda: nullcontext(here)))
     finally:
         _clean(store)
     report.seconds = stopwatch() - began
     return report
 
 
+class Turn(NamedTuple):
+    """What holds from an instant on.
+
+    Args:
+        now: the instant at which what is loaded becomes known; None for the newest event's time.
+        erased: whose rows are left out; None where nobody was ever erased.
+    """
+
+    now: int | None
+    erased: Tombstones | None
+
+
 def _load(
-    store: Store,
-    sources: Mapping[str, SourceSpec],
-    wanted: list[str],
-    root: Path,
-    setting: Setting,
-    now: int | None,
-    rates: Path | None,
-    thresholds: judging.Thresholds,
-    tell: Callable[[Progress], None],
-    then: Callable[[LoadReport], None],
+    task: _Task, here: Turn, then: Callable[[LoadReport], None], alone: Callable[[], AbstractContextManager[Turn]]
 ) -> LoadReport:
-    states = changes.look(store, sources, wanted, root, _surroundings(setting, rates, root))
-    due = [name for name in wanted if states[name].to_read]
-    skipped = {n: len(states[n].files) - len(states[n].to_read) for n in wanted}
-    if not due:
-        reports = {n: SourceReport(n, skipped=skipped[n]) for n in wanted}
-        gone = [note for n in wanted for note in _gone(states[n])]
-        return LoadReport(None, _known_now(store, now), reports, judging.QualityReport([]), warnings=gone)
-    plan = _Plan(store, sources, states, due)
-    meter = Meter(tell, total=plan.bytes)
-    _begin(store)
-    prepare.read_rates(store, rates, root, meter)
-    prepared = _prepare(store, plan, setting, meter)
-    instant = _newest(store, prepared) if now is None else now
-    report = LoadReport(plan.load, instant, {}, judging.judge(store, prepared, thresholds, instant))
-    for name in wanted:
-        report.sources[name] = next((p.report for p in prepared if p.spec.name == name), SourceReport(name))
-        report.sources[name].skipped = skipped[name]
-    meter.at(due[-1], "writing")
-    _stop_or_warn(store, report.quality)
-    with store.transaction():
-        _write(store, plan, prepared, report, setting)
-        then(report)
+    found = task.read(here)
+    if isinstance(found, LoadReport):
+        return found
+    with alone() as turn:
+        if found.stamp != task.stamp():
+            # Another load or an erasure came first: what was read is known by now, or mustn't be.
+            again = task.read(turn)
+            if isinstance(again, LoadReport):
+                return again
+            found = again
+        report = found.report(_newest(task.store, found.prepared) if turn.now is None else turn.now)
+        with task.store.transaction():
+            _write(task.store, found.plan, found.prepared, report, found.setting)
+            then(report)
     return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Files that were read and judged.
+
+    Args:
+        plan: which, under which numbers.
+        setting: what held for all sources.
+        prepared: their rows.
+        quality: of the rows.
+        skipped: by source, how many files were as they had been.
+        stamp: of what the store had when they were read.
+    """
+
+    plan: _Plan
+    setting: Setting
+    prepared: list[Prepared]
+    quality: judging.QualityReport
+    skipped: dict[str, int]
+    stamp: object
+
+    def report(self, instant: int) -> LoadReport:
+        """The report of a load that has not written anything yet."""
+        done = {p.spec.name: p.report for p in self.prepared}
+        report = LoadReport(self.plan.load, instant, {}, self.quality)
+        for name, skipped in self.skipped.items():
+            report.sources[name] = done.get(name) or SourceReport(name)
+            report.sources[name].skipped = skipped
+        return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What is to be loaded."""
+
+    store: Store
+    sources: Mapping[str, SourceSpec]
+    wanted: list[str]
+    root: Path
+    zone: str
+    currency: str
+    rates: Path | None
+    thresholds: judging.Thresholds
+    tell: Callable[[Progress], None]
+
+    def read(self, turn: Turn) -> _Read | LoadReport:
+        """Read and judge what has changed; changes nothing that stays. The report of a load of nothing where nothing has.
+
+        Raises:
+            QualityStop: a threshold says stop.
+        """
+        store, setting, stamp = self.store, self._setting(turn.erased), self.stamp()
+        states = changes.look(store, self.sources, self.wanted, self.root, self._surroundings(setting))
+        due = [name for name in self.wanted if states[name].to_read]
+        skipped = {n: len(states[n].files) - len(states[n].to_read) for n in self.wanted}
+        if not due:
+            reports = {n: SourceReport(n, skipped=skipped[n]) for n in self.wanted}
+            gone = [note for n in self.wanted for note in _gone(states[n])]
+            return LoadReport(None, _known_now(store, turn.now), reports, judging.QualityReport([]), warnings=gone)
+        plan = _Plan(store, self.sources, states, due)
+        meter = Meter(self.tell, total=plan.bytes)
+        _begin(store)
+        prepare.read_rates(store, self.rates, self.root, meter)
+        prepared = _prepare(store, plan, setting, meter)
+        instant = _newest(store, prepared) if turn.now is None else turn.now
+        quality = judging.judge(store, prepared, self.thresholds, instant)
+        meter.at(due[-1], "writing")
+        _stop_or_warn(store, quality)
+        return _Read(plan, setting, prepared, quality, skipped, stamp)
+
+    def stamp(self) -> object:
+        """What reading files rests on of the store: other loads, and who is erased."""
+        (known,) = self.store.rows("SELECT (SELECT max(id) FROM loads), (SELECT max(no) FROM files)")
+        return known, sorted(marks_of(self.store))
+
+    def _setting(self, erased: Tombstones | None) -> Setting:
+        copies = any("duplicates" in limits for limits in (self.thresholds.stop, self.thresholds.warn))
+        money = Money(self.currency, calendar.zone(self.zone), self.rates is not None)
+        return Setting(self.zone, money, copies, erased)
+
+    def _surroundings(self, setting: Setting) -> list[str]:
+        """What rows depend on beside files and mapping."""
+        file = self.root / self.rates if self.rates else None
+        known = hashlib.blake2b(file.read_bytes()).hexdigest() if file is not None and file.exists() else ""
+        return [setting.zone, setting.money.currency, known]
 
 
 _OF_ROWS = ("quarantined", "loss", "score")
@@ -149,12 +235,6 @@ def _stop_or_warn(store: Store, quality: judging.QualityReport) -> None:
 
 def _silent(_: object) -> None:
     """Tell nobody."""
-
-
-def _surroundings(setting: Setting, rates: Path | None, root: Path) -> list[str]:
-    """What rows depend on beside files and mapping."""
-    known = hashlib.blake2b((root / rates).read_bytes()).hexdigest() if rates and (root / rates).exists() else ""
-    return [setting.zone, setting.money.currency, known]
 
 
 def _known_now(store: Store, now: int | None) -> int:
