@@ -93,3 +93,13 @@ def test_a_page_asks_for_the_arm_of_a_visitor(served: Served) -> None:
     assert {one["slug"]: one["state"] for one in listed} == {"offer": "running", "colour": "running"}
     answer = served.http.get("/v1/experiments/nope/result", headers=served.bearer)
     assert answer.status_code == 404
+
+
+def test_alerts_and_causes_have_routes(served: Served) -> None:
+    """Breaks when what is watched, or why a metric changed, can only be seen at the command line."""
+    served.track("ann", "Order Completed", revenue=30)
+    served.wait_for("buyers", {"ann"})
+    assert served.get("/v1/alerts", all=True) == {"alerts": [], "targets": []}
+    answer = served.http.get("/v1/metrics/revenue/causes", params={"grain": "day"}, headers=served.bearer)
+    assert answer.status_code in (200, 400)
+    assert "problem" in answer.json().get("error", {"problem": ""})

@@ -49,6 +49,19 @@ def _figures(workspace: Workspace, **asked: Any) -> dict[str, Any]:
     return workspace.metrics.figures(**asked).document()
 
 
+def _alerts(workspace: Workspace, *, everything: bool) -> dict[str, Any]:
+    alerts = workspace.metrics.alerts()
+    aimed = any(one.target is not None for one in workspace.metrics.catalogue().definitions.values())
+    return {
+        "alerts": [one.document() for one in alerts.listed(everything=everything)],
+        "targets": [one.document() for one in alerts.targets()] if aimed else [],
+    }
+
+
+def _causes(workspace: Workspace, **asked: Any) -> dict[str, Any]:
+    return workspace.metrics.causes(**asked).document()
+
+
 def _experiments(workspace: Workspace) -> dict[str, Any]:
     faults = workspace.experiments.catalogue().faults
     return {
@@ -67,7 +80,10 @@ def _result(workspace: Workspace, **asked: Any) -> dict[str, Any]:
 
 def _pilots(workspace: Workspace) -> dict[str, Any]:
     found = workspace.pilots.status()
-    return {"pilots": [one.document() for one in found], "faults": dict(workspace.pilots.catalogue().faults)}
+    return {
+        "pilots": [one.document() for one in found],
+        "faults": {slug: str(error) for slug, error in workspace.pilots.catalogue().faults.items()},
+    }
 
 
 def _pilot_result(workspace: Workspace, **asked: Any) -> dict[str, Any]:
@@ -89,6 +105,8 @@ def _attribution(workspace: Workspace, **asked: Any) -> dict[str, Any]:
 QUESTIONS: dict[str, Answer] = {
     "metrics": _metrics,
     "figures": _figures,
+    "alerts": _alerts,
+    "causes": _causes,
     "experiments": _experiments,
     "experiment plan": _plan,
     "experiment result": _result,

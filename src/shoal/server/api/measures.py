@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Path, Query, Request
 
 from shoal.server.api.app import live_of, needs
 from shoal.server.asking import Busy
@@ -63,4 +63,38 @@ def figures(
         start=start,
         end=end,
         as_of=as_of,
+    )
+
+
+@router.get("/alerts", summary="What was noticed of metrics", dependencies=[needs("read")])
+def alerts(
+    request: Request,
+    everything: Annotated[bool, Query(alias="all", description="those that are over too")] = False,
+) -> dict[str, Any]:
+    """Alerts that are raised, and how far metrics are towards their targets. Alerts are raised by a check: job ``alerts``."""
+    return told(request, "alerts", everything=everything)
+
+
+@router.get("/metrics/{metric}/causes", summary="What a change of a metric is made of", dependencies=[needs("read")])
+def causes(
+    request: Request,
+    metric: Annotated[str, Path(max_length=200)],
+    by: Names = None,
+    segment: Names = None,
+    grain: Grain = "month",
+    period: Annotated[
+        str | None, Query(max_length=40, description="a day of the later period; the newest whole one")
+    ] = None,
+    against: Annotated[str | None, Query(max_length=40, description="a day of the earlier one; the one before")] = None,
+) -> dict[str, Any]:
+    """Which groups changed otherwise than all others, by more than chance; corrected for all that were looked at."""
+    return told(
+        request,
+        "causes",
+        metric=metric,
+        by=by or [],
+        segments=segment or [],
+        grain=grain,
+        period=period,
+        against=against,
     )
