@@ -193,14 +193,19 @@ class Models:
         drift = {run.model.settings.name: run.drift for run in runs if run.drift}
         return Predicted(at, scoring, fitted, changed, skipped, dict(refused), drift, entered, left)
 
-    def take(self, model: Model) -> Predicted:
-        """Keep a model that something else than the store taught, and let it score all customers now."""
+    def take(self, model: Model, frames: Mapping[str, Sequence[Mapping[str, Any]]] | None = None) -> Predicted:
+        """Keep a model that something else than the store taught, and let it score all customers now.
+
+        Args:
+            model: it.
+            frames: rows for charts that are kept with it.
+        """
         from shoal.insight.models.watching import references
 
         at = self._ws.now()
         with self.as_of(at) as known:
             columns = model.scores(known)
-        fit = _Fit(model, columns, references(columns), {})
+        fit = _Fit(model, columns, references(columns), frames or {})
         return self._write(at, [_Run(model, columns, ((fit, True),))], {})
 
     @contextmanager

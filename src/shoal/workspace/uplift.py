@@ -269,13 +269,16 @@ def _steps(progress: Step | None, arm: str) -> Callable[[int, int], None] | None
 
 
 def _save(ws: Workspace, asked: Uplifted, found: Found, learnt: Learnt, slug: str) -> Saved:
+    from shoal.insight.uplift.record import FRAME, Record
+
     if slug != slug_of(slug) or len(slug) > _MOST_SLUG:
         fix = f"Use lower case letters, digits and -, up to {_MOST_SLUG}, as who-to-treat."
         raise Refused(f"{slug!r} can't be the name of a segment with a trait of its own.", fix=fix)
     _hold_worth_saving(found, asked.metric)
     name = f"uplift_{slug.replace('-', '_')}"
     old = _ours(ws, slug, name)
-    run = ws.models.take(_model(asked, found, learnt, name))
+    record = Record(asked.experiment.name, asked.metric, found)
+    run = ws.models.take(_model(asked, found, learnt, name), {FRAME: [record.document()]})
     if name in run.skipped:
         raise Refused(run.skipped[name], fix="Save it under another name.")
     where, why = _condition(asked.experiment, found, name), _why(asked, found)

@@ -18,8 +18,13 @@ from shoal.cli import app
 from shoal.clock import DAY
 from shoal.errors import Refused, UnknownName
 from shoal.insight.models.learning.table import Numbers
+from shoal.insight.uplift.record import Record
+from shoal.insight.uplift.telling import sentences
 from shoal.insight.uplift.units import MOST_CUTS, Units, read
 from shoal.views.charts import to_svg
+from shoal.views.report import Figure, Table
+from shoal.views.report.compose import compose
+from shoal.views.report.page import Page
 from shoal.workspace import Workspace
 from shoal.workspace.uplift import PICTURES, Uplifted
 
@@ -161,6 +166,15 @@ def test_what_chance_did_not_draw_is_refused(tmp_path: Path) -> None:
         ws.uplift("offer", learner="t")
 
 
+def test_groups_that_nobody_drew_are_refused_for_that(tmp_path: Path) -> None:
+    """Breaks when groups of other sizes than said are told to have lost customers, where nobody drew any by lot."""
+    root = planted(tmp_path / "compared")
+    file = root / "experiments" / "offer.yaml"
+    file.write_text(file.read_text(encoding="utf-8") + "randomised: no\n", encoding="utf-8")
+    with loaded(root) as ws, pytest.raises(Refused, match="Chance didn't draw the groups of 'offer'"):
+        ws.uplift("offer", learner="t")
+
+
 def test_metrics_that_say_nothing_of_one_customer_are_refused(offer: Workspace) -> None:
     """Breaks when a ratio is learnt from, or a metric of buyers only, where the offer decides who buys."""
     with pytest.raises(Refused, match="says nothing of a single customer"):
@@ -226,6 +240,7 @@ def test_who_to_treat_is_a_segment(tmp_path: Path) -> None:
         told_of = ws.reports.html()
         assert "judged by customers of the experiment whom it didn" in told_of
         assert "Usable: who responds to offer can be told." in told_of
+        _hold_section(compose(ws.reports.facts()), told)
         # Saved once more it is the same segment, and somebody else's stays.
         assert told.save("who-to-treat").segment.slug == "who-to-treat"
         ws.segments.add("Mine", "age > 30", slug="mine")
@@ -241,6 +256,27 @@ def test_who_to_treat_is_a_segment(tmp_path: Path) -> None:
         members = set(found.members("who-to-treat")["id"].to_pylist())
         found.close()
         assert {"new1"} == members & {"new1", "new2"}
+
+
+def _hold_section(page: Page, told: Uplifted) -> None:
+    """The section of the report says what was found, to the last bit, from what was kept alone."""
+    (section,) = (one for one in page.sections if one.id == "uplift")
+    figures = {block.id: block for block in section.blocks if isinstance(block, Figure)}
+    tenths, value = (block for block in section.blocks if isinstance(block, Table))
+    found = told.found[0]
+    name = "uplift_who_to_treat"
+    assert list(figures) == [f"{name}-qini", f"{name}-tenths", f"{name}-value"]
+    assert figures[f"{name}-qini"].rows == [one._asdict() for one in found.points]
+    assert to_svg(figures[f"{name}-value"].draw(400)) == to_svg(told.chart("value", width=400))
+    assert [(row["n"], row["effect"].sort) for row in tenths.rows] == [(g.n, g.effect.value) for g in found.groups]
+    assert value.rows[0]["gain"].sort == found.policy.value.gain.value
+    assert value.rows[-1]["treat"] == "everybody"
+    text = " ".join(block for block in section.blocks if isinstance(block, str))
+    assert all(line in text for line in told.sentences()[:1])
+    record = Record("Offer", told.metric, found)
+    again = Record.from_document(json.loads(json.dumps(record.document())))
+    assert again.document() == record.document()
+    assert sentences(again.found, again.metric) == told.sentences()
 
 
 def _with_plan(ws: Workspace, plan: str) -> set[str]:

@@ -9,8 +9,9 @@ from shoal.insight.uplift.judging import LEAST_GAIN
 from shoal.wording import counted
 
 if TYPE_CHECKING:
-    from shoal.insight.metrics.definition import Metric, Unit
+    from shoal.insight.metrics.definition import Unit
     from shoal.insight.uplift.judging import Found
+    from shoal.insight.uplift.record import Outcome
     from shoal.stats.intervals import Interval
 
 
@@ -44,7 +45,7 @@ def _interval(found: Found) -> str:
     return f"{qini.value:.4g}, {100 * found.confidence:.4g} % interval {qini.low:.4g} to {qini.high:.4g}"
 
 
-def effect_says(found: Found, metric: Metric) -> str:
+def effect_says(found: Found, metric: Outcome) -> str:
     """What the treatment did to all."""
     said = ranged(found.effect, metric.unit)
     sure = found.effect.low > 0 or found.effect.high < 0
@@ -55,7 +56,7 @@ def effect_says(found: Found, metric: Metric) -> str:
     return f"{metric.name}, all {counted(found.n, 'customer')} against {found.control}: {verb} {said}."
 
 
-def everybody_says(found: Found, metric: Metric) -> str:
+def everybody_says(found: Found, metric: Outcome) -> str:
     """What treating everybody is worth."""
     gain = found.values[-1].gain
     sure = "" if gain.low > 0 or gain.high < 0 else ", which may be nothing"
@@ -67,7 +68,7 @@ def _price(found: Found) -> str:
     return f"At a cost of {money.cost:g} and a worth of {money.worth:g}" if money.cost else "Without a cost"
 
 
-def policy_says(found: Found, metric: Metric) -> str:
+def policy_says(found: Found, metric: Outcome) -> str:
     """Whom to treat, and what that was worth on those who had no say in it."""
     price, policy = _price(found), found.policy
     if not policy.asked and policy.share <= 0:
@@ -82,7 +83,7 @@ def policy_says(found: Found, metric: Metric) -> str:
     )
 
 
-def unit_of_gain(found: Found, metric: Metric) -> Unit:
+def unit_of_gain(found: Found, metric: Outcome) -> Unit:
     """Of what a policy gains: the metric's where nothing is said of money."""
     return metric.unit if (found.money.worth, found.money.cost) == (1.0, 0.0) else "money"
 
@@ -93,7 +94,7 @@ def _beyond(one: Interval, unit: Unit) -> str:
     return f"{ranged(one, unit)} more than" if one.value > 0 else f"{ranged(one, unit)} against"
 
 
-def asleep_says(found: Found, metric: Metric) -> str:
+def asleep_says(found: Found, metric: Outcome) -> str:
     """Those who are better left alone."""
     one = found.asleep
     if not one.n:
@@ -123,7 +124,7 @@ def ranged(one: Interval, unit: Unit) -> str:
     return said.replace("-", "−")
 
 
-def sentences(found: Found, metric: Metric) -> list[str]:
+def sentences(found: Found, metric: Outcome) -> list[str]:
     """All of it, the verdict first."""
     return [
         headline(found),

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     import altair as alt
 
-    from shoal.insight.metrics.definition import Metric
     from shoal.insight.uplift.judging import Found
+    from shoal.insight.uplift.record import Outcome
     from shoal.stats.intervals import Interval
 
     Rows = Sequence[dict[str, Any]]
@@ -29,7 +29,7 @@ _FROM = 0.3
 
 
 def qini_curve(
-    found: Found, metric: Metric, *, title: str | None = None, subtitle: str | None = None, width: int = theme.WIDE
+    found: Found, metric: Outcome, *, title: str | None = None, subtitle: str | None = None, width: int = theme.WIDE
 ) -> alt.Chart:
     """What the order gains by share treated, beside treating as many at random.
 
@@ -73,12 +73,12 @@ def qini_says(found: Found) -> str:
     return f"Ordered by uplift, {found.arm} gets {more}, on average over all shares{end}"
 
 
-def _gained(metric: Metric) -> str:
+def _gained(metric: Outcome) -> str:
     return f"{metric.name} avoided" if metric.better == "lower" else f"{metric.name} gained"
 
 
 def policy_curve(
-    found: Found, metric: Metric, *, title: str | None = None, subtitle: str | None = None, width: int = theme.WIDE
+    found: Found, metric: Outcome, *, title: str | None = None, subtitle: str | None = None, width: int = theme.WIDE
 ) -> alt.Chart:
     """What treating a share pays, costs taken off, with intervals; the share that was chosen is marked.
 
@@ -145,7 +145,7 @@ def policy_title(found: Found) -> str:
     return f"{gain}; that this is more than by treating everybody isn't shown"
 
 
-def _worth(found: Found, metric: Metric) -> str:
+def _worth(found: Found, metric: Outcome) -> str:
     money = found.money
     if (money.worth, money.cost) == (1.0, 0.0):
         return f"{_gained(metric)} per customer of all, without a cost,"
@@ -153,7 +153,7 @@ def _worth(found: Found, metric: Metric) -> str:
 
 
 def effect_by_tenth(
-    found: Found, metric: Metric, *, title: str | None = None, subtitle: str | None = None, width: int = theme.WIDE
+    found: Found, metric: Outcome, *, title: str | None = None, subtitle: str | None = None, width: int = theme.WIDE
 ) -> alt.Chart:
     """The measured effect in each tenth of the order, with intervals; the effect on all is dashed.
 
@@ -196,7 +196,7 @@ def effect_by_tenth(
     return _dressed(lines + dashed + spans + dots, title or tenths_say(found, metric), said, width)
 
 
-def tenths_say(found: Found, metric: Metric) -> str:
+def tenths_say(found: Found, metric: Outcome) -> str:
     """How far the better half of the order and the other one are apart, in a sentence."""
     half = len(found.groups) // 2
     better, other = (sum(g.effect.value for g in part) / half for part in (found.groups[:half], found.groups[half:]))
@@ -204,7 +204,7 @@ def tenths_say(found: Found, metric: Metric) -> str:
     return f"{said}: chance alone may do that" if found.code == "none" else said
 
 
-def _told(value: float, metric: Metric) -> str:
+def _told(value: float, metric: Outcome) -> str:
     text = f"{100 * value:+.1f} points" if metric.unit == "share" else f"{value:+.3g}"
     return text.replace("-", "−")
 

@@ -18,6 +18,7 @@ from shoal.views.report import (
     sources,
     standing,
     trends,
+    uplift,
 )
 from shoal.views.report import words as w
 from shoal.views.report.page import Page
@@ -46,6 +47,7 @@ _SECTIONS: tuple[Callable[[Facts], Section | None], ...] = (
     experiments.scoreboard,
     experiments.pilots,
     experiments.experiments,
+    uplift.uplift,
     groups.overlap,
     feedback.feedback,
     groups.reach,
