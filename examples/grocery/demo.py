@@ -37,6 +37,7 @@ def main() -> None:
     shoal("overlap")
     shoal("why", "1", "Lapsing regulars")
     shoal("members", "Lapsing regulars", "-o", "demo/lapsing-regulars.csv")
+    shoal("kpi")
     shoal("report", "-o", "demo/report.html")
     shoal("segments")
     print(CLOSING.format(seconds=time.perf_counter() - began))
@@ -45,7 +46,7 @@ def main() -> None:
 CLOSING = """
 Done in {seconds:.0f} s. What to look at:
 
-  demo/report.html                open it in a browser: data quality, KPIs, segments, predictions, RFM, retention
+  demo/report.html                open it in a browser: data quality, KPIs, segments, predictions, campaigns
   demo/lapsing-regulars.csv       the members of one segment that may be mailed
   demo/segments/*.yaml            the definitions, in text
 
@@ -55,6 +56,9 @@ and what to try (from this folder):
   .venv/bin/shoal -w demo segment add "Wine lovers" 'count("Order Completed" where any products (product_category contains "WINE") in last 90 days) >= 3'
   .venv/bin/shoal -w demo why 1 "Wine lovers"
   .venv/bin/shoal -w demo customer 1
+  .venv/bin/shoal -w demo kpi show revenue --segment Champions --grain quarter
+  .venv/bin/shoal -w demo kpi why revenue           which households a change sits in, beyond chance
+  .venv/bin/shoal -w demo scoreboard                which campaigns can't be measured, and why
   .venv/bin/shoal -w demo models show churn         what it rests on, beside the plain ways to foretell the same
   .venv/bin/shoal -w demo predict                   the other models too: taste, next category, best hour … (3 minutes)
   .venv/bin/shoal -w demo discover                  micro-segments, and how many of them the data really support

@@ -209,7 +209,8 @@ class Journeys:
                 since = unit_start(known.today, grain, _SHOWN[grain])
             origin = dated if read is None else read
             assert origin is not None
-            found = cohorts(known, Asked(origin, back, grain, mode, since, ages, among))
+            told = stack.enter_context(_to_newest(known, back, grain))
+            found = cohorts(told, Asked(origin, back, grain, mode, since, ages, among))
             what = str(born) if read is None else f"a first {_shown(read)}"
             return Retained(known.at, what, _shown(back), name, found)
 
@@ -240,7 +241,8 @@ class Journeys:
         with self._door(as_of, [wanted]) as known, ExitStack() as stack:
             among, name = self._members(known, segment, known.at + 1, stack)
             read = read_step(wanted, known.schema)
-            return Grown(known.at, _shown(read), grain, name, growth(known, read, grain, among))
+            told = stack.enter_context(_to_newest(known, read, grain))
+            return Grown(known.at, _shown(read), grain, name, growth(told, read, grain, among))
 
     # ------------------------------------------------------------ what they share
 
@@ -343,6 +345,21 @@ def _length(length: int) -> str:
     """
     minutes, rest = divmod(length, n.UNIT_MICROSECONDS["minute"])
     return f"{length // SECOND} seconds" if rest else f"{minutes} minutes"
+
+
+def _to_newest(known: AsOf, events: n.Events, grain: CalendarUnit) -> AsOf:
+    """The store as of the instant or, where the present period has none of some events yet, of its beginning.
+
+    A period that has only begun would be drawn as zero.
+    """
+    from shoal.lang.calendar import unit_start
+    from shoal.lang.references import event_names
+
+    begin = known.zone.starts(unit_start(known.today, grain))
+    names = event_names(events.name, known.events)
+    rows = " UNION ALL ".join(f"SELECT max(ts) AS ts FROM ({known.event(name)})" for name in names)
+    newest = known.arrow(f"SELECT max(ts) AS ts FROM ({rows})")["ts"][0].as_py() if rows else None
+    return known.before(begin if newest is not None and newest < begin else known.at)
 
 
 def _shown(events: n.Events) -> str:
