@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from benchmarks.intervals_of_measures import measures
 from benchmarks.measure import surroundings
 from shoal.errors import Refused
 from shoal.stats.experiments.adjusting import cuped, cuped_ratio, post_stratified
@@ -337,6 +338,7 @@ def regimes() -> list[Regime]:
     found.append(
         Regime("Corrected segment effects", "100 segments, 20 differ", 0, partial(_true_discovery, 100), at_least=True)
     )
+    found += [Regime(method, told, n, once) for method, told, n, once in measures()]
     return found
 
 
