@@ -147,3 +147,11 @@ def test_observational_campaigns_have_no_figure(tmp_path: Path) -> None:
     assert [one.name for one in board.unmeasured] == ["0", "1", "2"]
     assert not any(CAUSAL.search(one.why) for one in board.unmeasured)
     assert document["campaigns"] == []
+
+
+def test_campaigns_that_are_named_by_numbers_keep_their_names(tmp_path: Path) -> None:
+    """As those of The Complete Journey, too. Breaks when campaign 18 is called 18000000, as a number is kept."""
+    with open_workspace(make(tmp_path / "shop", {}, SETTINGS)) as ws:
+        put(ws, [Event(f"h{i}", "Campaign Sent", at(0), {"campaign": (18, 2.5)[i % 2]}) for i in range(5)], at(20))
+        board = ws.scoreboard().found
+    assert [(one.name, one.customers) for one in board.unmeasured] == [("18", 3), ("2.5", 2)]

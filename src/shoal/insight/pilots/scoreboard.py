@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from shoal.clock import iso
 from shoal.insight.experiments.results import plain
 from shoal.insight.pilots.money import total
+from shoal.lang.document import decimal_text
 from shoal.stats.experiments.heterogeneity import shrunk
 from shoal.stats.intervals import CONFIDENCE, Interval
 from shoal.stats.multiple import holm
@@ -214,9 +215,11 @@ def campaigns(
     if any(column not in trial.only for trial in mine):
         return []
     told = {trial.only[column] for trial in mine} | set(drawn) | set(drawn.values())
-    name = source.properties[column].col
+    prop = source.properties[column]
     found = known.arrow(
-        f"SELECT CAST({name} AS VARCHAR) AS name, count(DISTINCT customer) AS n FROM ({known.event(event)}) e "
-        f"WHERE {name} IS NOT NULL GROUP BY 1 ORDER BY n DESC, name"
+        f"SELECT {prop.col} AS name, count(DISTINCT customer) AS n FROM ({known.event(event)}) e "
+        f"WHERE {prop.col} IS NOT NULL GROUP BY 1 ORDER BY n DESC, name"
     ).to_pylist()
-    return [Unmeasured("campaign", row["name"], NO_LOTS, int(row["n"])) for row in found if row["name"] not in told]
+    # A number is kept in whole millionths.
+    named = [(decimal_text(row["name"]) if prop.kind == "number" else str(row["name"]), row["n"]) for row in found]
+    return [Unmeasured("campaign", name, NO_LOTS, int(n)) for name, n in named if name not in told]
