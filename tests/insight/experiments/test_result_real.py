@@ -108,6 +108,13 @@ def test_hillstroms_effects_are_the_published_ones(shop: Workspace) -> None:
     assert found.verdict.kind == "better"
 
 
+def test_a_file_that_dates_all_visits_to_one_day_shows_no_novelty(shop: Workspace) -> None:
+    """Breaks when an effect that stands on a single day, since nothing says when people came, is said to wear off or grow."""
+    over = shop.experiments.result("e-mails").over_time
+    assert over is not None
+    assert (over.periods, over.period_trends, over.says) == ((), (), "")
+
+
 def test_womens_e_mail_has_heterogeneity_to_use_and_mens_has_not(shop: Workspace) -> None:
     """Breaks when Q, the correction or the other half says otherwise, or what was bought before is read after the e-mail."""
     found = shop.experiments.result("e-mails", by=["bought", "zip", "channel"])

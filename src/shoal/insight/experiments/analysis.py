@@ -399,9 +399,13 @@ class _Analysis:
             if laid is None:
                 return told
             table, values, periods, days = laid
+            points = course_of.in_periods(self.known, primary, self.arms, table, values)
+            if len({one.at for one in points}) < course_of.LEAST_PERIODS:
+                # As in a file that dates all that happened to one day: that isn't an effect that wears off.
+                return told
             return replace(
                 told,
-                periods=course_of.in_periods(self.known, primary, self.arms, table, values),
+                periods=points,
                 period_days=days,
                 period_trends=course_of.wearing(self.known, primary, self.arms, table, values, periods),
             )

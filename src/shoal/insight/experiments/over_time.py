@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from shoal.insight.models.asof import AsOf
 
 WEEK = 7
-_LEAST_PERIODS, _MOST_PERIODS = 3, 8
+LEAST_PERIODS, _MOST_PERIODS = 3, 8
 _LEVEL = 0.05
 
 
@@ -206,7 +206,7 @@ def since_exposure(known: AsOf, metric: Metric, exposed: str) -> Iterator[tuple[
     from shoal.insight.metrics.units import of_units
 
     length, periods = _periods(known, exposed)
-    if periods < _LEAST_PERIODS or metric.how == "quantile":
+    if periods < LEAST_PERIODS or metric.how == "quantile":
         yield None
         return
     whole = f"(SELECT * FROM {exposed} WHERE t - begin + 1 >= {periods * length:d})"
@@ -222,7 +222,7 @@ def _periods(known: AsOf, exposed: str) -> tuple[int, int]:
     """How long a period is, in microseconds, and how many most customers have behind them: weeks, or days where time is short."""
     (row,) = known.arrow(f"SELECT quantile_disc(t - begin + 1, 0.2) AS seen FROM {exposed}").to_pylist()
     seen = int(row["seen"] or 0)
-    length = WEEK * DAY if seen >= _LEAST_PERIODS * WEEK * DAY else DAY
+    length = WEEK * DAY if seen >= LEAST_PERIODS * WEEK * DAY else DAY
     return length, min(seen // length, _MOST_PERIODS)
 
 
@@ -280,7 +280,7 @@ def _of(row: dict[str, Any]) -> Arm:
 
 
 def says(metric: Metric, weeks: Sequence[Trend], periods: Sequence[Trend], days: float) -> str:
-    """What the trends say, without more than they do."""
+    """What the trends say, without more than they do; nothing where the time was too short for any."""
     name = "week" if days >= WEEK else "day"
     told = [
         f"{one.arm}: the effect changes by {difference(one.slope, metric.unit)} a {name} since the exposure "
@@ -294,5 +294,7 @@ def says(metric: Metric, weeks: Sequence[Trend], periods: Sequence[Trend], days:
         for one in weeks
         if one.p < _LEVEL
     ]
+    if not told and not weeks and not periods:
+        return ""
     looked = "by the time since the exposure or " if days else ""
     return " ".join(told) or f"Nothing says that the effect changes {looked}by when customers came in."
