@@ -145,6 +145,12 @@ def read(
         UnknownName, DefinitionError, Unsupported: what the experiment or the metric names can't be asked.
     """
     _hold_metric(metric)
+    if not experiment.randomised:
+        raise Refused(
+            f"Chance didn't draw the groups of {experiment.slug!r}: what sets them apart may be who is in them, so nobody's "
+            "uplift can be learnt from them.",
+            fix="Take an experiment whose arms were drawn by lot.",
+        )
     with exposures(known, experiment, state) as exposed:
         rows = _rows(known, experiment, metric, exposed, most)
         notes = _notes(exposed)
