@@ -71,8 +71,7 @@ def _say(found: Result) -> None:
     for dimension in found.dimensions:
         click.echo()
         _dimension(dimension)
-    if found.over_time is not None and (found.over_time.weeks or found.over_time.periods):
-        click.echo()
+    if found.over_time is not None:
         _course(found.over_time)
     click.echo()
     for note in _notes(found):
@@ -89,8 +88,8 @@ def _metrics(found: Result) -> None:
         rows += _rows(metric)
     what = "Effect" if found.randomised else "Difference"
     last = "Chance to be higher" if bayesian else "p, corrected"
-    head = ("Metric", "", "Arm", "Customers", "Figure", what, "Interval", "Relative", last)
-    table(head, rows, right=(3, 4, 5, 6, 7, 8), wraps=(0,))
+    head = ("Metric", "Arm", "Customers", "Figure", what, "Relative", last)
+    table(head, rows, right=(2, 3, 4, 5, 6), wraps=(0,))
     for metric in found.metrics:
         if metric.refused is not None:
             click.echo(f"– {metric.name}: {metric.refused}")
@@ -102,27 +101,36 @@ def _rows(metric: Measured) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     told = {one.arm: one for one in metric.comparisons}
     for place, shown in enumerate(metric.figures):
-        name, role = (metric.name, metric.role) if place == 0 else ("", "")
-        row = (name, role, shown.arm, count(shown.n), figure(shown.value, metric.unit))
-        rows.append((*row, *_effect(metric, told.get(shown.arm))))
+        named = (metric.name, metric.role, "")[min(place, 2)]
+        row = (named, shown.arm, count(shown.n), figure(shown.value, metric.unit))
+        if (one := told.get(shown.arm)) is None:
+            rows.append((*row, "", "", ""))
+        else:
+            rows += [(*row, *_effect(metric, one)), ("", "", "", "", *_ends(metric, one), "")]
     return rows
 
 
-def _effect(metric: Measured, told: Comparison | None) -> tuple[str, ...]:
-    from shoal.insight.experiments.telling import chance, difference, percent, span
+def _effect(metric: Measured, told: Comparison) -> tuple[str, ...]:
+    from shoal.insight.experiments.telling import chance, difference, percent
 
-    if told is None:
-        return ("", "", "", "")
-    relative = "–" if told.relative is None else f"{percent(told.relative.value)} ({span(told.relative, metric.unit)})"
+    relative = "–" if told.relative is None else percent(told.relative.value)
     last = chance(told.corrected) if told.chance is None else share(told.chance)
-    return (difference(told.absolute.value, metric.unit), span(told.absolute, metric.unit), relative, last)
+    return difference(told.absolute.value, metric.unit), relative, last
+
+
+def _ends(metric: Measured, told: Comparison) -> tuple[str, str]:
+    """The intervals, a line below what they are of, so that the table stays narrow."""
+    from shoal.insight.experiments.telling import span
+
+    relative = "" if told.relative is None else span(told.relative, metric.unit)
+    return span(told.absolute, metric.unit), relative
 
 
 # --------------------------------------------------------------------------- segments and time
 
 
 def _dimension(found: Dimension) -> None:
-    from shoal.insight.experiments.telling import difference
+    from shoal.insight.experiments.telling import between, difference
 
     click.echo(found.says)
     rows = [
@@ -131,27 +139,31 @@ def _dimension(found: Dimension) -> None:
             count(sum(group.n)),
             difference(group.effect.value, found.unit),
             difference(group.drawn.value, found.unit),
-            f"{difference(group.drawn.low, found.unit)} to {difference(group.drawn.high, found.unit)}",
+            between(group.drawn.low, group.drawn.high, found.unit),
         )
         for group in found.groups
     ]
     if rows:
-        head = (found.dimension.capitalize(), "Customers", "Measured", "Chance taken off", "Interval of that")
+        head = (found.dimension, "Customers", "Measured", "Chance taken off", "Interval of that")
         table(head, rows, right=(1, 2, 3, 4), wraps=(0,))
     if found.left_out:
         click.echo(f"Too small: {', '.join(found.left_out)}.")
 
 
 def _course(found: OverTime) -> None:
-    click.echo(found.says)
-    if len({point.at for point in found.weeks}) > 1:
+    several = len({point.at for point in found.weeks}) > 1
+    if found.says or several:
+        click.echo()
+    if found.says:
+        click.echo(found.says)
+    if several:
         _points(found, found.weeks, "Came in, week")
     if found.periods:
         _points(found, found.periods, "Since exposure, week" if found.period_days >= 7 else "Since exposure, day")
 
 
 def _points(found: OverTime, points: tuple[Point, ...], name: str) -> None:
-    from shoal.insight.experiments.telling import difference
+    from shoal.insight.experiments.telling import between, difference
 
     rows = [
         (
@@ -159,7 +171,7 @@ def _points(found: OverTime, points: tuple[Point, ...], name: str) -> None:
             one.arm,
             count(one.n),
             difference(one.value, found.unit),
-            f"{difference(one.low, found.unit)} to {difference(one.high, found.unit)}",
+            between(one.low, one.high, found.unit),
         )
         for one in points
     ]
@@ -178,7 +190,7 @@ def _notes(found: Result) -> list[str]:
 
 
 def _of_metric(metric: Measured) -> list[str]:
-    from shoal.insight.experiments.telling import difference, figure, span
+    from shoal.insight.experiments.telling import between, difference, figure, span
 
     notes = []
     if metric.reduction is not None and any(one.adjusted != one.value for one in metric.figures):
@@ -201,8 +213,7 @@ def _of_metric(metric: Measured) -> list[str]:
                 f"arms together, count as that ({count(uncut.capped)} customers). Nothing cut: {effects}."
             )
         drawn = "; ".join(
-            f"{arm} {difference(one.low, metric.unit)} to {difference(one.high, metric.unit)}"
-            for arm, one in zip(named, uncut.bootstrap, strict=True)
+            f"{arm} {between(one.low, one.high, metric.unit)}" for arm, one in zip(named, uncut.bootstrap, strict=True)
         )
         notes.append(f"{metric.name}: the bootstrap's intervals of 95 %: {drawn}.")
     return [*notes, *metric.notes]

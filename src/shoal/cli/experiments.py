@@ -54,7 +54,7 @@ def listed(ctx: click.Context, json_: bool) -> None:
 def _row(one: Standing) -> tuple[str, ...]:
     if one.experiment is None:
         return one.slug, _nameless(one), told(one.state), _EMPTY, _EMPTY, _EMPTY
-    arms = ", ".join(f"{name} {weight:.3%}".replace(".000%", " %") for name, weight in one.experiment.arms.items())
+    arms = ", ".join(f"{name} {100 * weight:.4g} %" for name, weight in one.experiment.arms.items())
     of = one.experiment
     return one.slug, of.name, told(one.state), arms, of.primary, of.owner or _EMPTY
 

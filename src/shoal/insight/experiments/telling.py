@@ -53,8 +53,16 @@ def span(effect: Effect, unit: Unit) -> str:
     """The interval of an effect: ``+3.900 to +5.147 points``."""
     if effect.relative:
         return f"{percent(effect.low)} to {percent(effect.high)}"
-    low, high = difference(effect.low, unit), difference(effect.high, unit)
-    return f"{low.removesuffix(' points')} to {high}"
+    return between(effect.low, effect.high, unit)
+
+
+def between(low: float, high: float, unit: Unit) -> str:
+    """The ends of an interval of a difference.
+
+    >>> between(-0.01, 0.02, "share"), between(1.5, 20, "money")
+    ('-1.000 to +2.000 points', '+1.500 to +20.00')
+    """
+    return f"{difference(low, unit).removesuffix(' points')} to {difference(high, unit)}"
 
 
 def chance(p: float | None) -> str:

@@ -149,8 +149,8 @@ def _goals(found: Piloted) -> Table:
         Column("kpi", "KPI", note="goal"), Column("before", "Before the start", "figure"),
         Column("held", "Held out", "figure"), Column("mine", "With it", "figure"),
         Column("effect", "Difference", "figure", "Against the holdout, with its 95 % interval; adjusted by the time before, "
-               "where that tells something."),
-        Column("relative", "In per cent", "figure"), Column("verdict", "Verdict"),
+               "where that tells something.", "ends"),
+        Column("relative", "In per cent", "figure", "", "relative_ends"), Column("verdict", "Verdict"),
     )  # fmt: skip
     return Table(f"pilot-{found.pilot.slug}-kpis", columns, [_goal(one) for one in found.kpis])
 
@@ -159,7 +159,7 @@ def _goal(one: Judged) -> dict[str, Any]:
     told, unit = one.measured, one.measured.unit
     base = {"kpi": told.name, "goal": one.goal.text, "verdict": one.kind}
     if not told.comparisons:
-        return {**base, "before": None, "held": None, "mine": None, "effect": None, "relative": None}
+        return base | dict.fromkeys(("before", "held", "mine", "effect", "ends", "relative", "relative_ends"))
     held, mine = told.figures[0], told.figures[-1]
     before = None if one.baseline is None or one.baseline.value is None else one.baseline.value
     return {
@@ -169,13 +169,14 @@ def _goal(one: Judged) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _compared(told: Comparison, of: Measured) -> dict[str, Shown | None]:
+def _compared(told: Comparison, of: Measured) -> dict[str, Shown | str | None]:
+    """The difference and what it is of the control's figure; the interval of each stands below it."""
     absolute, relative = told.absolute, told.relative
-    apart = f"{difference(absolute.value, of.unit)} ({span(absolute, of.unit)})"
-    share = None if relative is None else f"{percent(relative.value)} ({span(relative, of.unit)})"
     return {
-        "effect": Shown(apart.replace("-", "−"), absolute.value),
-        "relative": None if relative is None or share is None else Shown(share.replace("-", "−"), relative.value),
+        "effect": Shown(difference(absolute.value, of.unit).replace("-", "−"), absolute.value),
+        "ends": span(absolute, of.unit).replace("-", "−"),
+        "relative": None if relative is None else Shown(percent(relative.value).replace("-", "−"), relative.value),
+        "relative_ends": "" if relative is None else span(relative, of.unit).replace("-", "−"),
     }
 
 
@@ -278,8 +279,8 @@ def _table(found: Result) -> Table:
     what = "Difference" if not found.randomised else "Effect"
     columns = (
         Column("metric", "Metric", note="role"), Column("arm", "Arm"), Column("control", "Control", "figure"),
-        Column("mine", "Arm's figure", "figure"), Column("effect", what, "figure", "With its interval by the plan."),
-        Column("relative", "In per cent", "figure"),
+        Column("mine", "Arm's figure", "figure"), Column("effect", what, "figure", "With its interval by the plan.", "ends"),
+        Column("relative", "In per cent", "figure", "", "relative_ends"),
         Column("p", "p, corrected", "figure", "For how many metrics and arms were looked at; – where the plan has none."),
     )  # fmt: skip
     rows = [
@@ -295,7 +296,7 @@ def _lines(metric: Measured, *, causal: bool) -> Iterator[dict[str, Any]]:
         yield {
             **base,
             "role": metric.refused or metric.role,
-            **dict.fromkeys(("arm", "control", "mine", "effect", "relative", "p")),
+            **dict.fromkeys(("arm", "control", "mine", "effect", "ends", "relative", "relative_ends", "p")),
         }
         return
     held = metric.figures[0]
