@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shoal.cli.output import as_json, as_of_option, count, opened, print_json, share, table, when
+from shoal.wording import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -231,18 +232,6 @@ def _say_instead(done: Funnelled) -> None:
         for one in done.found.instead
     ]
     table(("Stopped after", "Then", "Customers", "Share"), rows, right=(2, 3), wraps=(0, 1))
-
-
-def duration(seconds: float) -> str:
-    """A time in its largest unit.
-
-    >>> duration(40), duration(5400), duration(200_000)
-    ('40 s', '1.5 h', '2.3 days')
-    """
-    for unit, name in ((86_400, "days"), (3_600, "h"), (60, "min")):
-        if seconds >= unit * (2 if name == "days" else 1):
-            return f"{seconds / unit:.3g} {name}"
-    return f"{seconds:.3g} s"
 
 
 # ------------------------------------------------------------ paths

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shoal.clock import SECOND
-from shoal.errors import DefinitionError, Refused, UnknownName
+from shoal.errors import DefinitionError, Refused, ShoalError, UnknownName
 from shoal.lang import nodes as n
 from shoal.lang.parse import as_step, parse_events
 from shoal.shapes import FunnelRule
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shoal.insight.models.asof import AsOf
     from shoal.lang.nodes import CalendarUnit
     from shoal.lang.schema import Schema
+    from shoal.views.report.funnels import Named
     from shoal.workspace.moments import When
     from shoal.workspace.opening import Workspace
 
@@ -82,6 +83,36 @@ class Journeys:
             asked = Asked(read, shown, begin, until, length, not rule.any_order, among, top=top)
             asked = asked if by is None else self._grouped(known, asked, by, stack)
             return Funnelled(span, rule.within, by, name, funnel(known, asked, self._ws.config.sessions), title)
+
+    def newest(self, grain: CalendarUnit, until: int, *, as_of: When = None) -> list[Named]:
+        """All funnels that have a name, in the newest month or quarter that is over; of other grains in the last days.
+
+        Args:
+            grain: the length of a period.
+            until: where the data ends: a period that begins later isn't looked at.
+            as_of: the instant; now by default.
+        """
+        from shoal.insight.metrics.periods import before, period_of
+        from shoal.views.report.funnels import Named
+
+        if not self._ws.config.funnels:
+            return []
+        dates: dict[str, Any] = {}
+        whole = grain if grain in ("month", "quarter") else None
+        if whole is not None:
+            with self._ws.models.as_of(as_of) as known:
+                period = period_of(known.zone.day(min(until, known.at - 1)), grain, known.zone, known.at)
+                period = period if period.finished else before(period, grain, known.zone)
+            dates = {"start": dated(period.first).isoformat(), "end": dated(period.last).isoformat()}
+        found = []
+        for name in self._ws.config.funnels:
+            try:
+                told = self.funnel(name, as_of=as_of, **dates)
+            except ShoalError as error:
+                found.append(Named(name, f"{error.problem} {error.fix or ''}".strip()))
+                continue
+            found.append(Named(name, told.found, told.within, told.by, told.span.first, told.span.last, whole))
+        return found
 
     def paths(
         self,

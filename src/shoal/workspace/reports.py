@@ -221,6 +221,7 @@ class _Gathering:
             contracts=self._contracts(),
             tried=tried,
             bought=self._bought(),
+            funnels=ws.journeys.newest(_grain(standing.span(sales)), min(self._newest(), self.at), as_of=self.at),
             micro=self._micro(sales, "" if predictions is None or not predictions.value else predictions.value.trait),
             purposes={name: basis.value.replace("-", " ") for name, basis in ws.config.purposes.items()},
             **self._of_orders(sales),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from shoal.shapes import RevenueRule
     from shoal.views.charts.lines import Grain
     from shoal.views.report.costs import Bought
+    from shoal.views.report.funnels import Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,7 @@ class Facts:
         contracts: who under contract stays how long, or why that can't be said; None where nothing says who is.
         tried: experiments, pilots and campaigns.
         bought: what was spent against what came; None where neither spend nor touches are told.
+        funnels: those that ``funnels:`` names.
     """
 
     name: str
@@ -197,6 +199,7 @@ class Facts:
     contracts: Retention | str | None = None
     tried: Tried | None = None
     bought: Bought | None = None
+    funnels: Sequence[Named] = ()
 
     @property
     def currency(self) -> str:
