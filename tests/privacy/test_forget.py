@@ -38,8 +38,14 @@ def everything(shop: Shop, who: str) -> list[object]:
 def test_nothing_of_the_person_is_left_in_any_file(shop: Shop) -> None:
     """Breaks when a table, the log, a snapshot, a dead letter or a free block of the store's file keeps her."""
     assert set(shop.holding(*ANNA)) == set(ANNA), "the test must see her before"
+    figures = shop.root / ".shoal" / "figures.json"
     with shop.open() as ws:
+        before = ws.metrics.figures(["revenue"], grain="year", start="2023-01-01", end="2023-12-31")
+        assert figures.exists()
         done = ws.privacy.forget("anna-7731")
+        assert not figures.exists()
+        after = ws.metrics.figures(["revenue"], grain="year", start="2023-01-01", end="2023-12-31")
+        assert after.found["n"].to_pylist() < before.found["n"].to_pylist()
     assert shop.holding(*ANNA) == {}
     assert set(shop.holding(*NEIGHBOUR)) == set(NEIGHBOUR)
     assert (done.segments, done.snapshots, done.copies) == (1, 1, [])

@@ -105,3 +105,25 @@ def test_the_history_is_shown_in_words(root: Path, capsys: pytest.CaptureFixture
     versions = json.loads(out)["versions"]
     assert [one["changed"] for one in versions] == [[], ["'as' was sum and is mean"]]
     assert "'as' was sum and is mean" in run(root, capsys, "history", "large")[1]
+
+
+def test_what_is_kept_is_what_would_be_worked_out(shop: Workspace, root: Path) -> None:
+    """Breaks when a corrected file, or a longer one, leaves the figures of the month before as they were."""
+    kept = root / ".shoal" / "figures.json"
+
+    def asked() -> Any:
+        return shop.metrics.figures(["revenue", "orders", "average-order-value"], segments=["lapsed-vips"]).found
+
+    first = asked()
+    assert kept.exists()
+    assert asked().equals(first)
+    orders = root.parent / "exports" / "order_lines.csv"
+    lines = orders.read_text(encoding="utf-8").splitlines(keepends=True)
+    for left in (lines[:-400], [*lines[:1], *lines[300:]]):
+        orders.write_text("".join(left), encoding="utf-8")
+        shop.load()
+        again = asked()
+        kept.unlink()
+        assert again.equals(asked())
+        assert not again.equals(first)
+        first = again

@@ -246,6 +246,7 @@ class MetricsDoor:
         """
         from shoal.insight.metrics.figures import Question, figures
         from shoal.insight.metrics.grouping import dimension
+        from shoal.insight.metrics.kept import FILE, Kept
 
         catalogue = self.catalogue()
         chosen = [catalogue.find(one) if isinstance(one, str) else one for one in metrics]
@@ -261,7 +262,7 @@ class MetricsDoor:
             periods = self._periods(known, grain, start, end, [one for one in spans.values() if one])
             all_ = everyone or not found
             question = Question(chosen, periods, grain, found, asked, all_, self._unknown(found))
-            table = figures(known, question)
+            table = figures(known, question, Kept(self._ws.config.root / ".shoal" / FILE, self._ws.store))
         reached = {slug: ends[1] if ends else None for slug, ends in spans.items()}
         return Figured(known.at, chosen, {d.slug: d.name for d in found}, reached, table, grain, by)
 

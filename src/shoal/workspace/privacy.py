@@ -125,6 +125,7 @@ class Privacy:
         """Erase a person from the store alone, and put up the tombstones; ``compact`` is still to come."""
         erased = forget(store, person, self._ws.now(), ensure_secret(self._state / KEY_FILE), self.columns)
         write_marks(self._state / MARKS_FILE, marks_of(store))
+        self.drop_figures()
         return erased
 
     def traces(self, person: Person) -> Traces:
@@ -151,6 +152,12 @@ class Privacy:
         for path in files:
             path.unlink()
         return len(files)
+
+    def drop_figures(self) -> None:
+        """Remove the figures that are kept of periods that are over; they are worked out again."""
+        from shoal.insight.metrics.kept import drop
+
+        drop(self._state)
 
     def _clean_log(self, traces: Traces) -> int:
         """Write the log without a person; the number of files that changed."""
@@ -204,6 +211,7 @@ class Privacy:
             gone = expire(self._ws.store, rules, self._ws.now())
             if gone:
                 self.drop_snapshots()
+                self.drop_figures()
         return gone
 
 

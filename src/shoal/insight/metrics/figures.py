@@ -7,7 +7,7 @@ sums, means and covariances over those rows, so that an interval never takes row
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from math import isfinite, sqrt
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from shoal.insight.metrics.definition import Metric
     from shoal.insight.metrics.grouping import Dimension
+    from shoal.insight.metrics.kept import Grounds, Kept
     from shoal.insight.metrics.periods import Period
     from shoal.insight.models.asof import AsOf
     from shoal.lang.nodes import CalendarUnit, Definition, Node
@@ -89,12 +90,13 @@ class Figure:
         }  # fmt: skip
 
 
-def figures(known: AsOf, question: Question) -> pa.Table:
+def figures(known: AsOf, question: Question, kept: Kept | None = None) -> pa.Table:
     """The figures, ordered by metric, segment (everyone first), group and period.
 
     Args:
         known: the store as of now.
         question: what is asked for.
+        kept: figures of earlier questions, which are taken where nothing changed, and to which new ones are added.
 
     Raises:
         Refused: the breakdown doesn't suit a metric.
@@ -103,7 +105,9 @@ def figures(known: AsOf, question: Question) -> pa.Table:
     import pyarrow as pa
 
     groups = Groups.of(known, question)
-    found = list(_found(known, question, groups))
+    found = list(_found(known, question, groups, kept))
+    if kept is not None:
+        kept.save()
     place = {metric.slug: at for at, metric in enumerate(question.metrics)}
     segments: dict[str | None, int] = {None: -1}
     segments |= {one.slug: at for at, one in enumerate(question.segments)}
@@ -141,13 +145,41 @@ class _Asked:
         return name
 
 
-def _found(known: AsOf, question: Question, groups: Groups) -> Iterator[Figure]:
+def _found(known: AsOf, question: Question, groups: Groups, kept: Kept | None) -> Iterator[Figure]:
+    from shoal.insight.metrics.kept import Grounds
+
+    over = any(period.finished for period in question.periods)
+    # The labels of groups are those of now, and values of customers: neither is kept.
+    grounds = Grounds(kept.store, known, question) if kept is not None and question.by is None and over else None
     for period in question.periods:
         if period.begin > known.at:
             raise Refused(
                 f"The period from {_date(period.first)} hasn't begun.", fix="Ask for periods up to the present one."
             )
-        yield from _of_period(known, question, groups, period)
+        if kept is not None and grounds is not None and period.finished:
+            yield from _kept_or_found(known, question, period, kept, grounds)
+        else:
+            yield from _of_period(known, question, groups, period)
+
+
+def _kept_or_found(known: AsOf, question: Question, period: Period, kept: Kept, grounds: Grounds) -> Iterator[Figure]:
+    segments = [*([None] if question.everyone else []), *(one.slug for one in question.segments)]
+    missing = []
+    for metric in question.metrics:
+        answers = [kept.get(grounds.key(metric, period, segment)) for segment in segments]
+        there = [one for one in answers if one is not None]
+        if len(there) < len(segments):
+            missing.append(metric)
+            continue
+        yield from (Figure(metric, period, s, None, *one) for s, one in zip(segments, there, strict=True))
+    if not missing:
+        return
+    left = replace(question, metrics=missing)
+    for figure in _of_period(known, left, Groups.of(known, left), period):
+        key = grounds.key(figure.metric, period, figure.segment)
+        if key is not None:
+            kept.put(key, (figure.value, figure.low, figure.high, figure.n))
+        yield figure
 
 
 def _of_period(known: AsOf, question: Question, groups: Groups, period: Period) -> Iterator[Figure]:
