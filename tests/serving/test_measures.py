@@ -103,3 +103,16 @@ def test_alerts_and_causes_have_routes(served: Served) -> None:
     answer = served.http.get("/v1/metrics/revenue/causes", params={"grain": "day"}, headers=served.bearer)
     assert answer.status_code in (200, 400)
     assert "problem" in answer.json().get("error", {"problem": ""})
+
+
+def test_a_funnel_and_uplift_have_routes(served: Served) -> None:
+    """Breaks when a step is lost on its way through the query, or a refusal is an error of the server."""
+    served.track("ann", "Product Viewed", price=12)
+    served.track("ann", "Order Completed", revenue=30)
+    served.track("bob", "Product Viewed", price=3)
+    served.wait_for("buyers", {"ann"})
+    asked = ['"Product Viewed" where price > 2', "Order Completed"]
+    told = served.get("/v1/funnel", step=asked, within="7 days")
+    assert [step["customers"] for step in told["steps"]] == [2, 1]
+    answer = served.http.get("/v1/experiments/nope/uplift", headers=served.bearer)
+    assert (answer.status_code, answer.json()["error"]["problem"]) == (404, "There is no experiment 'nope'.")

@@ -102,6 +102,14 @@ def _attribution(workspace: Workspace, **asked: Any) -> dict[str, Any]:
     return workspace.attribution(**asked).document()
 
 
+def _uplift(workspace: Workspace, **asked: Any) -> dict[str, Any]:
+    return workspace.uplift(**asked).document()
+
+
+def _funnel(workspace: Workspace, steps: list[str], **asked: Any) -> dict[str, Any]:
+    return workspace.journeys.funnel(*steps, **asked).document()
+
+
 QUESTIONS: dict[str, Answer] = {
     "metrics": _metrics,
     "figures": _figures,
@@ -115,4 +123,6 @@ QUESTIONS: dict[str, Answer] = {
     "scoreboard": _scoreboard,
     "costs": _costs,
     "attribution": _attribution,
+    "uplift": _uplift,
+    "funnel": _funnel,
 }

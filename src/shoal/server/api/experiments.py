@@ -40,6 +40,21 @@ def result(
     return told(request, "experiment result", name=slug, by=by or [], as_of=as_of)
 
 
+@router.get("/experiments/{slug}/uplift", summary="Whom an experiment's treatments move", dependencies=[needs("read")])
+def uplift(
+    request: Request,
+    slug: Slug,
+    metric: Annotated[
+        str | None, Query(max_length=200, description="the outcome; the primary metric by default")
+    ] = None,
+    arm: Annotated[str | None, Query(max_length=200, description="only this one against the control")] = None,
+    value: Annotated[float | None, Query(description="what one of the outcome is worth; 1 by default")] = None,
+    cost: Annotated[float, Query(description="of treating one customer")] = 0.0,
+) -> dict[str, Any]:
+    """The Qini curve against random, and what treating the best of the customers pays, on customers the models didn't see."""
+    return told(request, "uplift", experiment=slug, metric=metric, arm=arm, worth=value, cost=cost)
+
+
 @router.get("/profiles/{identifier}/arms", summary="A customer's arms", dependencies=[needs("read")])
 def arms(request: Request, identifier: Who) -> dict[str, Any]:
     """By experiment that runs, the arm that the customer is in, or null with the reason.

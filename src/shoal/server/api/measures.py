@@ -66,6 +66,24 @@ def figures(
     )
 
 
+@router.get("/funnel", summary="How many go from step to step", dependencies=[needs("read")])
+def funnel(
+    request: Request,
+    step: Annotated[
+        list[str], Query(max_length=20, description='steps as `"Product Viewed" where price > 10`, or a funnel\'s name')
+    ],
+    within: Annotated[
+        str | None, Query(max_length=40, description="from the first step to the last, as 7 days")
+    ] = None,
+    by: Annotated[str | None, Query(max_length=500)] = None,
+    segment: Annotated[str | None, Query(max_length=200)] = None,
+    start: Annotated[str | None, Query(alias="from", max_length=40)] = None,
+    end: Annotated[str | None, Query(alias="to", max_length=40)] = None,
+) -> dict[str, Any]:
+    """Each step with how many took it, of all and of the step before, how long it took, and where the others went."""
+    return told(request, "funnel", steps=step, within=within, by=by, segment=segment, start=start, end=end)
+
+
 @router.get("/alerts", summary="What was noticed of metrics", dependencies=[needs("read")])
 def alerts(
     request: Request,
