@@ -73,11 +73,11 @@ def funnel_says(found: Funnel, by: str | None = None) -> str:
 
 
 def _share(value: float) -> str:
-    return f"{value:.1%}" if value < 0.1 else f"{value:.0%}"
+    return f"{value:.1%}" if 0 < value < 0.1 else f"{value:.0%}"
 
 
 def _room(width: int) -> int:
-    return 34 if width > theme.NARROW else 16
+    return 34 if width > theme.HALF else 16
 
 
 def _axis(limit: float) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def _said(row: dict[str, Any], width: int) -> str:
         return f"{row['customers']:,} entered"
     said = f"{_share(row['overall'])} ({row['customers']:,})"
     return (
-        said if width <= theme.NARROW or row["step"] == 2 else f"{said}, {_share(row['conversion'])} of the step before"
+        said if width <= theme.HALF or row["step"] == 2 else f"{said}, {_share(row['conversion'])} of the step before"
     )
 
 

@@ -110,10 +110,12 @@ def _value_figure(name: str, record: Record) -> Figure:
 def _tenths_table(name: str, record: Record) -> Table:
     found, unit = record.found, record.metric.unit
     columns = (
-        Column("tenth", "Tenth, best scored first", "count"), Column("n", "Customers", "count"),
+        Column("tenth", "Tenth, best scored first"), Column("n", "Customers", "count"),
         Column("effect", "Measured effect", "figure", "Treated against untreated in this tenth, with its 95 % interval."),
     )  # fmt: skip
-    rows = [{"tenth": i, "n": g.n, "effect": _ranged(g.effect, unit)} for i, g in enumerate(found.groups, 1)]
+    rows = [
+        {"tenth": Shown(f"{i}", i), "n": g.n, "effect": _ranged(g.effect, unit)} for i, g in enumerate(found.groups, 1)
+    ]
     return Table(f"{name}-tenths-table", columns, rows)
 
 
@@ -136,9 +138,10 @@ def _value_table(name: str, record: Record) -> Table:
 
 
 def _value_row(one: Value, unit: Unit) -> dict[str, Any]:
-    who = "everybody" if one.share >= 1 else f"best {w.share(one.share)}"
+    if one.share >= 1:
+        return {"treat": "everybody", "why": "", "gain": _ranged(one.gain, unit), "over_all": None, "over_random": None}
     told = {key: _ranged(getattr(one, key), unit) for key in ("gain", "over_all", "over_random")}
-    return {"treat": who, "why": "", **told}
+    return {"treat": f"best {w.share(one.share)}", "why": "", **told}
 
 
 def _reckoned(found: Found) -> str:
