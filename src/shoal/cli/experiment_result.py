@@ -83,19 +83,21 @@ def _say(found: Result) -> None:
 
 
 def _metrics(found: Result) -> None:
+    causal = found.randomised and not found.sample.fails
     rows, bayesian = [], any(c.chance is not None for m in found.metrics for c in m.comparisons)
     for metric in found.metrics:
-        rows += _rows(metric)
-    what = "Effect" if found.randomised else "Difference"
+        rows += _rows(metric, causal=causal)
+    what = "Effect" if causal else "Difference"
     last = "Chance to be higher" if bayesian else "p, corrected"
     head = ("Metric", "Arm", "Customers", "Figure", what, "Relative", last)
-    table(head, rows, right=(2, 3, 4, 5, 6), wraps=(0,))
+    if rows:
+        table(head, rows, right=(2, 3, 4, 5, 6), wraps=(0,))
     for metric in found.metrics:
         if metric.refused is not None:
             click.echo(f"– {metric.name}: {metric.refused}")
 
 
-def _rows(metric: Measured) -> list[tuple[str, ...]]:
+def _rows(metric: Measured, *, causal: bool) -> list[tuple[str, ...]]:
     from shoal.insight.experiments.telling import figure
 
     rows: list[tuple[str, ...]] = []
@@ -106,15 +108,16 @@ def _rows(metric: Measured) -> list[tuple[str, ...]]:
         if (one := told.get(shown.arm)) is None:
             rows.append((*row, "", "", ""))
         else:
-            rows += [(*row, *_effect(metric, one)), ("", "", "", "", *_ends(metric, one), "")]
+            rows += [(*row, *_effect(metric, one, causal=causal)), ("", "", "", "", *_ends(metric, one), "")]
     return rows
 
 
-def _effect(metric: Measured, told: Comparison) -> tuple[str, ...]:
+def _effect(metric: Measured, told: Comparison, *, causal: bool) -> tuple[str, ...]:
     from shoal.insight.experiments.telling import chance, difference, percent
 
     relative = "–" if told.relative is None else percent(told.relative.value)
     last = chance(told.corrected) if told.chance is None else share(told.chance)
+    last = last if causal else "–"
     return difference(told.absolute.value, metric.unit), relative, last
 
 

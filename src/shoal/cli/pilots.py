@@ -101,7 +101,9 @@ def _baseline(found: Standing) -> None:
 def _figures(value: float | None, low: float | None, high: float | None) -> tuple[str, str]:
     if value is None or low is None or high is None:
         return _EMPTY, _EMPTY
-    return f"{value:,.4g}", f"{low:,.4g} to {high:,.4g}"
+    from shoal.insight.experiments.telling import plain
+
+    return plain(value), f"{plain(low)} to {plain(high)}"
 
 
 @pilot.command()

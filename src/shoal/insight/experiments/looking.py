@@ -66,7 +66,7 @@ def _end(known: AsOf, experiment: Experiment, state: State) -> int | None:
     if experiment.plan.days is None or experiment.plan.kind == "always valid":
         return None
     began = state.started
-    if began is None:
+    if began is None and experiment.elsewhere:
         with sightings(known, experiment, state) as seen:
             ((began,),) = known.engine.store.rows(f"SELECT min(ts) FROM ({seen.rows}) s WHERE arm >= 0")
     if began is None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shoal.customers.identity import merged
 from shoal.customers.load.times import instant_of_text, local_to_instant
-from shoal.errors import ConfigError, Refused, UnknownName
+from shoal.errors import ConfigError, Refused, UnknownName, nearest
 from shoal.insight.experiments.definition import EVENT, EXPERIMENT_PROPERTIES, InFile, InTrait, Viewed
 from shoal.lang.nodes import Definition
 from shoal.lang.schema import Kind
@@ -77,6 +77,11 @@ def sightings(known: AsOf, experiment: Experiment, state: State) -> Iterator[Sig
 
 def _viewed(known: AsOf, experiment: Experiment, exposure: Viewed) -> str:
     event = known.events.get(exposure.event)
+    if event is None and not experiment.elsewhere and not nearest(exposure.event, known.events):
+        raise Refused(
+            f'Nobody was exposed to {experiment.slug!r} yet: there is no event "{exposure.event}".',
+            fix="Send it when a customer would see a difference, or name under exposure: what says so; see docs/experiments.md.",
+        )
     if event is None:
         raise UnknownName("event", exposure.event, known.events)
     named = [name for name in exposure.arm if name in event.properties]
