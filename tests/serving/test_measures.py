@@ -116,3 +116,37 @@ def test_a_funnel_and_uplift_have_routes(served: Served) -> None:
     assert [step["customers"] for step in told["steps"]] == [2, 1]
     answer = served.http.get("/v1/experiments/nope/uplift", headers=served.bearer)
     assert (answer.status_code, answer.json()["error"]["problem"]) == (404, "There is no experiment 'nope'.")
+
+
+def test_a_period_that_is_over_follows_late_calls_and_erasure(served: Served) -> None:
+    """Breaks when a figure that is kept outlives a late call or a person, or beside a server no version is noted."""
+    kept = served.folder / ".shoal" / "figures.json"
+
+    def late(who: str, revenue: int) -> None:
+        sent = {
+            "userId": who,
+            "event": "Order Completed",
+            "timestamp": "2025-05-05T10:00:00Z",
+            "messageId": f"{who}-late",
+        }
+        assert served.send(**sent, properties={"revenue": revenue}).status_code == 200
+        served.wait_for_change("buyers", who, "entered")
+
+    def asked() -> object:
+        told = json.loads(
+            shoal(served.folder, "kpi", "show", "revenue", "--from", "2025-05-01", "--to", "2025-05-31", "--json")
+        )
+        (one,) = told["metrics"][0]["figures"]
+        return one["finished"], one["value"], one["n"]
+
+    late("ann", 30)
+    assert asked() == (True, 30.0, 1)
+    assert kept.exists()
+    late("bob", 12)
+    assert asked() == asked() == (True, 42.0, 2)
+    gone = served.http.delete("/v1/profiles/ann", headers=served.bearer)
+    assert gone.status_code == 200, gone.text
+    assert not kept.exists()
+    assert asked() == (True, 12.0, 1)
+    told = json.loads(shoal(served.folder, "kpi", "history", "revenue", "--json"))
+    assert [one["number"] for one in told["versions"]] == [1]
