@@ -40,7 +40,7 @@ def duration(seconds: float) -> str:
     """A time in its largest unit.
 
     >>> duration(40), duration(5400), duration(200_000)
-    ('40 s', '1.5 h', '2.3 days')
+    ('40 s', '1.5 h', '2.31 days')
     """
     for unit, name in ((86_400, "days"), (3_600, "h"), (60, "min")):
         if seconds >= unit * (2 if name == "days" else 1):
