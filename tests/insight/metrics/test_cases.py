@@ -28,7 +28,7 @@ SCHEMA = taught(
             "Order Completed": ORDER,
             "Order Refunded": {"revenue": NUMBER},
             "Survey Answered": {"nps": NUMBER, "csat": NUMBER},
-            "Campaign Delivered": {"campaign": TEXT},
+            "Campaign Sent": {"campaign": TEXT},
             "Campaign Clicked": {"campaign": TEXT},
             "Subscribed": {},
             "Cancelled": {},
@@ -84,7 +84,7 @@ SCORES = events(
 CONTRACTS = events("Subscribed", *((f"old{i}", "2024-11-10", {}) for i in range(10)), ("new", "2025-01-03", {}))
 CONTRACTS += events("Cancelled", ("old1", "2025-01-10", {}), ("old2", "2024-12-10", {}), ("new", "2025-01-20", {}))
 MAILS = events(
-    "Campaign Delivered", *((who, "2025-01-05", {"campaign": "a"}) for who in ("ann", "bob", "cid", "dan"))
+    "Campaign Sent", *((who, "2025-01-05", {"campaign": "a"}) for who in ("ann", "bob", "cid", "dan"))
 ) + events("Campaign Clicked", *(("ann", "2025-01-06", {"campaign": "a"}) for _ in range(3)))
 
 PUBLISHED = [
@@ -101,6 +101,8 @@ PUBLISHED = [
     ("nps", SCORES, "50", 100),
     ("csat", SCORES, "1/2", 4),
     ("csat-mean", SCORES, "3.25", 4),
+    ("click-through-rate", MAILS, "3/4", 4),
+    ("click-through-rate-unique", MAILS, "1/4", 4),
     ("churn-contractual", CONTRACTS, "1/9", 9),
 ]
 """KPIS.md: each metric with the figure that its definition gives; the denominators are what goes wrong."""
