@@ -115,3 +115,19 @@ def _tables(ws: shoal.Workspace) -> dict[str, str]:
     with ws.models.as_of() as known:
         redeemed, sent = known.events["Coupon Redeemed"], known.events["Campaign Sent"]
         return {"redeemed": redeemed.table, "sent": sent.table, "campaign": redeemed.properties["campaign"].col}
+
+
+def test_campaigns_that_bear_numbers_are_credited_by_their_number(grocer: Path, tmp_path: Path) -> None:
+    """Breaks when a property that was read as a number can't name a campaign, or campaign 18 is called 18000000 or 18.0."""
+    for name in ("mailings", "coupons", "spend"):
+        (tmp_path / f"{name}.csv").write_bytes((grocer / f"{name}.csv").read_bytes())
+    numbered = SETTINGS.replace(", campaign: text}", "}").replace("    types: {campaign: text}\n", "")
+    (tmp_path / "shoal.yaml").write_text(numbered)
+    with shoal.open(tmp_path) as ws:
+        ws.load()
+        assert ws.schema.events["Campaign Sent"]["campaign"].kind == "number"
+        found = ws.attribution(by="campaign", models=["last"]).found
+    with shoal.open(grocer) as ws:
+        expected = ws.attribution(by="campaign", models=["last"]).found
+    assert found.channels == expected.channels
+    assert [found.of(c, "last").roas for c in found.channels] == [expected.of(c, "last").roas for c in found.channels]

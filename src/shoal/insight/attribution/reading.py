@@ -9,6 +9,7 @@ import numpy as np
 from shoal.clock import DAY
 from shoal.errors import Refused, UnknownName
 from shoal.insight.attribution.paths import Paths
+from shoal.lang.nodes import MICRO
 from shoal.lang.schema import Kind
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _channels(table: pa.Table) -> tuple[list[str], np.ndarray[tuple[int], np.dty
 def _touches(known: AsOf, event: str, prop: str | None) -> str:
     found = _event(known, event)
     name = event.replace("'", "''")
-    channel = f"'{name}'" if prop is None else f"nullif(trim({_column(found, prop, Kind.TEXT)}), '')"
+    channel = f"'{name}'" if prop is None else f"nullif(trim({_named(found, prop)}), '')"
     return f"SELECT customer, ts, {channel} AS channel FROM ({known.event(event)})"
 
 
@@ -122,6 +123,18 @@ def _event(known: AsOf, name: str) -> EventType:
     if found is None:
         raise UnknownName("event", name, known.events)
     return found
+
+
+def _named(event: EventType, name: str) -> str:
+    """A property that names a channel or campaign, as text: many systems number their campaigns."""
+    found = event.properties.get(name)
+    if found is None or found.kind is not Kind.NUMBER:
+        return _column(event, name, Kind.TEXT)
+    col = found.col
+    return (
+        f"CASE WHEN {col} % {MICRO} = 0 THEN CAST(CAST(({col} - {col} % {MICRO}) / {MICRO} AS BIGINT) AS VARCHAR) "
+        f"ELSE CAST(CAST({col} AS DOUBLE) / {MICRO} AS VARCHAR) END"
+    )
 
 
 def _column(event: EventType, name: str, kind: Kind) -> str:
