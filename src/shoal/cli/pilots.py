@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from shoal.insight.pilots.measuring import Result
     from shoal.insight.pilots.money import Money
-    from shoal.insight.pilots.scoreboard import Scoreboard
+    from shoal.insight.pilots.scoreboard import Entry, Scoreboard
     from shoal.stats.intervals import Interval
     from shoal.workspace.pilots import Standing
 
@@ -223,24 +223,45 @@ def scoreboard(ctx: click.Context, as_of: str | None, json_: bool) -> None:
 
 def _board(found: Scoreboard) -> None:
     head = (
-        "Campaign", "Kind", "Customers", "More buyers", f"More revenue, {found.currency}", "Chance taken off", "Profit", "p",
-    )  # fmt: skip
-    rows = [
-        (
-            one.name, one.kind if one.over else f"{one.kind}, running",
-            f"{count(one.money.exposed)} : {count(one.money.holdout)}", _ends(one.money.conversions),
-            _ends(one.money.revenue), _EMPTY if one.drawn is None else money(one.drawn.value),
-            _ends(one.money.back and one.money.back.profit), _EMPTY if one.corrected is None else f"{one.corrected:.3g}",
-        )
-        for one in found.entries
-    ]  # fmt: skip
+        "Campaign",
+        "Customers",
+        "More buyers",
+        f"More revenue, {found.currency}",
+        "Chance taken off",
+        "Profit",
+        "p",
+    )
+    rows = [row for one in found.entries for row in _entry(one)]
     if rows:
-        table(head, rows, right=range(2, len(head)), wraps=(0,))
-    if found.total is not None and len(rows) > 1:
+        table(head, rows, right=range(1, len(head)), wraps=(0,))
+    if found.total is not None and len(found.entries) > 1:
         click.secho(f"Together: {_ends(found.total)} {found.currency}.", bold=True)
     for line in found.says:
         click.echo(line)
     _unmeasured(found)
+
+
+def _entry(one: Entry) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """A campaign; its intervals stand a line below what they are of, so that the table stays narrow."""
+    from shoal.insight.experiments.telling import chance
+
+    profit = one.money.back and one.money.back.profit
+    told = [_parted(found) for found in (one.money.conversions, one.money.revenue, profit)]
+    (buyers, revenue, left), ends = zip(*told, strict=True)
+    drawn = _EMPTY if one.drawn is None else money(one.drawn.value)
+    sizes = f"{count(one.money.exposed)} : {count(one.money.holdout)}"
+    kind = one.kind if one.over else f"{one.kind}, running"
+    return (
+        (one.name, sizes, buyers, revenue, drawn, left, chance(one.corrected)),
+        (kind, "", ends[0], ends[1], "", ends[2], ""),
+    )
+
+
+def _parted(found: tuple[float, float, float] | None) -> tuple[str, str]:
+    if found is None:
+        return _EMPTY, ""
+    value, low, high = (f"{end:,.0f}" for end in found)
+    return value, f"{low} to {high}"
 
 
 def _unmeasured(found: Scoreboard) -> None:

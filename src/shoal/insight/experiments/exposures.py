@@ -38,12 +38,12 @@ _WORDS = {
     "before the start": "{n} exposed before the start",
     "after the stop": "{n} first exposed after the stop",
     "several arms": "{n} seen in several arms",
-    "held out": "{n} of a holdout exposed all the same",
-    "not drawn": "{n} outside its part of the layer exposed all the same",
+    "held out": "{n} exposed although they are held out",
+    "not drawn": "{n} exposed although they are outside its part of the layer",
     "other arm": "{n} exposed to another arm than the one they were drawn into",
     "outside": "{n} outside the population when they were exposed",
-    "stranger": "{n} of the file known under no such id",
-    "undated": "{n} of the file without an instant that can be read",
+    "stranger": "{n} in the file under an id that nobody is known by",
+    "undated": "{n} in the file without an instant that can be read",
 }
 
 
