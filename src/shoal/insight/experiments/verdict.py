@@ -238,12 +238,13 @@ def _compared(metrics: Sequence[Measured]) -> Verdict:
     rows = []
     for told, shown in zip(primary.comparisons, primary.figures[1:], strict=True):
         control = primary.figures[0]
+        how = "adjusted by strata, " if any(one.adjusted != one.value for one in (control, shown)) else ""
         rows.append(
             ArmVerdict(
                 told.arm,
                 "compared",
                 f"{told.arm} has {figure(shown.value, primary.unit)}, {control.arm} {figure(control.value, primary.unit)}: "
-                f"a difference of {difference(told.absolute.value, primary.unit)} ({span(told.absolute, primary.unit)}).",
+                f"{how}a difference of {difference(told.absolute.value, primary.unit)} ({span(told.absolute, primary.unit)}).",
             )
         )
     head = f"Compared, not caused: {primary.name} in {_in_words(len(rows) + 1)} groups."

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from shoal.views.report.facts import Facts
 
 _TITLE = "Metrics"
+_LEAST_SHARE = 0.001
 _LEAST = 0.0005
 """A smaller change is none."""
 EVERYONE = "Everyone"
@@ -145,9 +146,9 @@ def _shown(one: Metric, row: Mapping[str, Any] | None, facts: Facts) -> Shown | 
 
 
 def amount(one: Metric, value: float, currency: str) -> str:
-    """A figure in its unit."""
+    """A figure in its unit; a share to a tenth of a point, as its change is."""
     if one.unit == "share":
-        return w.share(value)
+        return w.share(value) if 0 < value < _LEAST_SHARE else f"{100 * value:.1f}{w.HARD}%"
     if one.unit == "money":
         return w.money(value, currency)
     return f"{value:,.0f}" if not one.estimated else w.plain(value)
