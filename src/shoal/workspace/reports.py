@@ -43,6 +43,8 @@ COMPARE_OVER = 90 * DAY
 _FRESH = 10 * MINUTE
 """For so long charts of "now" are drawn from the same figures, so that a notebook works them out once."""
 _PARTS = 10
+_MOST_COMPARED = 8
+"""So many segments stand beside everyone in the table of metrics."""
 _MOST_TRIED = 6
 """So many pilots and experiments, the newest, are shown in full; the scoreboard has all."""
 _TRIALS = 8
@@ -199,6 +201,8 @@ class _Gathering:
         actions = self._actions()
         self._step("campaigns")
         tried = self._tried()
+        self._step("metrics")
+        measured = ws.metrics.newest(segments=self._largest(now), grain=_grain(standing.span(sales)), as_of=self.at)
         self._step("customers")
         return Facts(
             name=ws.config.name,
@@ -222,6 +226,7 @@ class _Gathering:
             tried=tried,
             bought=self._bought(),
             funnels=ws.journeys.newest(_grain(standing.span(sales)), min(self._newest(), self.at), as_of=self.at),
+            measured=measured,
             micro=self._micro(sales, "" if predictions is None or not predictions.value else predictions.value.trait),
             purposes={name: basis.value.replace("-", " ") for name, basis in ws.config.purposes.items()},
             **self._of_orders(sales),
@@ -317,6 +322,11 @@ class _Gathering:
             return self._ws.models.retention(as_of=self.at).found
         except (Refused, UnknownName) as refusal:
             return str(refusal)
+
+    def _largest(self, now: Evaluation) -> list[str]:
+        """The largest segments that aren't empty."""
+        sizes = now.sizes()
+        return sorted((slug for slug in sizes if sizes[slug]), key=lambda slug: (-sizes[slug], slug))[:_MOST_COMPARED]
 
     def _bought(self) -> Bought | None:
         """What was spent against what came, or why that can't be said; None where neither spend nor touches are told."""

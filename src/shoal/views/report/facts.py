@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from shoal.views.charts.lines import Grain
     from shoal.views.report.costs import Bought
     from shoal.views.report.funnels import Named
+    from shoal.views.report.metrics import Measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +160,7 @@ class Facts:
         tried: experiments, pilots and campaigns.
         bought: what was spent against what came; None where neither spend nor touches are told.
         funnels: those that ``funnels:`` names.
+        measured: figures of metrics, of everyone and of segments.
     """
 
     name: str
@@ -200,6 +202,7 @@ class Facts:
     tried: Tried | None = None
     bought: Bought | None = None
     funnels: Sequence[Named] = ()
+    measured: Measured | None = None
 
     @property
     def currency(self) -> str:
