@@ -45,7 +45,7 @@ def scoreboard(facts: Facts) -> Section | None:
         "a group nobody knows, and nothing is claimed."
     )
     blocks = list(_board(board)) if board.entries else [Hint(_NONE)]
-    return Section("scoreboard", "Scoreboard of campaigns", lead, (*blocks, *_unmeasured(board)))
+    return Section("campaigns", "Scoreboard of campaigns", lead, (*blocks, *_unmeasured(board)))
 
 
 def _board(board: Scoreboard) -> Iterator[Any]:
