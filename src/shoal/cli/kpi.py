@@ -143,7 +143,9 @@ def amount(metric: Metric, value: float | None) -> str:
         return count(round(value))
     if metric.unit == "money":
         return money(value) if abs(value) >= 1000 else f"{value:,.2f}"
-    return f"{value:+.0f}" if metric.unit == "score" and metric.slug == "nps" else f"{value:,.4g}"
+    if metric.unit == "score" and metric.slug == "nps":
+        return f"{value:+.0f}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3g}"
 
 
 def interval(metric: Metric, row: dict[str, Any]) -> str:

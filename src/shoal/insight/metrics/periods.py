@@ -61,7 +61,10 @@ def periods(start: int, end: int, grain: CalendarUnit, zone: Zone, now: int) -> 
         Refused: the end comes before the start, or there are too many.
     """
     if end < start:
-        raise Refused("The last period would come before the first.", fix="Exchange the two dates.")
+        raise Refused(
+            "The last period would come before the first.",
+            fix="Take an earlier start, or a later end; figures go up to now.",
+        )
     found = []
     day = start
     while day <= end:

@@ -20,9 +20,7 @@ _LEAST_SHARE = 0.001
 _LEAST = 0.0005
 """A smaller change is none."""
 EVERYONE = "Everyone"
-BY_SEGMENT = (
-    "active-customers", "average-order-value", "revenue-per-customer", "repeat-purchase-rate", "churn-silent", "nps",
-)  # fmt: skip
+BY_SEGMENT = ("active-customers", "average-order-value", "revenue-per-customer", "repeat-purchase-rate")
 """What segments are compared by, as far as the data bears it: sums would only say how large they are."""
 
 
