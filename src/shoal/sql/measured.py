@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shoal.sql import terms as s
 from shoal.sql.emit.registry import value
 from shoal.sql.scopes import Scope
 from shoal.sql.values import Rational
@@ -48,9 +49,10 @@ def column(plan: Plan, found: Value) -> str:
     factor = repr(float(found.factor))
     if found.num is None:
         return f"CAST({factor} AS DOUBLE)"
-    whole = f"CAST({plan.output(found.num)} AS DOUBLE)"
+    # As DOUBLE already where it is laid out: half as wide as a sum of 128 bits, and converted once however often it is read.
+    whole = plan.output(s.cast(found.num, "DOUBLE"))
     # Divided first: a count over a count is then the nearest DOUBLE to the exact share.
-    share = whole if found.den is None else f"{whole} / CAST({plan.output(found.den)} AS DOUBLE)"
+    share = whole if found.den is None else f"{whole} / {plan.output(s.cast(found.den, 'DOUBLE'))}"
     if found.factor.numerator == 1:
         return f"({share}) / {float(found.factor.denominator)!r}"
     return f"({share}) * {factor}"
