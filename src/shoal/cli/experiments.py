@@ -224,11 +224,12 @@ def arms(ctx: click.Context, name: str, json_: bool) -> None:
 def _exposed(ws: Workspace, name: str) -> dict[str, object] | None:
     """Who was exposed; None where nothing that says so has come yet."""
     from shoal.errors import UnknownName
+    from shoal.insight.experiments.sightings import Unexposed
 
     try:
         with ws.experiments.exposures(name) as found:
             return found.document()
-    except UnknownName:
+    except (UnknownName, Unexposed):
         return None
 
 

@@ -50,6 +50,10 @@ class Sightings(NamedTuple):
     undated: int = 0
 
 
+class Unexposed(Refused):
+    """Nothing that says who was exposed has come yet."""
+
+
 @contextmanager
 def sightings(known: AsOf, experiment: Experiment, state: State) -> Iterator[Sightings]:
     """The rows of an experiment, up to the instant that is known.
@@ -78,7 +82,7 @@ def sightings(known: AsOf, experiment: Experiment, state: State) -> Iterator[Sig
 def _viewed(known: AsOf, experiment: Experiment, exposure: Viewed) -> str:
     event = known.events.get(exposure.event)
     if event is None and not experiment.elsewhere and not nearest(exposure.event, known.events):
-        raise Refused(
+        raise Unexposed(
             f'Nobody was exposed to {experiment.slug!r} yet: there is no event "{exposure.event}".',
             fix="Send it when a customer would see a difference, or name under exposure: what says so; see docs/experiments.md.",
         )
