@@ -13,8 +13,6 @@ from shoal.wording import duration
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import altair as alt
-
     from shoal.insight.funnels import Step
     from shoal.insight.session_figures import SessionFigures
     from shoal.workspace.journeys_told import Funnelled, Grown, Pathed, Retained, Sessions
@@ -140,31 +138,14 @@ def lifecycle(ctx: click.Context, /, output: str | None, json_: bool, **asked: A
 
 def _answer(done: Any, output: str | None, json_: bool, say: Callable[[], None]) -> None:
     if output:
-        _write(done.chart(), Path(output))
+        from shoal.views.charts.render import write_chart
+
+        write_chart(Path(output), done.chart)
         click.echo(f"Wrote {output}", err=json_)
     if json_:
         print_json(done.document())
     elif not output:
         say()
-
-
-def _write(chart: alt.Chart, path: Path) -> None:
-    from shoal.errors import Refused, unwritten
-    from shoal.views.charts.render import to_png, to_svg
-
-    forms: dict[str, Callable[[], bytes]] = {
-        ".svg": lambda: to_svg(chart).encode(), ".png": lambda: to_png(chart),
-        ".html": lambda: str(chart.to_html(inline=True)).encode(),
-    }  # fmt: skip
-    made = forms.get(path.suffix.lower())
-    if made is None:
-        raise Refused(
-            f"A chart isn't written as {path.suffix or path.name!r}.", fix=f"End the name in {', '.join(forms)}."
-        )
-    try:
-        path.write_bytes(made())
-    except OSError as error:
-        raise unwritten(error, path) from error
 
 
 def _apart(value: Any) -> str:

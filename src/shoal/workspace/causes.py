@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shoal import clock
-from shoal.errors import Refused, unwritten
+from shoal.errors import Refused
 from shoal.workspace.frames import as_form
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
     from pathlib import Path
 
     import altair as alt
@@ -80,22 +80,9 @@ class Caused:
             Refused: for another ending.
             StoreError: it can't be written.
         """
-        from shoal.views.charts.render import to_png, to_svg
+        from shoal.views.charts.render import write_chart
 
-        forms: dict[str, Callable[[], bytes]] = {
-            ".html": lambda: str(self.chart(by).to_html(inline=True)).encode(),
-            ".svg": lambda: to_svg(self.chart(by)).encode(),
-            ".png": lambda: to_png(self.chart(by)),
-        }
-        made = forms.get(path.suffix.lower())
-        if made is None:
-            raise Refused(
-                f"A picture isn't written as {path.suffix or path.name!r}.", fix=f"End the name in {', '.join(forms)}."
-            )
-        try:
-            path.write_bytes(made())
-        except OSError as error:
-            raise unwritten(error, path) from error
+        write_chart(path, lambda: self.chart(by), what="A picture isn't")
 
     def document(self) -> dict[str, Any]:
         """JSON-ready."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from shoal import clock
-from shoal.errors import Refused, ShoalError, StoreError, unwritten
+from shoal.errors import Refused, ShoalError, StoreError
 from shoal.workspace.frames import as_form
 
 if TYPE_CHECKING:
@@ -87,24 +87,10 @@ class Figured:
             Refused: for another ending.
             StoreError: it can't be written.
         """
-        from shoal.views.charts.render import to_png, to_svg
+        from shoal.views.charts.render import write_chart
 
-        forms: dict[str, Callable[[], bytes]] = {
-            ".csv": lambda: _csv(self.found),
-            ".parquet": lambda: _parquet(self.found),
-            ".html": lambda: str(self.chart().to_html(inline=True)).encode(),
-            ".svg": lambda: to_svg(self.chart()).encode(),
-            ".png": lambda: to_png(self.chart()),
-        }
-        made = forms.get(path.suffix.lower())
-        if made is None:
-            raise Refused(
-                f"Figures aren't written as {path.suffix or path.name!r}.", fix=f"End the name in {', '.join(forms)}."
-            )
-        try:
-            path.write_bytes(made())
-        except OSError as error:
-            raise unwritten(error, path) from error
+        also = {".csv": lambda: _csv(self.found), ".parquet": lambda: _parquet(self.found)}
+        write_chart(path, self.chart, what="Figures aren't", also=also)
 
     def document(self) -> dict[str, Any]:
         """JSON-ready: each metric with its definition and its figures."""

@@ -111,6 +111,14 @@ def live_of(request: Request) -> Live:
     return live
 
 
+def customer_of(live: Live, identifier: str) -> str | None:
+    """Whom an identifier means, ``KIND:VALUE`` or any that they bear; None where nobody bears it."""
+    kind, colon, value = identifier.partition(":")
+    with live.lock:
+        identities = live.core.identities
+        return (identities.find(kind, value) if colon else None) or identities.find_any(identifier)
+
+
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ShoalError)
     status = next((code for kind, code in _STATUS if isinstance(error, kind)), 400)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request
 
-from shoal.server.api.app import live_of, needs
+from shoal.server.api.app import customer_of, live_of, needs
 from shoal.server.api.measures import Names, told
 
 if TYPE_CHECKING:
@@ -66,9 +66,6 @@ def arms(request: Request, identifier: Who) -> dict[str, Any]:
     service: Service = request.app.state.service
     if service.arms is None:
         raise HTTPException(503, "The workspace isn't ready.", {"Retry-After": "1"})
-    kind, colon, value = identifier.partition(":")
-    with live.lock:
-        identities = live.core.identities
-        found = (identities.find(kind, value) if colon else None) or identities.find_any(identifier)
+    found = customer_of(live, identifier)
     return {"customer": found or identifier, "known": found is not None,
             "arms": service.arms.of(found or identifier, known=found is not None)}  # fmt: skip

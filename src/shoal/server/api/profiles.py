@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 
 from shoal.errors import UnknownName
-from shoal.server.api.app import live_of, needs
+from shoal.server.api.app import customer_of, live_of, needs
 from shoal.workspace.live.profile import explanation, plain, profile
 
 if TYPE_CHECKING:
@@ -66,10 +66,7 @@ def _customer(live: Live, identifier: str) -> str:
     Raises:
         UnknownName: nobody bears it.
     """
-    kind, colon, value = identifier.partition(":")
-    with live.lock:
-        identities = live.core.identities
-        found = (identities.find(kind, value) if colon else None) or identities.find_any(identifier)
+    found = customer_of(live, identifier)
     if found is None:
         raise UnknownName("customer", identifier)
     return found

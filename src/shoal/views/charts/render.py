@@ -5,8 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from shoal.errors import Refused, unwritten
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
     import altair as alt
+
+    Form = Callable[[], bytes]
 
 
 def to_spec(chart: alt.Chart | dict[str, Any]) -> dict[str, Any]:
@@ -32,3 +39,33 @@ def to_png(chart: alt.Chart, *, scale: float = 2.0) -> bytes:
 
     data: bytes = vl_convert.vegalite_to_png(json.dumps(to_spec(chart)), scale=scale)
     return data
+
+
+def write_chart(
+    path: Path, draw: Callable[[], Any], *, what: str = "A chart isn't", also: Mapping[str, Form] | None = None
+) -> None:
+    """Write a chart as ``.html``, ``.svg`` or ``.png``, whichever the file's name ends in.
+
+    Args:
+        path: the file.
+        draw: makes the chart.
+        what: begins the refusal of another ending.
+        also: by ending, what else may be written there.
+
+    Raises:
+        Refused: for another ending.
+        StoreError: it can't be written.
+    """
+    forms: dict[str, Form] = {
+        **(also or {}),
+        ".svg": lambda: to_svg(draw()).encode(),
+        ".png": lambda: to_png(draw()),
+        ".html": lambda: str(draw().to_html(inline=True)).encode(),
+    }
+    made = forms.get(path.suffix.lower())
+    if made is None:
+        raise Refused(f"{what} written as {path.suffix or path.name!r}.", fix=f"End the name in {', '.join(forms)}.")
+    try:
+        path.write_bytes(made())
+    except OSError as error:
+        raise unwritten(error, path) from error
