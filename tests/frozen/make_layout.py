@@ -42,6 +42,10 @@ HAS = {
     "identity_changes": "SELECT seq, what, c.id, o.id, kind, value, because, ts, i.received FROM identity_changes AS i JOIN "
     "customers AS c ON c.key = customer LEFT JOIN customers AS o ON o.key = other ORDER BY ALL",
     "job_runs": "SELECT * FROM job_runs",
+    "people": "SELECT id, mailed, name, role, password, created, removed FROM people ORDER BY id",
+    "sign_ins": "SELECT hash, person, created, used, agent FROM sign_ins",
+    "sign_in_links": "SELECT hash, person, what, created, expires FROM sign_in_links",
+    "audit": "SELECT seq, ts, person, action, about, id, detail FROM audit LEFT JOIN customers ON key = who ORDER BY seq",
     "issues_seen": "SELECT event, property, problem, times, first, last, sample FROM issues_seen",
     "calendar": "SELECT count(*), min(day), max(day) FROM calendar",
     "meta": "SELECT key, value FROM meta WHERE key IN ('zone', 'created', 'clock_offset', 'log_position') ORDER BY key",
@@ -72,6 +76,15 @@ IDENTITY = [
     ),
 ]
 
+SIGNED = [
+    f"INSERT INTO people VALUES ('p1', 'ann@shop.example', 'Ann', 'admin', 'x', {START}, NULL)",
+    f"INSERT INTO people VALUES ('p2', NULL, 'Bob', 'viewer', NULL, {START}, {START + SECOND})",
+    f"INSERT INTO sign_ins VALUES ('h1', 'p1', {START}, {START + SECOND}, 'a browser')",
+    f"INSERT INTO sign_in_links VALUES ('h2', 'p1', 'invitation', {START}, {START + SECOND})",
+    f"INSERT INTO audit VALUES (1, {START}, 'p1', 'signed in', '', NULL, ''), "
+    f"(2, {START}, 'p1', 'customer seen', '', (SELECT key FROM customers WHERE id = 'dan'), 'their page')",
+]
+
 
 def main() -> None:
     """Write the packed store and what it holds, beside this file."""
@@ -92,6 +105,8 @@ def main() -> None:
             store.execute(
                 f"INSERT INTO issues_seen VALUES ('Order Completed', 'revenue', 'type', 3, {START}, {START}, 'x')"
             )
+            for statement in SIGNED:
+                store.execute(statement)
             held = {name: {"query": query, "rows": store.rows(query)} for name, query in HAS.items()}
         packed = gzip.compress(place.read_bytes(), 9, mtime=0)
     engine = ".".join(version("duckdb").split(".")[:2])

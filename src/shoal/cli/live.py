@@ -17,8 +17,10 @@ from shoal.cli.output import as_json, opened, print_json, table, when
 @click.option("--strict", is_flag=True, help="Refuse calls that the tracking plan doesn't know.")
 @click.pass_context
 def serve(ctx: click.Context, host: str | None, port: int | None, origins: tuple[str, ...], strict: bool) -> None:
-    """Take events live, keep memberships of this very moment, and publish their changes."""
+    """Serve the web application; take events live, keep memberships of this moment, and publish their changes."""
+    from shoal.cli.accounts import first_link
     from shoal.server.service import serve as serve_workspace
+    from shoal.web.app import pages
 
     with opened(ctx, alone=True) as workspace:
         said = workspace.config.server
@@ -27,12 +29,16 @@ def serve(ctx: click.Context, host: str | None, port: int | None, origins: tuple
             strict=strict or said.strict,
         )  # fmt: skip
 
+        link = None if workspace.people.begun else first_link(workspace, settings.port)
+
         def begun() -> None:
             root, place = workspace.config.root, f"http://{settings.host}:{settings.port}"
             click.echo(f"Serving {root} on {place}; end it with Ctrl-C.")
+            if link is not None:
+                click.echo(f"Sign in, once and within an hour, on this machine: {link}")
             sys.stdout.flush()
 
-        serve_workspace(workspace, settings, begun)
+        serve_workspace(workspace, settings, begun, pages)
         click.echo("Stopped; everything that was taken is in the store.")
 
 

@@ -27,21 +27,31 @@ from shoal.server.reload import Reload
 from shoal.server.running import Running
 from shoal.server.sessions import Sessions
 from shoal.server.settings import collecting
+from shoal.workspace.audit import Audit
 from shoal.workspace.keys import Keys
 from shoal.workspace.live import Live
 from shoal.workspace.live.arms import Arms
 from shoal.workspace.logs import configure
+from shoal.workspace.people import People
+from shoal.workspace.sign_ins import SignIns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+    from typing import TypeAlias
+
+    from fastapi import FastAPI
 
     from shoal.config import ServerSettings
     from shoal.customers.tracking import Call
+    from shoal.server.body import App
     from shoal.server.collect import Collection
     from shoal.server.settings import CollectSettings
     from shoal.workspace import Workspace
     from shoal.workspace.scheduling import Scheduler
+
+    Pages: TypeAlias = Callable[["FastAPI", "Service", Access], App]
+    """Adds the pages to the app of the HTTP interface; gives the app that stands before it then."""
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 TOKEN = "token"
@@ -75,6 +85,9 @@ class Service:
         self._reload: Reload | None = None
         self.clock = workspace.clock
         self.keys = Keys(workspace.store.cursor())
+        self.people = People(workspace.store.cursor())
+        self.sign_ins = SignIns(workspace.store.cursor())
+        self.audit = Audit(workspace.store.cursor())
         self.faults: dict[str, ShoalError] = {}
         """What of the workspace's files isn't in force as it is written, by file; faults of definitions are elsewhere."""
         self.restart: list[str] = []
@@ -180,7 +193,8 @@ class Service:
             self.running.close()
         if self.live is not None:
             self.live.close()
-            self.keys.close()
+            for each in (self.keys, self.people, self.sign_ins, self.audit):
+                each.close()
             self.workspace.privacy.compact()
             if self.live.failure is not None:
                 self.failure = StoreError(
@@ -190,21 +204,30 @@ class Service:
         _logger.info("stopped", extra={"seconds": round(stopwatch() - begun, 3)})
 
 
-def app_of(service: Service, access: Access, settings: CollectSettings | None = None) -> Collection:
+def app_of(
+    service: Service, access: Access, settings: CollectSettings | None = None, pages: Pages | None = None
+) -> Collection:
     """The whole app: the collection first, everything else behind it."""
     behind = api(service, access)
-    app = collection_app(service, service.keys, settings, clock=service.clock, otherwise=behind)
+    otherwise = behind if pages is None else pages(behind, service, access)
+    app = collection_app(service, service.keys, settings, clock=service.clock, otherwise=otherwise)
     behind.state.collection = app
     return app
 
 
-def serve(workspace: Workspace, settings: ServerSettings, begun: Callable[[], None] = lambda: None) -> None:
+def serve(
+    workspace: Workspace,
+    settings: ServerSettings,
+    begun: Callable[[], None] = lambda: None,
+    pages: Pages | None = None,
+) -> None:
     """Serve a workspace until a signal ends it.
 
     Args:
         workspace: open, and owned by this process.
         settings: where and how, from ``shoal.yaml`` and the command line.
         begun: is called once nothing speaks against it.
+        pages: adds the pages for people; None serves programs alone.
 
     Raises:
         ConfigError: a public address, and nobody who may administer; or the first load is still to set the clock.
@@ -218,7 +241,7 @@ def serve(workspace: Workspace, settings: ServerSettings, begun: Callable[[], No
     access = Access(service.keys, write_token(token), settings.rate_per_second)
     configure()
     workspace.told(f"http://{_reached(host)}:{port}")
-    app = app_of(service, access, collecting(settings))
+    app = app_of(service, access, collecting(settings), pages)
     service.served = settings
     said = workspace.config.server
     given = {

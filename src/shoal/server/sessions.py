@@ -239,6 +239,10 @@ class Session:
     def _keys(self) -> None:
         self._service.keys.reload()
 
+    def _people(self) -> None:
+        self._service.people.reload()
+        self._service.sign_ins.reload()
+
     def _copy(self, path: str) -> None:
         with self._undisturbed():
             self._live.settle(None)
@@ -285,6 +289,7 @@ _OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "score": Session._score,
     "forget": Session._forget,
     "keys": Session._keys,
+    "people": Session._people,
     "copy": Session._copy,
     "jobs": Session._jobs,
     "run": Session._run,

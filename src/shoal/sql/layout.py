@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from shoal.clock import DAY, SECOND, from_instant
 from shoal.errors import StoreError
 from shoal.lang import calendar
-from shoal.sql.tables import CREATE, LAYOUT, SINCE_LAYOUT_2
+from shoal.sql.tables import CREATE, LAYOUT, SINCE_LAYOUT_2, SINCE_LAYOUT_3
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,7 +33,13 @@ def _to_layout_2(store: Store) -> None:
     set_meta(store, "log_position", "0")
 
 
-MIGRATIONS: dict[int, Callable[[Store], None]] = {1: _to_layout_2}
+def _to_layout_3(store: Store) -> None:
+    """Who works with the workspace, and what they change."""
+    for statement in SINCE_LAYOUT_3:
+        store.execute(statement)
+
+
+MIGRATIONS: dict[int, Callable[[Store], None]] = {1: _to_layout_2, 2: _to_layout_3}
 """What brings a store of layout n (the key) to n + 1."""
 
 

@@ -37,7 +37,7 @@ from shoal.lang.schema import Kind
 MESSAGE_ID = "coalesce(message_id, printf('%016x', origin))"
 """A row's message id, or the one that its origin stands for."""
 
-LAYOUT = 2
+LAYOUT = 3
 """The version of the layout that this release writes."""
 
 PHYSICAL: dict[Kind, str] = {
@@ -86,6 +86,23 @@ SINCE_LAYOUT_2: tuple[str, ...] = (
     "last BIGINT, sample VARCHAR)",
 )
 """The tables that layout 2 added."""
+
+SINCE_LAYOUT_3: tuple[str, ...] = (
+    # Who works with the workspace; mailed is where they are written to, password an argon2 hash (NULL until they chose
+    # one). Instants here, and in the three tables below, are of the real clock, whatever the workspace's shows.
+    "CREATE TABLE people (id VARCHAR PRIMARY KEY, mailed VARCHAR, name VARCHAR NOT NULL, role VARCHAR NOT NULL, "
+    "password VARCHAR, created BIGINT NOT NULL, removed BIGINT)",
+    # Browsers that are signed in: hash is of the cookie's secret. Who signs out is gone from here.
+    "CREATE TABLE sign_ins (hash VARCHAR PRIMARY KEY, person VARCHAR NOT NULL, created BIGINT NOT NULL, "
+    "used BIGINT NOT NULL, agent VARCHAR NOT NULL)",
+    # Links that sign somebody in, each once: hash is of the link's secret; what is 'sign in' or 'invitation'.
+    "CREATE TABLE sign_in_links (hash VARCHAR PRIMARY KEY, person VARCHAR NOT NULL, what VARCHAR NOT NULL, "
+    "created BIGINT NOT NULL, expires BIGINT NOT NULL)",
+    # Who changed what; rows are only ever added. A customer is named by their key alone, so that an erasure reaches it.
+    "CREATE TABLE audit (seq BIGINT NOT NULL, ts BIGINT NOT NULL, person VARCHAR NOT NULL, action VARCHAR NOT NULL, "
+    "about VARCHAR NOT NULL, who INTEGER, detail VARCHAR NOT NULL)",
+)
+"""The tables that layout 3 added."""
 
 CREATE: tuple[str, ...] = (
     "CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL)",
@@ -138,4 +155,5 @@ CREATE: tuple[str, ...] = (
     "CREATE TABLE quality (load INTEGER NOT NULL, source VARCHAR NOT NULL, col VARCHAR, measure VARCHAR NOT NULL, "
     "value DOUBLE, n BIGINT NOT NULL, verdict VARCHAR NOT NULL, note VARCHAR)",
     *SINCE_LAYOUT_2,
+    *SINCE_LAYOUT_3,
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from shoal.workspace.actions import Actions
     from shoal.workspace.attribution import Attributed, CostKpis
+    from shoal.workspace.audit import Audit
     from shoal.workspace.customers import Customers, Lists
     from shoal.workspace.data import Data
     from shoal.workspace.discovery import Discoveries
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
     from shoal.workspace.models import Models
     from shoal.workspace.moments import When
     from shoal.workspace.opening import Workspace
+    from shoal.workspace.people import People
     from shoal.workspace.pilots import Board, PilotsDoor
     from shoal.workspace.planning import Plans
     from shoal.workspace.privacy import Privacy
     from shoal.workspace.reports import Reports
     from shoal.workspace.scheduling import Jobs
     from shoal.workspace.segments import Segments
+    from shoal.workspace.sign_ins import SignIns
     from shoal.workspace.uplift import Uplifted
 
 
@@ -170,6 +173,27 @@ class Doors:
         from shoal.workspace.keys import Keys
 
         return Keys(self._whole.store)
+
+    @cached_property
+    def people(self) -> People:
+        """Those who work with the workspace: roles and passwords."""
+        from shoal.workspace.people import People
+
+        return People(self._whole.store)
+
+    @cached_property
+    def sign_ins(self) -> SignIns:
+        """Browsers that are signed in, and links that sign in once."""
+        from shoal.workspace.sign_ins import SignIns
+
+        return SignIns(self._whole.store)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """Who changed what."""
+        from shoal.workspace.audit import Audit
+
+        return Audit(self._whole.store)
 
     @cached_property
     def jobs(self) -> Jobs:

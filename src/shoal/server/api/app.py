@@ -119,9 +119,14 @@ def customer_of(live: Live, identifier: str) -> str | None:
         return (identities.find(kind, value) if colon else None) or identities.find_any(identifier)
 
 
+def status_of(error: ShoalError) -> int:
+    """The status that an error is answered with."""
+    return next((code for kind, code in _STATUS if isinstance(error, kind)), 400)
+
+
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ShoalError)
-    status = next((code for kind, code in _STATUS if isinstance(error, kind)), 400)
+    status = status_of(error)
     said: dict[str, object] = {"problem": error.problem, "place": error.place, "fix": error.fix}
     if isinstance(error, DefinitionError) and error.start is not None:
         said |= {"start": error.start, "end": error.end}

@@ -17,6 +17,7 @@ from shoal.workspace.customers import Lists
 from shoal.workspace.data import Data
 from shoal.workspace.keys import Keys
 from shoal.workspace.opening import STATE, STORE, Workspace
+from shoal.workspace.people import People
 from shoal.workspace.privacy import Forgotten, Privacy
 from shoal.workspace.served.jobs import ServedJobs
 from shoal.workspace.served.link import Link, NotReached
@@ -170,6 +171,11 @@ class ServedWorkspace(Workspace):
         return _Keys(self.store, self._link)
 
     @cached_property
+    def people(self) -> People:
+        """Those who work with the workspace; the server knows of a change at once."""
+        return _People(self.store, self._link)
+
+    @cached_property
     def jobs(self) -> Jobs:
         """The jobs, which the server runs."""
         return ServedJobs(self.config.jobs, self._link)
@@ -256,3 +262,13 @@ class _Keys(Keys):
     def reload(self) -> None:
         super().reload()
         self._link.ask("keys")
+
+
+class _People(People):
+    def __init__(self, store: Store, link: Link) -> None:
+        self._link = link
+        super().__init__(store)
+
+    def _changed(self) -> None:
+        super()._changed()
+        self._link.ask("people")

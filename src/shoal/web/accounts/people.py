@@ -1,0 +1,132 @@
+"""People and their roles: inviting, changing a role, removing."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
+from fastapi.responses import RedirectResponse
+
+from shoal.destinations.mail import Mail, Mailer
+from shoal.errors import ConfigError, MailError
+from shoal.web.audit import note
+from shoal.web.people import ROLES, Person, may, now, service_of
+from shoal.web.render import page
+from shoal.web.tokens import is_secure
+from shoal.workspace.sign_ins import INVITATION
+
+router = APIRouter(prefix="/people")
+Text = Annotated[str, Form()]
+Admin = Annotated[Person, Depends(may("admin"))]
+DONE = {
+    "role": "The role is changed.",
+    "removed": "They are removed, and signed out everywhere.",
+    "invited": "The invitation was sent by mail. It is good for seven days, once.",
+}
+
+
+@router.get("")
+def listed(request: Request, person: Admin, done: str = "", search: str = "") -> Response:
+    """Everybody who works with the workspace."""
+    return _page(request, done=DONE.get(done, ""), search=search)
+
+
+def _page(request: Request, *, status: int = 200, **more: Any) -> Response:
+    service = service_of(request)
+    values: dict[str, Any] = {
+        "done": "", "errors": {}, "name": "", "address": "", "role": "viewer", "link": "", "linked": None, "search": "",
+    } | more  # fmt: skip
+    words = values["search"].lower().split()
+    found = [one for one in service.people if all(w in f"{one.name} {one.address} {one.role}".lower() for w in words)]
+    return page(
+        request, "accounts/people.html", title="People", status=status, people=found, roles=ROLES,
+        waiting=service.sign_ins.invitations(now()), mails=service.workspace.config.mail is not None, real=now(), **values,
+    )  # fmt: skip
+
+
+@router.post("")
+def invite(request: Request, person: Admin, name: Text = "", address: Text = "", role: Text = "viewer") -> Response:
+    """Let somebody in, and send them a link; where no mail server is set, it is shown for copying."""
+    try:
+        if not address.strip():
+            raise ConfigError("They sign in with their e-mail address.", place="address", fix="Write it here.")
+        added = service_of(request).people.add(name, address, role, now())
+    except ConfigError as error:
+        errors = {str(error.place): f"{error.problem} {error.fix or ''}".strip()}
+        return _page(request, status=422, errors=errors, name=name, address=address, role=role)
+    note(request, "person invited", added.id, f"{added.name}, {added.role}")
+    return _invited(request, person, added)
+
+
+@router.post("/{other}/invitation")
+def invite_again(request: Request, person: Admin, other: str) -> Response:
+    """Send somebody another link, with which they choose a new password."""
+    found = _person(request, other)
+    if not found.address:
+        raise HTTPException(422, "They have no e-mail address yet: they sign in by a link that the server prints.")
+    note(request, "person invited again", found.id, found.name)
+    return _invited(request, person, found)
+
+
+def _invited(request: Request, by: Person, added: Person) -> Response:
+    service = service_of(request)
+    secret = service.sign_ins.make_link(added.id, INVITATION, now())
+    link = f"{_base(request)}/invitation/{secret}"
+    mail = service.workspace.config.mail
+    if mail is None:
+        return _page(request, link=link, linked=added)
+    try:
+        with Mailer(mail) as mailer:
+            mailer.send(_mail(service.workspace.config.name, by, added, link))
+    except MailError as error:
+        return _page(request, link=link, linked=added, errors={"mail": f"The mail wasn't sent. {error}"})
+    return RedirectResponse("/people?done=invited", 303)
+
+
+def _base(request: Request) -> str:
+    """The address under which people reach the server."""
+    said = service_of(request).workspace.config.server.address
+    scheme = "https" if is_secure(request) else "http"
+    return said.rstrip("/") or f"{scheme}://{request.headers.get('host', '')}"
+
+
+def _mail(workspace: str, by: Person, added: Person, link: str) -> Mail:
+    text = (
+        f"Hello {added.name},\n\n{by.name} lets you work with {workspace} in Shoal, as {added.role}. "
+        f"Choose a password here:\n\n{link}\n\nThe link is good for seven days, once. "
+        "If you don't know what this is about, do nothing.\n"
+    )
+    return Mail(added.address, f"You are invited to {workspace}", text)
+
+
+@router.post("/{other}/role")
+def put_in_role(request: Request, person: Admin, other: str, role: Text = "") -> Response:
+    """Give somebody another role; it counts from their next click on."""
+    before = _person(request, other)
+    try:
+        changed = service_of(request).people.put_in_role(other, role)
+    except ConfigError as error:
+        return _page(request, status=422, errors={other: f"{error.problem} {error.fix or ''}".strip()})
+    if changed.role != before.role:
+        note(request, "role changed", changed.id, f"{changed.name}: {before.role} → {changed.role}")
+    return RedirectResponse("/people?done=role", 303)
+
+
+@router.post("/{other}/remove")
+def remove(request: Request, person: Admin, other: str) -> Response:
+    """Let somebody in no more."""
+    found, service = _person(request, other), service_of(request)
+    try:
+        service.people.remove(other, now())
+    except ConfigError as error:
+        return _page(request, status=422, errors={other: f"{error.problem} {error.fix or ''}".strip()})
+    note(request, "person removed", found.id, found.name)
+    service.sign_ins.end_all(other)
+    return RedirectResponse("/people?done=removed", 303)
+
+
+def _person(request: Request, other: str) -> Person:
+    found = service_of(request).people.get(other)
+    if found is None or found.removed is not None:
+        raise HTTPException(404, "There is nobody of this id any more.")
+    return found
