@@ -8,7 +8,9 @@ from shoal.errors import UnknownName
 from shoal.lang import nodes as n
 from shoal.lang.nodes import Definition
 from shoal.lang.parse import parse
+from shoal.live.preview import counted, trial
 from shoal.live.values import Micro
+from shoal.live.why import draft_reason
 
 from .shop import DAY, NOW, SECOND, TEXTS, definitions, engine, filled, memberships
 
@@ -36,6 +38,31 @@ def test_the_parts_of_a_preview() -> None:
     assert ordered.alone == alone.count
     assert german.alone == german.remaining
     assert ordered.remaining == found.count == found.parts.alone
+
+
+def test_what_is_asked_beside_a_definition_is_answered_in_the_same_pass() -> None:
+    """Breaks if reach and overlap of a draft would be counted over others than its members."""
+    one = filled(engine(), 9)
+    one.build()
+    german, ordered = parse('country = "DE"'), parse('did "order" where amount > 61')
+    found = trial(one, Definition("new", "New", german), [ordered, german])
+    both = one.preview(Definition("new", "New", n.And((german, ordered))))
+    assert counted(found.members & found.beside[0]) == both.count > 0
+    assert counted(found.beside[1]) == found.count
+    assert found.everyone == len(one.standing())
+    ids = one.state.people.ids
+    assert [ids[row] for row in found.rows(3)] == list(one.preview(Definition("new", "New", german)).sample[:3])
+
+
+def test_a_draft_says_why_somebody_would_be_in_it() -> None:
+    """Breaks if a draft's reasons differ from those of the same segment in force."""
+    one = engine({"often": TEXTS["often"]})
+    for i in range(3):
+        one.add_event("ada", "visit", NOW - i * DAY, f"m{i}", {})
+    one.build()
+    told = draft_reason(one, Definition("new", "New", parse(TEXTS["often"])), one.row("ada"), one.now)
+    known = one.why("often", "ada")
+    assert (told.truth, told.values, told.until) == (known.truth, known.values, known.until)
 
 
 def test_why() -> None:

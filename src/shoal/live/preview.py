@@ -14,12 +14,15 @@ from shoal.live.evaluator import Evaluator
 from shoal.live.plan import made_ready
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from typing import TypeAlias
 
     import numpy.typing as npt
 
     from shoal.lang.nodes import Definition
     from shoal.live.engine import Engine
+
+    Words: TypeAlias = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +57,85 @@ class Preview:
     sample: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Who would be in one definition, and in others beside it, at the engine's instant.
+
+    Bits are packed, 64 customers a word, in the order of the engine's rows; they are copies, so that nothing that happens
+    afterwards changes them.
+
+    Args:
+        at: the instant.
+        everyone: how many customers there are.
+        members: who is in it, lists included.
+        parts: the sizes of its conditions.
+        beside: who each condition that was asked for beside it holds of.
+    """
+
+    at: int
+    everyone: int
+    members: Words
+    parts: Part
+    beside: tuple[Words, ...]
+
+    @property
+    def count(self) -> int:
+        """How many members."""
+        return counted(self.members)
+
+    def rows(self, most: int) -> list[int]:
+        """The rows of the first members."""
+        found: list[int] = []
+        for block in np.flatnonzero(self.members)[:most].tolist():
+            word = int(self.members[block])
+            found += [64 * block + bit for bit in range(64) if word >> bit & 1]
+        return found[:most]
+
+
+def counted(words: Words) -> int:
+    """How many bits are set."""
+    return int(np.bitwise_count(words).sum())
+
+
+def trial(engine: Engine, definition: Definition, beside: Sequence[n.Condition] = ()) -> Trial:
+    """Evaluate one definition for everyone at the engine's instant, and change nothing.
+
+    Args:
+        engine: settled.
+        definition: what is tried.
+        beside: further conditions, which are evaluated in the same pass.
+
+    Raises:
+        UnknownName: it refers to a segment that isn't there.
+    """
+    nodes = list(dict.fromkeys([*_parts_of(definition.where), *beside]))
+    definitions = _referred(definition, {**engine.plan.definitions, definition.slug: definition})
+    names = {node: f"\0{i}" for i, node in enumerate(nodes)}
+    extra = {name: n.Definition(name, name, node) for node, name in names.items()}
+    wanted = frozenset([definition.slug, *extra])
+    plan = made_ready({**definitions, **extra})
+    tried = Evaluator(engine.state, engine.zone, plan, False, only=wanted, filters=engine.evaluator.filters)
+    tried.ensure()
+    rows = engine.standing()
+    tried.evaluate(rows, np.full(len(rows), engine.now), wanted, whole=True, quiet=True)
+
+    def words(name: str) -> Words:
+        return np.ascontiguousarray(tried.bits.words[:, tried.slots[name]])
+
+    found = {node: words(name) for node, name in names.items()}
+    members, parts = words(definition.slug), _part(definition.where, found, None)
+    return Trial(engine.now, len(rows), members, parts, tuple(found[node] for node in beside))
+
+
 def preview(engine: Engine, definition: Definition, sample: int = 10) -> Preview:
     """Evaluate one definition for everyone at the engine's instant, and change nothing.
 
     Raises:
         UnknownName: it refers to a segment that isn't there.
     """
-    slugs = _parts_of(definition.where)
-    definitions = _referred(definition, {**engine.plan.definitions, definition.slug: definition})
-    names = {node: f"\0{i}" for i, node in enumerate(slugs)}
-    extra = {name: n.Definition(name, name, node) for node, name in names.items()}
-    wanted = frozenset([definition.slug, *extra])
-    plan = made_ready({**definitions, **extra})
-    trial = Evaluator(engine.state, engine.zone, plan, False, only=wanted, filters=engine.evaluator.filters)
-    trial.ensure()
-    rows = engine.standing()
-    trial.evaluate(rows, np.full(len(rows), engine.now), wanted, whole=True, quiet=True)
-    words = {node: trial.bits.words[:, trial.slots[name]] for node, name in names.items()}
-    members = trial.bits.rows(trial.slots[definition.slug])
+    found = trial(engine, definition)
     ids = engine.state.people.ids
-    return Preview(
-        trial.bits.count(trial.slots[definition.slug]),
-        _part(definition.where, words, None),
-        tuple(ids[row] for row in members[:sample].tolist()),
-    )
+    return Preview(found.count, found.parts, tuple(ids[row] for row in found.rows(sample)))
 
 
 def _referred(definition: n.Definition, all_: Mapping[str, n.Definition]) -> dict[str, n.Definition]:
@@ -106,16 +164,14 @@ def _parts_of(node: n.Condition) -> list[n.Condition]:
     return list(found)
 
 
-def _part(
-    node: n.Condition, words: dict[n.Condition, npt.NDArray[np.uint64]], before: npt.NDArray[np.uint64] | None
-) -> Part:
+def _part(node: n.Condition, words: dict[n.Condition, Words], before: Words | None) -> Part:
     own = words[node]
-    alone = int(np.bitwise_count(own).sum())
-    remaining = alone if before is None else int(np.bitwise_count(own & before).sum())
+    alone = counted(own)
+    remaining = alone if before is None else counted(own & before)
     below: list[Part] = []
     match node:
         case n.And(parts):
-            left: npt.NDArray[np.uint64] | None = None
+            left: Words | None = None
             for part in parts:
                 below.append(_part(part, words, left))
                 left = words[part] if left is None else left & words[part]

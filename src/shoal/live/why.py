@@ -58,6 +58,11 @@ def reason(engine: Engine, slug: str, row: int, t: int) -> Reason:
     return _Asking(engine, row, t).definition(engine.plan.definitions[slug])
 
 
+def draft_reason(engine: Engine, definition: n.Definition, row: int, t: int) -> Reason:
+    """Why a customer would be in a definition that isn't in force or not; it may refer to those that are."""
+    return _Asking(engine, row, t).condition(definition.where)
+
+
 class _Asking:
     """Questions of one customer at one instant."""
 

@@ -246,9 +246,13 @@ class Live:
     def preview(self, definition: Definition, sample: int) -> Preview:
         """What a definition would give now: see ``live.preview``."""
         with self.lock:
-            engine = self.core.engine
-            self._extend({**engine.plan.definitions, definition.slug: definition})
-            return engine.preview(definition, sample=sample)
+            return self.ready_for(definition).preview(definition, sample=sample)
+
+    def ready_for(self, definition: Definition) -> Engine:
+        """The engine with all columns that a definition names; the lock must be held."""
+        engine = self.core.engine
+        self._extend({**engine.plan.definitions, definition.slug: definition})
+        return engine
 
     # ------------------------------------------------------------ the apply loop
 
