@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMPS := .venv/.stamps
+# What the pages' scripts and styles are built of, on installing; hatch_build.py looks whether anything has changed.
+ASSETS := hatch_build.py $(shell find src/shoal/web/assets -name node_modules -prune -o -type f -print)
 ENGINE_TESTS := tests/store tests/sql tests/load tests/proof/test_named.py tests/proof/test_proof.py \
 	"tests/docs/test_docs.py::test_every_block_of_a_page_runs[getting-started.md]" \
 	--deselect tests/proof/test_proof.py::test_every_operator_is_tried
@@ -16,7 +18,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv .venv
 	@mkdir -p $(STAMPS)
 
-$(STAMPS)/%: requirements/%.txt pyproject.toml | $(BIN)/python
+$(STAMPS)/%: requirements/%.txt pyproject.toml $(ASSETS) | $(BIN)/python
 	@mkdir -p $(STAMPS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/$*.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
@@ -29,10 +31,11 @@ test: $(STAMPS)/test ## Pass the whole suite
 	@scripts/services postgresql chromium poppler-utils
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-lint: $(STAMPS)/test ## Lint, format check and types
+lint: $(STAMPS)/test ## Lint, format check, and types of Python and of the pages' scripts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python hatch_build.py types
 
 docs: $(STAMPS)/test ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict --quiet
@@ -62,3 +65,4 @@ lock: $(STAMPS)/test ## Pin the requirements anew, with hashes and without addre
 
 clean: ## Remove what was built
 	rm -rf .venv .venv-engines demo dist site build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf src/shoal/web/static src/shoal/web/assets/node_modules
