@@ -8,7 +8,7 @@ from shoal.errors import UnknownName
 from shoal.lang import nodes as n
 from shoal.lang.nodes import Definition
 from shoal.lang.parse import parse
-from shoal.live.preview import counted, trial
+from shoal.live.preview import among, rows_of, shared, trial
 from shoal.live.values import Micro
 from shoal.live.why import draft_reason
 
@@ -40,18 +40,20 @@ def test_the_parts_of_a_preview() -> None:
     assert ordered.remaining == found.count == found.parts.alone
 
 
-def test_what_is_asked_beside_a_definition_is_answered_in_the_same_pass() -> None:
-    """Breaks if reach and overlap of a draft would be counted over others than its members."""
+def test_a_draft_is_held_against_conditions_and_against_segments() -> None:
+    """Breaks if reach and overlap of a draft are counted over others than its members."""
     one = filled(engine(), 9)
     one.build()
     german, ordered = parse('country = "DE"'), parse('did "order" where amount > 61')
-    found = trial(one, Definition("new", "New", german), [ordered, german])
+    found = trial(one, Definition("new", "New", german))
     both = one.preview(Definition("new", "New", n.And((german, ordered))))
-    assert counted(found.members & found.beside[0]) == both.count > 0
-    assert counted(found.beside[1]) == found.count
+    assert among(one, found.members, [ordered, german, ordered]) == [both.count, found.count, both.count]
     assert found.everyone == len(one.standing())
-    ids = one.state.people.ids
-    assert [ids[row] for row in found.rows(3)] == list(one.preview(Definition("new", "New", german)).sample[:3])
+    members = set(one.ids_of(rows_of(found.members)))
+    assert shared(one, found.members) == {
+        slug: (len(ids), len(members.intersection(ids))) for slug, ids in memberships(one).items()
+    }
+    assert 0 < both.count < found.count
 
 
 def test_a_draft_says_why_somebody_would_be_in_it() -> None:

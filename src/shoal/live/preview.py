@@ -14,7 +14,7 @@ from shoal.live.evaluator import Evaluator
 from shoal.live.plan import made_ready
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import TypeAlias
 
     import numpy.typing as npt
@@ -59,9 +59,9 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Who would be in one definition, and in others beside it, at the engine's instant.
+    """Who would be in one definition at the engine's instant.
 
-    Bits are packed, 64 customers a word, in the order of the engine's rows; they are copies, so that nothing that happens
+    Bits are packed, 64 customers a word, in the order of the engine's rows; they are a copy, so that nothing that happens
     afterwards changes them.
 
     Args:
@@ -69,27 +69,17 @@ class Trial:
         everyone: how many customers there are.
         members: who is in it, lists included.
         parts: the sizes of its conditions.
-        beside: who each condition that was asked for beside it holds of.
     """
 
     at: int
     everyone: int
     members: Words
     parts: Part
-    beside: tuple[Words, ...]
 
     @property
     def count(self) -> int:
         """How many members."""
         return counted(self.members)
-
-    def rows(self, most: int) -> list[int]:
-        """The rows of the first members."""
-        found: list[int] = []
-        for block in np.flatnonzero(self.members)[:most].tolist():
-            word = int(self.members[block])
-            found += [64 * block + bit for bit in range(64) if word >> bit & 1]
-        return found[:most]
 
 
 def counted(words: Words) -> int:
@@ -97,34 +87,59 @@ def counted(words: Words) -> int:
     return int(np.bitwise_count(words).sum())
 
 
-def trial(engine: Engine, definition: Definition, beside: Sequence[n.Condition] = ()) -> Trial:
-    """Evaluate one definition for everyone at the engine's instant, and change nothing.
+def rows_of(words: Words) -> npt.NDArray[np.int64]:
+    """The rows whose bits are set."""
+    blocks = np.flatnonzero(words)
+    found = np.unpackbits(words[blocks].view(np.uint8), bitorder="little").reshape(-1, 64)
+    which, place = np.nonzero(found)
+    return blocks[which] * 64 + place
 
-    Args:
-        engine: settled.
-        definition: what is tried.
-        beside: further conditions, which are evaluated in the same pass.
+
+def trial(engine: Engine, definition: Definition) -> Trial:
+    """Evaluate one definition for everyone at the engine's instant, and change nothing.
 
     Raises:
         UnknownName: it refers to a segment that isn't there.
     """
-    nodes = list(dict.fromkeys([*_parts_of(definition.where), *beside]))
-    definitions = _referred(definition, {**engine.plan.definitions, definition.slug: definition})
-    names = {node: f"\0{i}" for i, node in enumerate(nodes)}
-    extra = {name: n.Definition(name, name, node) for node, name in names.items()}
-    wanted = frozenset([definition.slug, *extra])
-    plan = made_ready({**definitions, **extra})
+    rows = engine.standing()
+    found = _evaluated(engine, [*_parts_of(definition.where)], definition, rows)
+    members = found.pop(None)
+    return Trial(engine.now, len(rows), members, _part(definition.where, found, None))  # type: ignore[arg-type]
+
+
+def among(engine: Engine, members: Words, conditions: Sequence[n.Condition]) -> list[int]:
+    """How many of some customers each condition holds of, at the engine's instant."""
+    asked = list(dict.fromkeys(conditions))
+    found = _evaluated(engine, asked, None, rows_of(members))
+    return [counted(found[node]) for node in conditions]
+
+
+def shared(engine: Engine, members: Words) -> dict[str, tuple[int, int]]:
+    """For each segment in force its size, and how many of some customers are in it."""
+    bits, slots = engine.evaluator.bits.words, engine.evaluator.slots
+    own = np.zeros(len(bits), np.uint64)
+    own[: len(members)] = members[: len(bits)]
+    sizes = np.bitwise_count(bits).sum(axis=0, dtype=np.int64)
+    both = np.bitwise_count(bits & own[:, None]).sum(axis=0, dtype=np.int64)
+    return {slug: (int(sizes[slot]), int(both[slot])) for slug, slot in slots.items()}
+
+
+def _evaluated(
+    engine: Engine, nodes: Sequence[n.Condition], definition: Definition | None, rows: npt.NDArray[np.int64]
+) -> dict[n.Condition | None, Words]:
+    """The bits of some conditions, and under None those of a definition, of some customers; the others have none."""
+    names: dict[n.Condition | None, str] = {node: f"\0{i}" for i, node in enumerate(nodes)}
+    extra = {name: n.Definition(name, name, node) for node, name in names.items() if node is not None}
+    definitions = dict(extra)
+    if definition is not None:
+        names[None] = definition.slug
+        definitions[definition.slug] = definition
+    plan = made_ready(_referred(definitions, {**engine.plan.definitions, **definitions}))
+    wanted = frozenset(names.values())
     tried = Evaluator(engine.state, engine.zone, plan, False, only=wanted, filters=engine.evaluator.filters)
     tried.ensure()
-    rows = engine.standing()
     tried.evaluate(rows, np.full(len(rows), engine.now), wanted, whole=True, quiet=True)
-
-    def words(name: str) -> Words:
-        return np.ascontiguousarray(tried.bits.words[:, tried.slots[name]])
-
-    found = {node: words(name) for node, name in names.items()}
-    members, parts = words(definition.slug), _part(definition.where, found, None)
-    return Trial(engine.now, len(rows), members, parts, tuple(found[node] for node in beside))
+    return {node: np.ascontiguousarray(tried.bits.words[:, tried.slots[name]]) for node, name in names.items()}
 
 
 def preview(engine: Engine, definition: Definition, sample: int = 10) -> Preview:
@@ -135,13 +150,13 @@ def preview(engine: Engine, definition: Definition, sample: int = 10) -> Preview
     """
     found = trial(engine, definition)
     ids = engine.state.people.ids
-    return Preview(found.count, found.parts, tuple(ids[row] for row in found.rows(sample)))
+    return Preview(found.count, found.parts, tuple(ids[row] for row in rows_of(found.members)[:sample].tolist()))
 
 
-def _referred(definition: n.Definition, all_: Mapping[str, n.Definition]) -> dict[str, n.Definition]:
-    """A definition, and those that it refers to, directly or not."""
+def _referred(asked: Iterable[str], all_: Mapping[str, n.Definition]) -> dict[str, n.Definition]:
+    """Some definitions, and those that they refer to, directly or not."""
     found: dict[str, n.Definition] = {}
-    waiting = [definition.slug]
+    waiting = list(asked)
     while waiting:
         slug = waiting.pop()
         if slug not in all_:
