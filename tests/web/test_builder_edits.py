@@ -21,7 +21,8 @@ from shoal.web.builder.forms import tree
 from shoal.web.builder.paths import at, follow, locate, path_text, places, read_path
 from shoal.web.builder.reading import literal
 from shoal.web.builder.slots import expected, hints
-from web.building import Builder, controls, rows
+
+from .building import Builder, controls, rows
 
 SCHEMA = Schema(
     traits={"age": Kind.NUMBER, "country": Kind.TEXT, "signed_up": Kind.DATE, "vip": Kind.YESNO},
