@@ -8,6 +8,7 @@ duplicate: the stored copy stays.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from shoal.sql.layout import FIRST_DAY, LAST_DAY
 from shoal.sql.registry import ACCOUNT, CUSTOMER, EventType, Registry, Trait
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from shoal.lang.calendar import Zone
     from shoal.lang.schema import Kind, PropertyType
@@ -233,36 +234,61 @@ def admit(store: Store, source: str, owner: str, received: str, scope: str = CUS
     Returns:
         How many customers are new.
     """
+    with admitted(store, source, owner, received, scope, dated=dated) as new:
+        return new
+
+
+@contextmanager
+def admitted(
+    store: Store, source: str, owner: str, received: str, scope: str = CUSTOMER, *, dated: bool = True
+) -> Iterator[int]:
+    """As ``admit``; inside, ``temp.arrivals`` has the owners of the source with their keys (``id``, ``key``)."""
     first = "min(ts)" if dated else "CAST(NULL AS BIGINT)"
+    owners = "accounts" if scope == ACCOUNT else "customers"
+    known = "NULL::BIGINT" if scope == ACCOUNT else "o.first_ts"
+    # All owners are looked through once: of many customers that costs more than what is done with the few found.
     store.execute(
-        f"CREATE OR REPLACE TEMP TABLE arrivals AS SELECT {owner} AS id, {first} AS first_ts, "
-        f"min({received}) AS received FROM {source} GROUP BY {owner}"
+        f"CREATE OR REPLACE TEMP TABLE arrivals AS SELECT a.*, o.key, {known} AS known_ts, o.received AS known_received "
+        f"FROM (SELECT {owner} AS id, {first} AS first_ts, min({received}) AS received FROM {source} GROUP BY {owner}) "
+        f"AS a LEFT JOIN {owners} AS o USING (id)"
     )
-    new = _admit_accounts(store) if scope == ACCOUNT else _admit_customers(store)
+    fresh = _count(store, "SELECT count(*) FROM temp.arrivals WHERE key IS NULL")
+    new = _admit_accounts(store) if scope == ACCOUNT else _admit_customers(store, fresh)
+    if fresh:
+        store.execute(
+            f"UPDATE temp.arrivals SET key = o.key FROM {owners} AS o WHERE arrivals.key IS NULL AND o.id = arrivals.id"
+        )
+    yield new
     store.execute("DROP TABLE temp.arrivals")
-    return new
 
 
-def _admit_customers(store: Store) -> int:
-    # Existing rows first: afterwards all are there, and the update would visit the new ones too.
-    store.execute(
-        "UPDATE customers SET first_ts = least(customers.first_ts, a.first_ts), "
-        "received = least(customers.received, a.received) FROM temp.arrivals AS a WHERE customers.id = a.id "
-        "AND (a.first_ts < customers.first_ts OR (customers.first_ts IS NULL AND a.first_ts IS NOT NULL) "
-        "OR a.received < customers.received)"
-    )
+_EARLIER = (
+    "(a.first_ts < a.known_ts OR (a.known_ts IS NULL AND a.first_ts IS NOT NULL) OR a.received < a.known_received)"
+)
+
+
+def _admit_customers(store: Store, fresh: int) -> int:
+    """Give the fresh ones keys, and move the start of those who were known; returns how many are new."""
+    if _count(store, f"SELECT count(*) FROM temp.arrivals AS a WHERE a.key IS NOT NULL AND {_EARLIER}"):
+        store.execute(
+            "UPDATE customers SET first_ts = least(customers.first_ts, a.first_ts), "
+            "received = least(customers.received, a.received) FROM temp.arrivals AS a "
+            f"WHERE customers.key = a.key AND {_EARLIER}"
+        )
+    if not fresh:
+        return 0
     return _count(
         store,
         "INSERT INTO customers SELECT greatest((SELECT coalesce(max(key), 0) FROM customers), "
         f"(SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM meta WHERE key = '{ERASED_KEY}')) "
-        "+ row_number() OVER (ORDER BY id), id, first_ts, received FROM temp.arrivals ANTI JOIN customers USING (id)",
+        "+ row_number() OVER (ORDER BY id), id, first_ts, received FROM temp.arrivals WHERE key IS NULL",
     )
 
 
 def _admit_accounts(store: Store) -> int:
     store.execute(
         "INSERT INTO accounts SELECT (SELECT coalesce(max(key), 0) FROM accounts) + row_number() OVER (ORDER BY id), "
-        "id, received FROM temp.arrivals ANTI JOIN accounts USING (id)"
+        "id, received FROM temp.arrivals WHERE key IS NULL"
     )
     return 0
 

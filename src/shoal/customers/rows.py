@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from shoal.customers.bulk import admit, insert_events
+from shoal.customers.bulk import admitted, insert_events
 from shoal.customers.physical import column_of
 from shoal.sql.encode import offset_case
 from shoal.sql.layout import meta, set_meta
@@ -120,11 +120,15 @@ def _keys(store: Store, rows: Mapping[str, EventRows]) -> pa.Array:
         "ts": _joined((group.ts for group in groups), pa.int64()),
         "received": _joined((group.received for group in groups), pa.int64()),
     }
-    with registered(store, "incoming_rows", pa.table(every)) as relation:
-        admit(store, relation, "customer_id", "received")
-        return store.arrow(
-            f"SELECT c.key AS key_ FROM {relation} AS i JOIN customers AS c ON c.id = i.customer_id ORDER BY i.place"
-        )["key_"].combine_chunks()
+    with (
+        registered(store, "incoming_rows", pa.table(every)) as relation,
+        admitted(store, relation, "customer_id", "received"),
+    ):
+        keys = store.arrow(
+            f"SELECT a.key AS key_ FROM {relation} AS i JOIN temp.arrivals AS a ON a.id = i.customer_id "
+            "ORDER BY i.place"
+        )["key_"]
+    return keys.combine_chunks()
 
 
 def _joined(lists: Iterable[Sequence[Any]], kind: pa.DataType) -> pa.ChunkedArray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from threading import Condition, Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from shoal.customers.identity.tables import merges_of
 from shoal.customers.identity.tables import write as write_identity
 from shoal.customers.rows import EventRows, write_rows
 from shoal.customers.writer import write_records
-from shoal.live.changes import WHATS
+from shoal.live.changes import WHATS, Changes
 from shoal.sql.layout import set_meta
 from shoal.sql.store import registered
 from shoal.workspace.live.issues import Issues
@@ -24,7 +24,7 @@ from shoal.workspace.live.scoring import prepare as prepare_scores
 from shoal.workspace.live.scoring import write as write_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -37,8 +37,8 @@ LOG_POSITION = "log_position"
 LIVE_NOW = "live_now"
 LIVE_DEFINITIONS = "live_definitions"
 """In ``meta``: the definitions in force at the last entry that the store has, as JSON. Files may have changed since."""
-PAUSE = 1.0
-"""Seconds between batches, unless one is full before."""
+PAUSE = 2.0
+"""Seconds between batches, unless one is full or awaited before: however few its rows are, each has its own cost."""
 FULL = 50_000
 """Records that make a batch full."""
 TOGETHER = 1_000_000
@@ -159,20 +159,18 @@ class Keeper:
                 set_meta(store, LIVE_DEFINITIONS, json.dumps(defined[-1]))
 
     def _write_changes(self, batch: Sequence[Applied]) -> None:
-        waiting: list[pa.Table] = []
-        for applied in batch:
-            for begin in range(0, len(applied.changes), TOGETHER):
-                waiting.append(_table_of(applied, begin, begin + TOGETHER))
-                if sum(map(len, waiting)) >= TOGETHER:
-                    self._insert_changes(waiting)
-                    waiting = []
+        waiting: list[_Piece] = []
+        for piece in _pieces(batch):
+            many = sum(len(one.changes) for one in waiting) + len(piece.changes)
+            if waiting and (many > TOGETHER or piece.changes.ids is not waiting[0].changes.ids):
+                self._insert_changes(waiting)
+                waiting = []
+            waiting.append(piece)
         if waiting:
             self._insert_changes(waiting)
 
-    def _insert_changes(self, pieces: Sequence[pa.Table]) -> None:
-        import pyarrow as pa
-
-        with registered(self._store, "incoming_changes", pa.concat_tables(pieces).unify_dictionaries()) as relation:
+    def _insert_changes(self, pieces: Sequence[_Piece]) -> None:
+        with registered(self._store, "incoming_changes", _table_of(pieces)) as relation:
             # Who has a consent or a place on a list and nothing else yet isn't a customer, and in no segment.
             self._store.execute(
                 "INSERT INTO membership_changes SELECT i.seq, i.segment, c.key, i.what, i.ts, i.received, i.because "
@@ -198,11 +196,27 @@ def _let_go(batch: list[Applied]) -> None:
             rows.let_go()
 
 
-def _table_of(applied: Applied, begin: int, end: int) -> pa.Table:
-    """Changes of an entry, texts as numbers of words."""
+class _Piece(NamedTuple):
+    """Changes of one entry: their numbers from the first on, and when the entry came."""
+
+    changes: Changes
+    first: int
+    at: int
+
+
+def _pieces(batch: Sequence[Applied]) -> Iterator[_Piece]:
+    """The changes of entries, at most ``TOGETHER`` in a piece."""
+    for applied in batch:
+        for begin in range(0, len(applied.changes), TOGETHER):
+            yield _Piece(applied.changes[begin : begin + TOGETHER], applied.numbers[begin], applied.at)
+
+
+def _table_of(pieces: Sequence[_Piece]) -> pa.Table:
+    """Changes of entries, texts as numbers of words."""
     import pyarrow as pa
 
-    changes, numbers = applied.changes[begin:end], applied.numbers[begin:end]
+    changes = Changes.joined([piece.changes for piece in pieces])
+    sizes = [len(piece.changes) for piece in pieces]
     rows, whose = np.unique(changes.rows, return_inverse=True)
     words = {
         "id": (whose, changes.ids.texts(rows)),
@@ -216,6 +230,6 @@ def _table_of(applied: Applied, begin: int, end: int) -> pa.Table:
             for name, (places, texts) in words.items()
         },
         "ts": pa.array(np.ascontiguousarray(changes.at, np.int64)),
-        "seq": pa.array(np.arange(numbers.start, numbers.stop, dtype=np.int64)),
-        "received": pa.array(np.full(len(changes), applied.at, np.int64)),
+        "seq": pa.array(np.concatenate([np.arange(piece.first, piece.first + len(piece.changes)) for piece in pieces])),
+        "received": pa.array(np.repeat(np.array([piece.at for piece in pieces], np.int64), sizes)),
     })  # fmt: skip
