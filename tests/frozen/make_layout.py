@@ -46,6 +46,7 @@ HAS = {
     "sign_ins": "SELECT hash, person, created, used, agent FROM sign_ins",
     "sign_in_links": "SELECT hash, person, what, created, expires FROM sign_in_links",
     "audit": "SELECT seq, ts, person, action, about, id, detail FROM audit LEFT JOIN customers ON key = who ORDER BY seq",
+    "drafts": "SELECT id, person, kind, about, document, created, changed FROM drafts",
     "issues_seen": "SELECT event, property, problem, times, first, last, sample FROM issues_seen",
     "calendar": "SELECT count(*), min(day), max(day) FROM calendar",
     "meta": "SELECT key, value FROM meta WHERE key IN ('zone', 'created', 'clock_offset', 'log_position') ORDER BY key",
@@ -81,6 +82,7 @@ SIGNED = [
     f"INSERT INTO people VALUES ('p2', NULL, 'Bob', 'viewer', NULL, {START}, {START + SECOND})",
     f"INSERT INTO sign_ins VALUES ('h1', 'p1', {START}, {START + SECOND}, 'a browser')",
     f"INSERT INTO sign_in_links VALUES ('h2', 'p1', 'invitation', {START}, {START + SECOND})",
+    f"INSERT INTO drafts VALUES ('d1', 'p1', 'segment', 'vip', '{{}}', {START}, {START + SECOND})",
     f"INSERT INTO audit VALUES (1, {START}, 'p1', 'signed in', '', NULL, ''), "
     f"(2, {START}, 'p1', 'customer seen', '', (SELECT key FROM customers WHERE id = 'dan'), 'their page')",
 ]

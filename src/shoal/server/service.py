@@ -28,6 +28,7 @@ from shoal.server.running import Running
 from shoal.server.sessions import Sessions
 from shoal.server.settings import collecting
 from shoal.workspace.audit import Audit
+from shoal.workspace.drafts import Drafts
 from shoal.workspace.keys import Keys
 from shoal.workspace.live import Live
 from shoal.workspace.live.arms import Arms
@@ -88,6 +89,7 @@ class Service:
         self.people = People(workspace.store.cursor())
         self.sign_ins = SignIns(workspace.store.cursor())
         self.audit = Audit(workspace.store.cursor())
+        self.drafts = Drafts(workspace.store.cursor())
         self.faults: dict[str, ShoalError] = {}
         """What of the workspace's files isn't in force as it is written, by file; faults of definitions are elsewhere."""
         self.restart: list[str] = []
@@ -193,7 +195,7 @@ class Service:
             self.running.close()
         if self.live is not None:
             self.live.close()
-            for each in (self.keys, self.people, self.sign_ins, self.audit):
+            for each in (self.keys, self.people, self.sign_ins, self.audit, self.drafts):
                 each.close()
             self.workspace.privacy.compact()
             if self.live.failure is not None:

@@ -89,7 +89,7 @@ SINCE_LAYOUT_2: tuple[str, ...] = (
 
 SINCE_LAYOUT_3: tuple[str, ...] = (
     # Who works with the workspace; mailed is where they are written to, password an argon2 hash (NULL until they chose
-    # one). Instants here, and in the three tables below, are of the real clock, whatever the workspace's shows.
+    # one). Instants here, and in the four tables below, are of the real clock, whatever the workspace's shows.
     "CREATE TABLE people (id VARCHAR PRIMARY KEY, mailed VARCHAR, name VARCHAR NOT NULL, role VARCHAR NOT NULL, "
     "password VARCHAR, created BIGINT NOT NULL, removed BIGINT)",
     # Browsers that are signed in: hash is of the cookie's secret. Who signs out is gone from here.
@@ -101,6 +101,9 @@ SINCE_LAYOUT_3: tuple[str, ...] = (
     # Who changed what; rows are only ever added. A customer is named by their key alone, so that an erasure reaches it.
     "CREATE TABLE audit (seq BIGINT NOT NULL, ts BIGINT NOT NULL, person VARCHAR NOT NULL, action VARCHAR NOT NULL, "
     "about VARCHAR NOT NULL, who INTEGER, detail VARCHAR NOT NULL)",
+    # What somebody is making and hasn't saved: kind is 'segment' …, about the slug of what it changes, document JSON.
+    "CREATE TABLE drafts (id VARCHAR PRIMARY KEY, person VARCHAR NOT NULL, kind VARCHAR NOT NULL, "
+    "about VARCHAR NOT NULL, document VARCHAR NOT NULL, created BIGINT NOT NULL, changed BIGINT NOT NULL)",
 )
 """The tables that layout 3 added."""
 

@@ -46,6 +46,7 @@ FREE: dict[str, str] = {
     "sign_ins": "of those who work with the workspace",
     "sign_in_links": "of those who work with the workspace",
     "audit": "what those who work with the workspace did; a customer stands there as a number that nobody bears once erased",
+    "drafts": "what those who work with the workspace are making",
     "webhooks": "receivers of the workspace's own",
     "tombstones": "keyed hashes, kept so that the erased stay erased",
     "job_runs": "runs of jobs",
