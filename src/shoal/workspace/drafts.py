@@ -69,7 +69,7 @@ class Drafts:
             rows = self._store.rows(
                 f"SELECT id, person, kind, about, document, created, changed FROM drafts WHERE {which}", values
             )
-        return [Draft(*row[:4], json.loads(row[4]), *row[5:]) for row in rows]
+        return [Draft(row[0], row[1], row[2], row[3], json.loads(row[4]), row[5], row[6]) for row in rows]
 
     def keep(
         self, person: str, kind: str, about: str, document: Mapping[str, Any], now: int, draft: str | None = None
