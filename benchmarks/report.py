@@ -86,7 +86,8 @@ def _live(found: dict[str, Any]) -> tuple[str, str]:
         f"An idle tick: {idle['p50']} µs, p99 {idle['p99']} µs. Memory: {engine['bytes_per_customer']} bytes a customer.",
         *(
             f"Events {many} at a time: {each['events_per_cpu_s']:,} a CPU second, p50 {each['us']['p50']} µs, "
-            f"p99 {each['us']['p99']} µs, {each['changes_per_event']} changes of memberships an event."
+            f"{_p90(each['us'])}p99 {each['us']['p99']} µs, {each['changes_per_event']} changes of memberships an event."
+            f"{_held_up(each)}"
             for many, each in fed
         ),
         f"The wave changes {pieces['changes']:,} memberships in {pieces['steps']} steps: p50 {pieces['ms']['p50']} ms, "
@@ -129,6 +130,18 @@ def _serving(found: dict[str, Any]) -> tuple[str, str]:
     ]
     title = f"Over HTTP, acknowledged after fsync, {found['segments']} segments, {found['customers']:,} customers"
     return title, _table(head, rows) + "\n\n" + "\n".join(notes)
+
+
+def _p90(us: dict[str, float]) -> str:
+    # Results of before have none.
+    return f"p90 {us['p90']} µs, " if "p90" in us else ""
+
+
+def _held_up(each: dict[str, Any]) -> str:
+    if "machine_us" not in each:
+        return ""
+    machine = each["machine_us"]
+    return f" The machine makes of empty slices of {machine['p50']} µs {machine['p90']} (p90) and {machine['p99']} µs (p99)."
 
 
 def _start(found: dict[str, Any]) -> tuple[str, str]:
