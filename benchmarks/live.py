@@ -141,15 +141,19 @@ def feeding(folder: Path) -> dict[str, Any]:
 
 
 def _held_up(us: float, slices: int = 10_000) -> dict[str, float]:
-    """What the machine makes of slices of so many microseconds in which nothing is done but to look at the clock.
+    """What the machine makes of slices of so many microseconds in which nothing is done but to count.
 
     Interrupts and other processes hit these as they hit events: what is late here would be late whatever Shoal did.
     """
+    many = 10_000
+    begun = time.perf_counter()
+    for _ in range(many):
+        pass
+    steps = range(round(many * us / 1e6 / (time.perf_counter() - begun)))
     lengths = []
     for _ in range(slices):
         begun = time.perf_counter()
-        end = begun + us / 1e6
-        while time.perf_counter() < end:
+        for _ in steps:
             pass
         lengths.append((time.perf_counter() - begun) * 1e6)
     return _percentiles(lengths)
