@@ -110,7 +110,15 @@ def _funnel(workspace: Workspace, steps: list[str], **asked: Any) -> dict[str, A
     return workspace.journeys.funnel(*steps, **asked).document()
 
 
+def _library(workspace: Workspace) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    fits, missing = workspace.segments.library()
+    return {"fits": [asdict(one) for one in fits], "missing": missing}
+
+
 QUESTIONS: dict[str, Answer] = {
+    "library": _library,
     "metrics": _metrics,
     "figures": _figures,
     "alerts": _alerts,
