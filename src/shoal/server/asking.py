@@ -1,22 +1,20 @@
 """Long questions over HTTP: figures of metrics, results of experiments. No event waits for them.
 
-Each is answered in a process of its own, two at a time. Equal questions that are asked together share one answer, and an
-answer serves again for some seconds while no call came in.
+Each is answered in a process of its own (``warm``), two at a time. Equal questions that are asked together share one answer, and
+an answer serves again for some seconds while no call came in.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections import OrderedDict
 from concurrent.futures import Future
-from threading import BoundedSemaphore, Lock
+from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shoal.clock import stopwatch
-from shoal.errors import ShoalError, StoreError
-from shoal.workspace.served.wire import decode_error
+from shoal.errors import ShoalError
+from shoal.server.warm import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,8 +26,6 @@ WAITING = 8
 """So many questions are under way or wait; who comes then is asked to come again."""
 KEPT, FRESH = 64, 60.0
 """So many answers are kept, and for how many seconds."""
-SECONDS = 300.0
-"""A question that takes longer is given up."""
 
 
 class Busy(ShoalError):
@@ -51,13 +47,11 @@ class Asking:
     """
 
     def __init__(self, root: Path, position: Callable[[], int]) -> None:
-        self._root, self._position = root, position
-        self._free = BoundedSemaphore(AT_ONCE)
+        self._position = position
+        self._pool = Pool(root, AT_ONCE)
         self._lock = Lock()
         self._running: dict[str, Future[dict[str, Any]]] = {}
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
-        self._processes: set[subprocess.Popen[bytes]] = set()
-        self._closed = False
 
     def ask(self, name: str, asked: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to one of ``workspace.questions``.
@@ -87,8 +81,7 @@ class Asking:
     ) -> dict[str, Any]:
         begun = stopwatch()
         try:
-            with self._free:
-                found = self._in_process(json.dumps({"name": name, "asked": asked}).encode())
+            found: dict[str, Any] = json.loads(self._pool.ask(json.dumps({"name": name, "asked": asked}).encode()))
         except BaseException as error:
             with self._lock:
                 del self._running[key]
@@ -103,33 +96,6 @@ class Asking:
         mine.set_result(found)
         return found
 
-    def _in_process(self, question: bytes) -> dict[str, Any]:
-        command = [sys.executable, "-m", "shoal.server.question", str(self._root)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-            with self._lock:
-                self._processes.add(process)
-                closed = self._closed
-            if closed:
-                process.terminate()
-            try:
-                told, _ = process.communicate(question, timeout=SECONDS)
-            except subprocess.TimeoutExpired:
-                process.terminate()
-                raise StoreError(
-                    f"The question took longer than {SECONDS:.0f} seconds.", fix="Ask for fewer periods or metrics."
-                ) from None
-            finally:
-                with self._lock:
-                    self._processes.discard(process)
-        if process.returncode == 0:
-            found: dict[str, Any] = json.loads(told)
-            return found
-        if process.returncode == 1 and told:
-            raise decode_error(told)
-        raise StoreError(
-            f"The process that answers ended with code {process.returncode}.", fix="Look at the server's log."
-        )
-
     def _drop_old(self, position: int) -> None:
         """Nothing of before the newest call is kept: it may tell of somebody who was erased by it."""
         now = stopwatch()
@@ -137,9 +103,16 @@ class Asking:
             if kept.position != position or now - kept.since >= FRESH:
                 del self._kept[key]
 
+    def expect(self) -> None:
+        """A question is likely to come soon, as of somebody who opened a page."""
+        self._pool.expect()
+
+    def renew(self) -> None:
+        """Keep no answer and no process of before, as after somebody was erased."""
+        with self._lock:
+            self._kept.clear()
+        self._pool.renew()
+
     def close(self) -> None:
         """End what is under way."""
-        with self._lock:
-            self._closed = True
-            for process in self._processes:
-                process.terminate()
+        self._pool.close()

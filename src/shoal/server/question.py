@@ -1,19 +1,32 @@
-"""One long question answered in a process of its own, of low priority: it is a client of the server, as any command is."""
+"""Long questions answered in a process of its own, of low priority: it is a client of the server, as any command is."""
 
 from __future__ import annotations
 
 import json
 import os
+import resource
+import signal
 import sys
+from importlib import import_module
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import shoal
 from shoal.errors import ShoalError
 from shoal.server.child import NICE
+from shoal.server.warm import FAULT, FINE, HEAD, LAST_FAULT, LAST_FINE
 from shoal.workspace.questions import answer
 from shoal.workspace.served.wire import encode_error
+
+MOST = 1_000
+"""So many questions a process answers."""
+LARGE = 1 << 30
+"""Bytes of memory beyond which a process answers no further one."""
+WARMED = (
+    "duckdb", "shoal.insight.metrics.figures", "shoal.sql.engine", "shoal.workspace.experiments", "shoal.workspace.journeys",
+    "shoal.workspace.metrics", "shoal.workspace.served.workspace",
+)  # fmt: skip
 
 
 def _plain(value: Any) -> Any:
@@ -27,17 +40,50 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int | bool) else str(value)
 
 
-def main() -> int:
-    """Read the question from the standard input, and write its answer as JSON, or the error for ``decode_error``."""
-    os.nice(NICE)
-    asked = json.loads(sys.stdin.buffer.read())
+def told(root: Path, asked: bytes) -> tuple[bool, bytes]:
+    """Whether there is an answer, and the answer as JSON, or the error for ``decode_error``."""
+    question = json.loads(asked)
     try:
-        with shoal.open(Path(sys.argv[1])) as workspace:
-            told, code = json.dumps(_plain(answer(workspace, asked["name"], asked["asked"]))).encode(), 0
+        # Opened anew for each question: settings and definitions may have changed, and nothing of a customer is kept.
+        with shoal.open(root) as workspace:
+            return True, json.dumps(_plain(answer(workspace, question["name"], question["asked"]))).encode()
     except ShoalError as error:
-        told, code = encode_error(error), 1
-    sys.stdout.buffer.write(told)
-    return code
+        return False, encode_error(error)
+
+
+def _is_spent(answered: int) -> bool:
+    """Whether the process has grown old or large."""
+    return answered >= MOST or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > LARGE
+
+
+def _answers() -> BinaryIO:
+    """Where answers go; what a library prints goes to the log instead."""
+    sink = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return sink
+
+
+def main() -> int:
+    """Answer questions from the standard input, one after the other, until it ends."""
+    os.nice(NICE)
+    # Ctrl-C in the server's terminal comes here as well; the server ends this process when it stops.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    root, source, sink = Path(sys.argv[1]), sys.stdin.buffer, _answers()
+    # What a question needs is here before the first one comes.
+    for name in WARMED:
+        import_module(name)
+    answered = 0
+    while head := source.read(HEAD.size):
+        _, length = HEAD.unpack(head)
+        fine, body = told(root, source.read(length))
+        answered += 1
+        spent = _is_spent(answered)
+        kind = (LAST_FINE if fine else LAST_FAULT) if spent else (FINE if fine else FAULT)
+        sink.write(HEAD.pack(kind, len(body)) + body)
+        sink.flush()
+        if spent:
+            break
+    return 0
 
 
 if __name__ == "__main__":

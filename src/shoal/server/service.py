@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from shoal.server.collect import Collection
     from shoal.server.settings import CollectSettings
     from shoal.workspace import Workspace
+    from shoal.workspace.privacy import Forgotten
     from shoal.workspace.scheduling import Scheduler
 
     Pages: TypeAlias = Callable[["FastAPI", "Service", Access], App]
@@ -169,6 +170,21 @@ class Service:
         if self.live is None:
             raise Starting
         self.live.intake.submit(calls, done)
+
+    def forget(self, identifier: str) -> Forgotten:
+        """Erase a person from everything that the server holds; see ``Live.forget``.
+
+        Raises:
+            UnknownName: nobody bears the identifier.
+            StoreError: the workspace isn't live yet.
+        """
+        if self.live is None:
+            raise StoreError("The workspace isn't ready.", fix="Try again.")
+        try:
+            return self.live.forget(identifier)
+        finally:
+            if self.asking is not None:
+                self.asking.renew()
 
     def reload_by(self, reload: Reload) -> None:
         """Let changed settings be taken in from now on."""

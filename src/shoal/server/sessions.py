@@ -226,7 +226,7 @@ class Session:
             self._live.wait_for(position)
 
     def _forget(self, identifier: str) -> dict[str, Any]:
-        done = self._live.forget(identifier)
+        done = self._service.forget(identifier)
         erased = done.erased
         return {
             "ids": erased.ids,

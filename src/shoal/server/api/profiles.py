@@ -11,6 +11,7 @@ from shoal.server.api.app import customer_of, live_of, needs
 from shoal.workspace.live.profile import explanation, plain, profile
 
 if TYPE_CHECKING:
+    from shoal.server.service import Service
     from shoal.workspace.live import Live
 
 router = APIRouter(prefix="/v1/profiles", tags=["profiles"])
@@ -55,8 +56,8 @@ def export(request: Request, identifier: Identifier) -> dict[str, Any]:
 @router.delete("/{identifier}", summary="Erase a person", dependencies=[needs("admin")])
 def forget(request: Request, identifier: Identifier) -> dict[str, Any]:
     """Erase a person from log, snapshots, store and memory for good; says how many rows were removed, by table."""
-    live = live_of(request)
-    done = live.forget(_customer(live, identifier))
+    service: Service = request.app.state.service
+    done = service.forget(_customer(live_of(request), identifier))
     return {"removed": dict(done.erased.report)}
 
 
