@@ -75,6 +75,10 @@ def page(request: Request, template: str, *, title: str, status: int = 200, **va
             ``here`` (the entry of the navigation that the page belongs to), ``path`` and ``query`` as well.
     """
     person = person_of(request)
+    asking = service_of(request).asking
+    if person is not None and asking is not None:
+        # Parts of the page that ask long questions come next.
+        asking.expect()
     held = {
         "title": title,
         "person": person,
