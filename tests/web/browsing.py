@@ -50,11 +50,18 @@ def fits(page: Any) -> None:
 
 def drawn(page: Any) -> None:
     """Wait until all lazy parts and charts of the page are there; charts out of sight are scrolled to."""
-    page.wait_for_function("!document.querySelector('.lazy, .htmx-request')")
+    none_left(page, '.lazy:not([hx-trigger="never"]), .htmx-request')
     for chart in page.query_selector_all("[data-chart]"):
         chart.scroll_into_view_if_needed()
-    page.wait_for_function("!document.querySelector('.art[aria-busy]')")
+    none_left(page, ".art[aria-busy]")
     page.evaluate("scrollTo(0, 0)")
+
+
+def none_left(page: Any, selector: str, seconds: float = 15) -> None:
+    """Wait until nothing on the page fits a selector. Playwright's ``wait_for_function`` needs the eval that pages forbid."""
+    from playwright.sync_api import expect
+
+    expect(page.locator(selector)).to_have_count(0, timeout=1_000 * seconds)
 
 
 class Web:
@@ -126,7 +133,8 @@ class Web:
         """Close the browsers, and fail where one of them complained."""
         for context in self._contexts:
             context.close()
-        assert self.complaints == []
+        log = (self.folder / "serve.log").read_text(encoding="utf-8").splitlines()[-3:]
+        assert not self.complaints, "\n".join([*self.complaints, "The server said at last:", *log])
 
     # ------------------------------------------------------------ looking
 

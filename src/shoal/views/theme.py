@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 INK, MUTED, HAIRLINE, PAPER = "#1b2733", "#5f6b76", "#d9dee3", "#ffffff"
+ON_LIGHT = "#1b2734"
+"""Ink on a light colour that means a group: unlike ``INK`` it stays dark where the page is dark."""
 ACCENT, BASE = "#0b6e75", "#a8b1ba"
 # Okabe and Ito (2008), darkened where white text stands on them.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d1f", "#6b4c9a", "#999999")

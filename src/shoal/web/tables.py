@@ -20,6 +20,7 @@ Form: TypeAlias = Literal[
 ]  # fmt: skip
 _NUMERIC = frozenset({"count", "signed", "share", "bar", "money", "days", "number", "spark", "live"})
 _UNSORTED = frozenset({"spark", "tags", "markup"})
+_UNBROKEN = frozenset({"when", "day", "ago", "state"})
 PAGE = 50
 
 
@@ -49,6 +50,11 @@ class Column:
     def numeric(self) -> bool:
         """Whether values stand at the right."""
         return self.form in _NUMERIC
+
+    @property
+    def look(self) -> str:
+        """The class of its cells."""
+        return "number" if self.numeric else "tight" if self.form in _UNBROKEN else ""
 
     @property
     def sort(self) -> bool:

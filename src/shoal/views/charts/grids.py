@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _DARK_TEXT = {"Promising", "Need Attention", "Potential Loyalist", "Hibernating", "About To Sleep"}
 _HATCHES = 4
+_BROKEN = 640
+"""The width in pixels up to which names in the cells of the RFM grid take two lines."""
 
 
 def rfm_grid(rows: Sequence[dict[str, Any]], *, title: str, subtitle: str, width: int = theme.WIDE) -> alt.Chart:
@@ -41,7 +43,7 @@ def rfm_grid(rows: Sequence[dict[str, Any]], *, title: str, subtitle: str, width
         color=alt.Color("group:N", scale=colours, sort=names, legend=None),
         tooltip=["group:N", alt.Tooltip("customers:Q", format=","), alt.Tooltip("revenue:Q", format=",.0f")],
     )
-    ink = alt.condition("datum.dark", alt.value(theme.INK), alt.value("#ffffff"))
+    ink = alt.condition("datum.dark", alt.value(theme.ON_LIGHT), alt.value("#ffffff"))
     wide = width > theme.NARROW
     counts = base.mark_text(fontSize=15 if wide else 12, fontWeight=600, dy=-10).encode(
         text=alt.Text("customers:Q", format=","), color=ink
@@ -53,7 +55,7 @@ def rfm_grid(rows: Sequence[dict[str, Any]], *, title: str, subtitle: str, width
 
 def _label(group: str, width: int) -> str:
     """The group's name, broken at its last space where cells are narrow."""
-    return group if width > theme.NARROW else "\n".join(group.rsplit(" ", 1))
+    return group if width > _BROKEN else "\n".join(group.rsplit(" ", 1))
 
 
 def cohort_heatmap(

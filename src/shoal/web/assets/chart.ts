@@ -61,7 +61,17 @@ const hrefOf = (item: Item | null | undefined): string | null => {
 
 /** Marks that lead somewhere are links for the keyboard too: one stop of the Tab key, arrows from one to the next. */
 const reach = (art: HTMLElement): number => {
-  const marks = all<SVGElement>("svg path, svg text", art).filter((mark) => hrefOf(itemOf(mark)));
+  // Vega names each group of marks by what it is drawn with; the picture has its words, and the table its figures.
+  for (const part of all<SVGElement>("svg [role], svg [aria-roledescription]", art)) {
+    for (const name of ["role", "aria-roledescription", "aria-label"]) part.removeAttribute(name);
+  }
+  const reached = new Set<string>();
+  const marks = [...all<SVGElement>("svg path", art), ...all<SVGElement>("svg text", art)].filter((mark) => {
+    const href = hrefOf(itemOf(mark));
+    const first = href !== null && !reached.has(href);
+    if (href) reached.add(href);
+    return first;
+  });
   marks.forEach((mark, place) => {
     mark.setAttribute("role", "link");
     mark.setAttribute("tabindex", place ? "-1" : "0");
@@ -106,9 +116,9 @@ const addressOf = (figure: HTMLElement, width: number): string => {
 const fetched = async (figure: HTMLElement, width: number): Promise<Definition> => {
   const answer = await fetch(addressOf(figure, width), { headers: { Accept: "application/json" } });
   if (answer.status === 401) location.reload();
-  const found = (await answer.json()) as Definition & { error?: { problem: string } };
-  if (!answer.ok || !found.$schema) throw new Error(found.error?.problem ?? "The chart couldn't be read.");
-  return found;
+  const found = (await answer.json().catch(() => ({}))) as Partial<Definition>;
+  if (!answer.ok || !found.$schema) throw new Error("The chart can't be read now. Load the page again in a moment.");
+  return found as Definition;
 };
 
 const show = async (figure: HTMLElement, art: HTMLElement, { spec, width }: Drawn): Promise<View> => {

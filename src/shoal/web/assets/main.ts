@@ -1,7 +1,7 @@
 /** What every page runs; parts of it that few pages need are fetched when they are. */
 import htmx from "htmx.org";
 import { watchCharts } from "./charts";
-import { meta } from "./dom";
+import { make, meta } from "./dom";
 import { beginDialogs } from "./dialog";
 import { beginForms, beginFormsIn } from "./forms";
 import { beginFrame } from "./frame";
@@ -33,8 +33,9 @@ const on = (name: string, heard: (detail: any, event: Event) => void): void =>
 on("htmx:configRequest", (detail) => {
   detail.headers["X-Shoal-Token"] = meta("token");
 });
-on("htmx:responseError", (detail) => {
+on("htmx:responseError", (detail, event) => {
   if (detail.xhr.status === 401) location.reload();
+  else if (event.target instanceof HTMLElement && event.target.matches(".lazy")) failed(event.target);
   else toast({ text: said(detail.xhr) ?? "That didn't work. Nothing was changed.", bad: true });
 });
 on("htmx:sendError", () => {
@@ -45,6 +46,12 @@ on("htmx:timeout", () => toast({ text: "The server took too long to answer. Try 
 on("htmx:afterRequest", (detail) => {
   if (detail.successful) lineIs("live");
 });
+
+/** A part that can't be loaded says so in its own place. */
+const failed = (lazy: HTMLElement): void => {
+  lazy.removeAttribute("aria-busy");
+  lazy.replaceChildren(make("p", { class: "failed" }, "This part can't be shown now. Load the page again in a moment."));
+};
 
 const said = (answer: XMLHttpRequest): string | null => {
   try {
