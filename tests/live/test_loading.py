@@ -103,3 +103,53 @@ def test_what_came_meanwhile_does_not_stand_for_what_the_store_has(before: dict[
 
 def _definitions(texts: dict[str, str]) -> dict[str, Definition]:
     return {slug: Definition(slug, slug, parse(text)) for slug, text in texts.items()}
+
+
+LINES = {
+    "ann": [{"brand": "x", "price": 9, "tags": ["new"]}, {"brand": "y", "price": 1, "tags": []}],
+    "bob": [{"brand": "x", "price": 1, "tags": ["old"]}, {"brand": "y", "price": 9, "tags": ["new"]}],
+    "cleo": [{"brand": None, "price": 9, "tags": None}],
+    "dan": [],
+    "eve": None,
+}
+ASKED = {
+    "dear": 'did "Order" where any lines (brand = "x" and price > 5)',
+    "not-cheap": 'did "Order" where (not any lines (price < 5))',
+    "new": 'did "Order" where (any lines (tags contains "new") and any lines (brand = "x"))',
+    "unbranded": 'did "Order" where any lines (brand is missing)',
+}
+
+
+@pytest.mark.parametrize("before", [{}, {"x": 'did "Order" where any lines (brand = "x")'}, ASKED])
+def test_fields_of_items_that_nobody_asked_for_are_read_when_somebody_does(before: dict[str, str]) -> None:
+    """Breaks if an item's field that isn't held counts as missing, or a list loses an item on its way to a snapshot and back."""
+
+    def order(who: str, day: int) -> Event:
+        lines = LINES[who]
+        return Event(who, "Order", NOW - day * DAY, {} if lines is None else {"lines": lines}, f"{who}-{day}")
+
+    store = DuckStore.open(":memory:")
+    create(store, zone="UTC", now=0)
+    write_records(store, [order(who, 9) for who in ("ann", "cleo", "dan")], zone=zone("UTC"), received=NOW)
+    traits, events = learned_schema(store)
+    types = Types(traits, events)
+    live = [order(who, 3) for who in LINES]
+    types.learn(live)
+    schema = Schema(traits=types.traits, events=types.events)
+    engine = load_engine(store, schema, _definitions(before), NOW, recording=False)
+    for record in live:
+        feed(engine, record, types.traits, types.events)
+    engine.settle()
+    write_records(store, live, zone=zone("UTC"), received=NOW)
+    head, arrays = engine.arrays()
+    wanted = _definitions({**before, **ASKED})
+    for one in (engine, Engine.from_arrays(head, arrays, schema, _definitions(before), recording=False)):
+        extend_engine(one, store, wanted)
+        one.define(wanted)
+        one.settle()
+        assert {slug: set(one.members(slug)) for slug in ASKED} == {
+            "dear": {"ann"},
+            "not-cheap": {"cleo", "dan", "eve"},
+            "new": {"ann", "bob"},
+            "unbranded": {"cleo"},
+        }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shoal.customers.rows import EventRows
     from shoal.lang.schema import PropertyType
     from shoal.live.engine import Engine
+    from shoal.live.table import Table
 
 OF_KIND: dict[Kind, Callable[[Any], Any]] = {
     Kind.NUMBER: Micro,
@@ -42,7 +43,10 @@ def feed(
     match record:
         case Event(customer, name, ts, properties, message_id):
             kinds = events[name]
-            values = {p: resident(v, kinds[p].kind, kinds[p].fields) for p, v in properties.items() if p in kinds}
+            table = engine.state.events.get(name)
+            values = {
+                p: resident(v, kinds[p].kind, held(table, p, kinds[p])) for p, v in properties.items() if p in kinds
+            }
             engine.add_event(customer, name, ts, message_id or "", values)
         case TraitChange(owner, name, value, ts, message_id):
             full = ACCOUNT_PREFIX + name if record.scope == "account" else name
@@ -70,23 +74,31 @@ def together(engine: Engine, rows: Mapping[str, EventRows], types: Mapping[str, 
         ts += group.ts
         mids += group.messages
         bearers = group.properties
-        for prop in engine.state.event_table(name).columns:
+        table = engine.state.event_table(name)
+        for prop in table.columns:
             column = values.get(prop)
             if column is None:
                 column = values[prop] = [None] * many
             known = types[name].get(prop)
             if known is not None:
-                column[begin:end] = _column([bearer.get(prop) for bearer in bearers], known)
+                given = [bearer.get(prop) for bearer in bearers]
+                column[begin:end] = _column(given, known.kind, held(table, prop, known))
     return Events(np.concatenate(customers), names, ts, mids, values)
 
 
-def _column(values: list[Any], known: PropertyType) -> list[Any]:
-    if known.kind is Kind.NUMBER:
+def held(table: Table | None, prop: str, known: PropertyType) -> Mapping[str, Kind]:
+    """The fields of a list of objects that a table holds; of a table that isn't there yet all."""
+    some = None if table is None else table.fields.get(prop)
+    return known.fields if some is None else {name: kind for name, kind in known.fields.items() if name in some}
+
+
+def _column(values: list[Any], kind: Kind, fields: Mapping[str, Kind]) -> list[Any]:
+    if kind is Kind.NUMBER:
         try:
             return [None if v is None else millionths(v) for v in values]
         except (MistypedError, OverflowError):
             pass
-    return [None if v is None else resident(v, known.kind, known.fields) for v in values]
+    return [None if v is None else resident(v, kind, fields) for v in values]
 
 
 def resident(value: Any, kind: Kind, fields: Mapping[str, Kind] | None = None) -> Any:

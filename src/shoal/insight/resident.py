@@ -16,6 +16,7 @@ from shoal.live.mids import Mids
 from shoal.live.needs import Needs, needs
 from shoal.live.state import ACCOUNT_ID, ACCOUNT_PREFIX
 from shoal.live.values import FAR, Day, Micro, Moment
+from shoal.live.words import ITEM, Lists
 from shoal.sql.registry import ACCOUNT, CUSTOMER, Registry
 from shoal.sql.tables import MESSAGE_ID
 
@@ -115,7 +116,7 @@ class _Loading:
     def hold(self, wanted: Needs) -> None:
         """Fill tables."""
         for name, properties in wanted.events.items():
-            self._event(name, properties, name in wanted.ordered)
+            self._event(name, properties, wanted.fields.get(name, {}), name in wanted.ordered)
             stored = self.registry.events[name].properties if name in self.registry.events else ()
             self.state.unread_events.discard(name)
             self.state.unread_properties[name] = frozenset(stored) - self.state.events[name].columns.keys()
@@ -150,15 +151,18 @@ class _Loading:
 
     # ------------------------------------------------------------ tables
 
-    def _event(self, name: str, properties: frozenset[str], ordered: bool) -> None:
+    def _event(self, name: str, properties: frozenset[str], asked: Mapping[str, frozenset[str]], ordered: bool) -> None:
         event = self.registry.events.get(name)
-        table = self.state.new_event_table(name, properties, ordered=ordered)
+        table = self.state.new_event_table(name, properties, asked, ordered=ordered)
         if event is None:
             return
         known = {p: event.properties[p] for p in table.columns if p in event.properties}
         columns = [f"{found.col}" for found in known.values()]
         found = self._read(event.table, "customer", columns, ordered)
-        fields = {p: {f.name: f for f in prop.fields.values()} for p, prop in known.items()}
+        fields = {
+            p: {f.name: f for f in prop.fields.values() if f.name in table.fields.get(p, ())}
+            for p, prop in known.items()
+        }
         self._fill(table, found, list(known), ordered, self._keys, fields)
 
     def _trait(self, name: str) -> None:
@@ -365,8 +369,10 @@ def _stored(values: pa.ChunkedArray, column: Column, fields: Mapping[str, Field]
 
     if column.kind in _INTEGERS:
         return _integers(values.cast(pa.int64()).chunks)
+    if isinstance(column.words, Lists):
+        return np.concatenate([_lists(chunk, column.words, fields) for chunk in values.chunks] or [_NOBODY])
     if column.kind is not Kind.TEXT:
-        return [_value(value, column.kind, fields) for value in values.to_pylist()]
+        return [_value(value, column.kind) for value in values.to_pylist()]
     coded = values.dictionary_encode().combine_chunks()
     if isinstance(coded, pa.ChunkedArray):
         coded = coded.chunk(0) if coded.num_chunks else pa.array([], pa.string()).dictionary_encode()
@@ -375,16 +381,56 @@ def _stored(values: pa.ChunkedArray, column: Column, fields: Mapping[str, Field]
     return stored
 
 
-def _value(value: Any, kind: Kind, fields: Mapping[str, Field]) -> Any:
+def _lists(values: pa.ListArray, words: Lists, fields: Mapping[str, Field]) -> npt.NDArray[np.int64]:
+    """Lists of objects as numbers: first their items, each field by itself, and then each list by its items."""
+    begins = np.asarray(values.offsets)
+    items = values.values.slice(begins[0], begins[-1] - begins[0]) if len(begins) else values.values
+    names, columns = list(fields), [_distinct(items.field(f.col), f.kind) for f in fields.values()]
+    which = np.zeros(len(items), np.int64)
+    for known, places in columns:
+        which = np.unique(which * len(known) + places, return_inverse=True)[1]
+    _, first = np.unique(which, return_index=True)
+    numbers = np.array(
+        [
+            words.items.number({name: known[places[i]] for name, (known, places) in zip(names, columns, strict=True)})
+            for i in first.tolist()
+        ],
+        ITEM,
+    )
+    raw, size = numbers[which].tobytes(), ITEM.itemsize
+    edges = ((begins - begins[0]) * size).tolist() if len(begins) else []
+    here = values.is_valid().to_pylist()
+    found = [
+        words.of_items(raw[begin:end]) if there else -1
+        for begin, end, there in zip(edges, edges[1:], here, strict=False)
+    ]
+    return np.array(found, np.int64)
+
+
+def _distinct(values: pa.Array, kind: Kind) -> tuple[list[Any], npt.NDArray[np.int64]]:
+    """The distinct values as the engine holds them, with a missing one, and the place of each among them."""
+    if kind is Kind.TEXTS:
+        given = [None if value is None else tuple(value) for value in values.to_pylist()]
+        held = list(dict.fromkeys(given)) or [None]
+        at = {value: place for place, value in enumerate(held)}
+        return held, np.array([at[value] for value in given], np.int64)
+    coded = values.dictionary_encode()
+    known = [_item(value, kind) for value in coded.dictionary.to_pylist()]
+    places = _integers([coded.indices], len(known)).astype(np.int64)
+    return [*known, None], places
+
+
+_NOBODY = np.zeros(0, np.int64)
+
+
+def _value(value: Any, kind: Kind) -> Any:
     if value is None:
         return None
     if kind is Kind.TEXTS:
         return tuple(value)
-    if kind is Kind.POINT:
-        return value["x"], value["y"], value["z"]
-    return tuple({name: _item(item[f.col], f.kind) for name, f in fields.items()} for item in value)
+    return value["x"], value["y"], value["z"]
 
 
 def _item(value: Any, kind: Kind) -> Any:
-    made = {Kind.NUMBER: Micro, Kind.DATE: Day, Kind.INSTANT: Moment, Kind.TEXTS: tuple}.get(kind)
+    made = {Kind.NUMBER: Micro, Kind.DATE: Day, Kind.INSTANT: Moment}.get(kind)
     return value if value is None or made is None else made(value)

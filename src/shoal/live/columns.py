@@ -9,6 +9,7 @@ import numpy as np
 
 from shoal.lang.schema import Kind
 from shoal.live.values import Day, Micro, Moment
+from shoal.live.words import Lists, Words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -124,36 +125,6 @@ def blocks(values: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
     return (values[begin : begin + BLOCK] for begin in range(0, len(values), BLOCK))
 
 
-class Words:
-    """The distinct values of a column that isn't of integers, each with its number."""
-
-    def __init__(self) -> None:
-        self.values: list[Any] = []
-        self._numbers: dict[Any, int] = {}
-
-    def number(self, value: Any) -> int:
-        """The number of a value; a new one gets the next."""
-        key = value if isinstance(value, str) else _frozen(value)
-        found = self._numbers.get(key)
-        if found is None:
-            found = self._numbers[key] = len(self.values)
-            self.values.append(value)
-        return found
-
-    def known(self, value: Any) -> int:
-        """The number of a value, −1 where no row ever bore it."""
-        return self._numbers.get(value if isinstance(value, str) else _frozen(value), -1)
-
-
-def _frozen(value: Any) -> Any:
-    if isinstance(value, dict):
-        return tuple((k, _frozen(v)) for k, v in value.items())
-    if isinstance(value, list | tuple):
-        return tuple(_frozen(v) for v in value)
-    # 1, True and 1.0 would be one key.
-    return (type(value).__name__, value)
-
-
 class Column:
     """The values of one property or trait, in the order of the table's base and of its tail.
 
@@ -165,7 +136,7 @@ class Column:
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
-        self.words = None if kind in _TYPES else Words()
+        self.words = None if kind in _TYPES else Lists() if kind is Kind.OBJECTS else Words()
         self.missing = MISSING if self.words is None else -1
         """What stands for missing in the tail."""
         self.unit = 1
@@ -195,14 +166,14 @@ class Column:
         """The value of what stands in the tail."""
         if stored == self.missing:
             return None
-        return _TYPES[self.kind](int(stored)) if self.words is None else self.words.values[stored]
+        return _TYPES[self.kind](int(stored)) if self.words is None else self.words.value(stored)
 
     def fill(self, values: Sequence[Any] | npt.NDArray[Any]) -> None:
         """Set the base: an array of int64 as it would stand in the tail, or values one by one."""
         if not isinstance(values, np.ndarray):
             values = np.fromiter(map(self.encode, values), np.int64, len(values))
         if self.words is not None:
-            kind = np.int8 if len(self.words.values) < 127 else np.int32
+            kind = np.int8 if len(self.words) < 127 else np.int32
             self.base, self.unit = values.astype(kind), 1
             return
         self.base, self.unit = narrowed(values.astype(np.int64, copy=False))

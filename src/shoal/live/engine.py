@@ -14,7 +14,7 @@ from shoal.live.changes import LEFT, MERGED, NONE, UNMERGED, Changes
 from shoal.live.evaluator import Evaluator
 from shoal.live.freeze import frozen, thaw, thaw_memberships
 from shoal.live.judge import Judge
-from shoal.live.needs import Needs, needs
+from shoal.live.needs import Needs, lacking, needs
 from shoal.live.plan import Touch, made_ready
 from shoal.live.preview import Preview, preview
 from shoal.live.state import ACCOUNT_ID, ACCOUNT_PREFIX, State
@@ -524,19 +524,7 @@ class Engine:
 
     def missing(self, definitions: Mapping[str, Definition]) -> Needs:
         """What definitions ask of the state that isn't held."""
-        wanted, state = needs(definitions, self.schema), self.state
-        held = {name: table for name, table in state.events.items() if name not in state.unread_events}
-        events = {
-            name: properties | (held[name].columns.keys() if name in held else set())
-            for name, properties in wanted.events.items()
-            if name not in held
-            or properties - held[name].columns.keys()
-            or (name in wanted.ordered and not held[name].ordered)
-        }
-        ordered = wanted.ordered | {name for name in events if name in held and held[name].ordered}
-        held_traits = (state.traits.keys() | state.account_traits.keys()) - state.unread_traits
-        traits = wanted.traits - held_traits
-        return Needs({name: frozenset(found) for name, found in events.items()}, ordered, frozenset(traits))
+        return lacking(needs(definitions, self.schema), self.state)
 
     def rebind(self) -> None:
         """Take up tables that were replaced."""

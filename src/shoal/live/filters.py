@@ -18,6 +18,7 @@ from shoal.live.intervals import INTEGERS, Range, inside, ranges
 from shoal.live.registry import answer
 from shoal.live.scope import Scope
 from shoal.live.table import Entry
+from shoal.live.words import Lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,9 +121,17 @@ class Filter:
                 truths: Truths = inside(stored, found) & (stored != MISSING)
                 return truths
         stored = column.stored(refs)
+        if isinstance(column.words, Lists) and isinstance(node, n.AnyItem):
+            return self._of_items(node, subject.name, column.words)[stored]
         distinct, places = np.unique(stored, return_inverse=True)
         judged = [self._judged(node, Pretended(0, {subject.name: column.decode(int(one))})) for one in distinct]
         return _spread(judged, places)
+
+    def _of_items(self, node: n.AnyItem, name: str, words: Lists) -> Truths:
+        """Of each list whether the condition holds of an item, and last of a missing one: items are asked once each."""
+        items = [self._judged(node, Pretended(0, {name: (item,)})) for item in words.items.values()]
+        missing = self._judged(node, Pretended(0, {name: None}))
+        return np.append(words.any_of(np.array(items, np.bool_)), missing)
 
     def _of_time(self, node: n.Node, subject: n.LocalTime, refs: npt.NDArray[np.int64]) -> Truths:
         ts = times(self.table, refs)

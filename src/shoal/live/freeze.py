@@ -15,6 +15,7 @@ from shoal.live.ids import Ids
 from shoal.live.mids import Mids
 from shoal.live.table import Table
 from shoal.live.values import Day, Micro, Moment
+from shoal.live.words import Lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, npt.NDArray[Any]]
 
-FORMAT = 3
+FORMAT = 4
 _RUNS = ("run_row", "run_at", "run_count", "run_room", "run_base")
 _TAILS = ("tail_ts", "tail_origin", "tail_mid")
 _TYPES: dict[str, Any] = {"Micro": Micro, "Day": Day, "Moment": Moment}
@@ -195,16 +196,21 @@ def _capture_table(
     for number, (name, column) in enumerate(table.columns.items()):
         place = f"{prefix}.c{number}"
         arrays[place], arrays[f"{place}.tail"] = column.base, copy(column.tail[: table.used])
-        if column.words is not None:
-            found.texts[f"{place}.words"] = list(column.words.values)
+        if isinstance(column.words, Lists):
+            found.texts[f"{place}.words"] = column.words.items.values()
+            arrays[f"{place}.items"], arrays[f"{place}.ends"] = column.words.packed()
+        elif column.words is not None:
+            found.texts[f"{place}.words"] = column.words.values()
         columns.append([name, column.kind.value, column.unit, int(column.sign[0]), column.words is not None])
-    return {"unit": table.unit, "zero": table.zero, "ordered": table.ordered, "columns": columns}
+    held = {name: sorted(fields) for name, fields in table.fields.items()}
+    return {"unit": table.unit, "zero": table.zero, "ordered": table.ordered, "columns": columns, "fields": held}
 
 
 def _thawed_table(name: str, described: Mapping[str, Any], prefix: str, arrays: Mapping[str, Any]) -> Table:
     kinds = {column: Kind(kind) for column, kind, *_ in described["columns"]}
     table = Table(name, kinds, ordered=described["ordered"])
     table.unit, table.zero = described["unit"], described["zero"]
+    table.fields = {column: frozenset(fields) for column, fields in described["fields"].items()}
     for part in ("start", "ts", "sizes", *_RUNS, *_TAILS):
         setattr(table, part, np.array(arrays[f"{prefix}.{part}"]))
     table.flags = np.zeros(len(table.ts), np.uint8)
@@ -220,9 +226,14 @@ def _thawed_table(name: str, described: Mapping[str, Any], prefix: str, arrays: 
         column.base, column.tail = np.array(arrays[place]), np.array(arrays[f"{place}.tail"])
         column.unit, column.sign[0] = unit, sign
         if words:
+            texts = Ids.unpacked(arrays[f"{place}.words.bytes"], arrays[f"{place}.words.ends"])
+            values = (_typed(json.loads(text)) for text in texts)
+            if isinstance(column.words, Lists):
+                column.words.fill(values, arrays[f"{place}.items"], arrays[f"{place}.ends"])
+                continue
             assert column.words is not None
-            for text in Ids.unpacked(arrays[f"{place}.words.bytes"], arrays[f"{place}.words.ends"]):
-                column.words.number(_typed(json.loads(text)))
+            for value in values:
+                column.words.number(value)
     return table
 
 

@@ -78,10 +78,20 @@ class State:
             self.events[name] = Table(name, kinds)
         return self.events[name]
 
-    def new_event_table(self, name: str, properties: Iterable[str], *, ordered: bool) -> Table:
-        """An empty table of the events of a name, with some of their properties, in place of the one that was there."""
+    def new_event_table(
+        self, name: str, properties: Iterable[str], fields: Mapping[str, frozenset[str]], *, ordered: bool
+    ) -> Table:
+        """An empty table of the events of a name, with some of their properties, in place of the one that was there.
+
+        Args:
+            name: of the events.
+            properties: those that are held.
+            fields: of properties that are lists of objects, the fields that are held.
+            ordered: whether message ids are held.
+        """
         kinds = {p: t.kind for p, t in self.schema.events.get(name, {}).items() if p in properties}
-        self.events[name] = Table(name, kinds, ordered=ordered)
+        table = self.events[name] = Table(name, kinds, ordered=ordered)
+        table.fields = {p: fields.get(p, frozenset()) for p, kind in kinds.items() if kind is Kind.OBJECTS}
         return self.events[name]
 
     def new_trait_table(self, name: str) -> Table:

@@ -99,6 +99,8 @@ class Table:
     def __init__(self, name: str, kinds: Mapping[str, Kind] | None = None, *, ordered: bool = True) -> None:
         self.name, self.ordered = name, ordered
         self.columns = {column: Column(kind) for column, kind in (kinds or {}).items()}
+        self.fields: dict[str, frozenset[str]] = {}
+        """Of columns of lists of objects, the fields that are held; all, where it isn't here."""
         self._version = 0
         self.filters: list[Callable[[Entry], bool]] = []
         self.start: Ints = np.zeros(1, np.uint32)

@@ -62,7 +62,7 @@ class Truth:
     def words(self, table: Table, column: Column, state: State, zone: Zone) -> npt.NDArray[np.uint8]:
         """The truth of each word that the column knows by now."""
         assert column.words is not None
-        known, wanted = self._words[0], len(column.words.values)
+        known, wanted = self._words[0], len(column.words)
         if len(known) < wanted:
             more = [judged(self.node, table, column, code, state, zone) for code in range(len(known), wanted)]
             self._words[0] = known = np.concatenate((known, np.array(more, np.uint8)))
