@@ -17,6 +17,19 @@ rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
 
 const pages = existsSync("pages") ? readdirSync("pages").filter((name) => name.endsWith(".ts")) : [];
+// A swatch beside a name has the colour that charts give the name, in the dark as well.
+const swatches = {
+  name: "swatches",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^swatches-of-charts$/ }, ({ path }) => ({ path, namespace: "swatches" }));
+    onLoad({ filter: /.*/, namespace: "swatches" }, () => ({
+      loader: "css",
+      contents: Object.entries(JSON.parse(readFileSync("dark.json", "utf8")))
+        .map(([light, dark]) => `.swatch [fill="${light}"] { fill: light-dark(${light}, ${dark}); }`)
+        .join("\n"),
+    }));
+  },
+};
 const { metafile } = await build({
   entryPoints: ["main.ts", "css/main.css", "mark.svg", ...pages.map((name) => join("pages", name))],
   entryNames: "[name]-[hash]",
@@ -30,6 +43,7 @@ const { metafile } = await build({
   loader: { ".svg": "copy" },
   legalComments: "none",
   metafile: true,
+  plugins: [swatches],
   logLevel: "warning",
 });
 

@@ -6,7 +6,7 @@ import { beginDialogs } from "./dialog";
 import { beginForms, beginFormsIn } from "./forms";
 import { beginFrame } from "./frame";
 import { beginLive, lineIs, watchLive } from "./live";
-import { beginTables, fitTables } from "./tables";
+import { beginTables, boxTables, fitTables } from "./tables";
 import { beginTips } from "./tips";
 import { beginToasts, toast } from "./toasts";
 
@@ -71,6 +71,7 @@ beginToasts();
 beginLive();
 htmx.onLoad((part) => {
   if (!(part instanceof Element)) return;
+  boxTables(part);
   fitTables();
   beginFormsIn(part);
   watchCharts(part);

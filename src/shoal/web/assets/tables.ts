@@ -1,5 +1,5 @@
 /** Tables: a row opens what its link leads to, and a table that doesn't fit becomes cards. */
-import { all, near } from "./dom";
+import { all, fresh, make, near } from "./dom";
 
 const NARROW = 840;
 
@@ -8,6 +8,16 @@ const stack = (box: HTMLElement): void => {
   for (const row of all<HTMLTableRowElement>("tbody tr", box))
     for (const cell of row.cells) cell.dataset["head"] ??= heads[cell.cellIndex] ?? "";
   box.classList.add("stacked");
+};
+
+/** A table that stands alone gets the box that lets it be scrolled, or become cards. */
+export const boxTables = (part: Element): void => {
+  for (const table of fresh<HTMLTableElement>(part, "main table")) {
+    if (table.closest(".scroll, .as-table")) continue;
+    const box = make("div", { class: "scroll" });
+    table.replaceWith(box);
+    box.append(table);
+  }
 };
 
 /** A head can stick to the window only where its table needn't scroll sideways. */
