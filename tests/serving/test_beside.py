@@ -11,6 +11,7 @@ import sys
 import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -20,6 +21,7 @@ import pytest
 
 import shoal as api
 from shoal.errors import DefinitionError, StoreError, StoreLocked
+from shoal.workspace.lock import WorkspaceLock
 
 from .served import SETTINGS, Served, shoal, shop
 
@@ -352,3 +354,34 @@ def test_a_server_on_the_newer_loopback_is_found_too(tmp_path: Path) -> None:
         assert asked(found.folder, "status")["customers"] == 1
     finally:
         found.close()
+
+
+class _Starting(BaseHTTPRequestHandler):
+    """Answers as a server does that isn't ready."""
+
+    def do_GET(self) -> None:
+        self.send_response(503)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+def test_of_a_server_that_is_starting_nobody_is_told_to_stop_it(tmp_path: Path) -> None:
+    """Breaks if who asks while a server reads its store is told to end it, or the workspace is opened twice."""
+    folder = shop(tmp_path / "shop", {"buyers": 'did "Order Completed"'})
+    (folder / ".shoal").mkdir(exist_ok=True)
+    (folder / ".shoal" / "token").write_text("secret")
+    lock = WorkspaceLock(folder / ".shoal" / "lock")
+    with HTTPServer(("127.0.0.1", 0), _Starting) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        lock.tell(f"http://127.0.0.1:{server.server_port}")
+        try:
+            with pytest.raises(StoreLocked, match="is starting still") as said:
+                api.open(folder, wait=0.3)
+            assert "Ask again" in said.value.fix
+            with pytest.raises(StoreLocked, match="Stop that server first"):
+                api.open(folder, wait=0.3, alone=True)
+        finally:
+            server.shutdown()
+            lock.release()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from shoal.clock import Clock, stopwatch
 from shoal.config import FILE_NAME, Config, read_config
-from shoal.errors import ConfigError, DefinitionError, StatementError, StoreError, unwritten
+from shoal.errors import ConfigError, DefinitionError, StatementError, StoreError, StoreLocked, unwritten
 from shoal.insight.definitions import Catalogue, known_at, read_catalogue, record, write_atomically
 from shoal.lang.schema import Schema
 from shoal.workspace.doors import Doors
@@ -105,10 +105,10 @@ def open_workspace(path: str | Path = ".", *, wait: float = 10.0, alone: bool = 
             break
         except Served as taken:
             found = None if alone else _beside(config, taken)
-            if found is not None:
+            if isinstance(found, Workspace):
                 return found
             if alone or left <= 0:
-                raise
+                raise found or taken from None
             sleep(0.1)
     try:
         return Workspace(config, lock)
@@ -117,15 +117,18 @@ def open_workspace(path: str | Path = ".", *, wait: float = 10.0, alone: bool = 
         raise
 
 
-def _beside(config: Config, taken: Served) -> Workspace | None:
-    """The workspace as a client of the server that has it open; None where it can't be talked to (yet)."""
+def _beside(config: Config, taken: Served) -> Workspace | StoreLocked | None:
+    """The workspace as a client of the server that has it open; or why not yet; None where it can't be talked to."""
     from shoal.workspace.served.link import NotReached
     from shoal.workspace.served.workspace import reach
 
     try:
         return reach(config, taken.address)
-    except NotReached:
-        return None
+    except NotReached as gone:
+        if not gone.starting:
+            return None
+        problem = f"The server at {taken.address} is starting still: it reads what it answers from."
+        return StoreLocked(problem, place=taken.place, fix="Ask again in a moment; its /healthz says when it is ready.")
 
 
 def _refuse_changes(query: str) -> None:

@@ -28,6 +28,10 @@ _GOES_ON = "Stopped waiting; the server goes on with it."
 class NotReached(Exception):
     """There is no server at the address, it is starting still, or it is another one."""
 
+    def __init__(self, reason: str, *, starting: bool = False) -> None:
+        super().__init__(reason)
+        self.starting = starting
+
 
 class Link:
     """A session at a server; see ``open``. One thread at a time asks."""
@@ -55,7 +59,7 @@ class Link:
             answer = held.getresponse()
             session = answer.readline().decode("ascii", "replace").strip()
             if answer.status != 200 or not session.isalnum():
-                raise NotReached(f"status {answer.status}")
+                raise NotReached(f"status {answer.status}", starting=answer.status == 503)
         except (OSError, HTTPException) as error:
             held.close()
             raise NotReached(type(error).__name__) from error
