@@ -65,7 +65,7 @@ class Builder:
         for control in controls(tree(self.root, self.schema)):
             if (control.path, control.op) != (where, op):
                 continue
-            if control.shape in ("choice", "menu"):
+            if control.shape in ("choice", "menu", "pick"):
                 if value in {option.key for option in control.options}:
                     return True
             elif control.shape == "button":

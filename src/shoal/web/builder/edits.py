@@ -8,7 +8,7 @@ and kept, and the check says of it what is missing where. Only what can't be wri
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin
 
 from shoal.errors import DefinitionError
@@ -18,7 +18,7 @@ from shoal.lang.schema import Schema
 from shoal.lang.show import show
 from shoal.lang.tree import transform
 from shoal.web.builder import kinds, moves
-from shoal.web.builder.paths import at, gone, path_text, put
+from shoal.web.builder.paths import at, follow, gone, path_text, put
 from shoal.web.builder.reading import literal, number_of, whole_of
 from shoal.web.builder.slots import (
     CONDITIONS,
@@ -34,7 +34,7 @@ from shoal.web.builder.slots import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from shoal.lang.nodes import Node
     from shoal.web.builder.paths import Path, Root
@@ -52,7 +52,7 @@ class Setting:
         today: the present day, in days since 1970-01-01, with which windows by date begin.
     """
 
-    schema: Schema = dataclasses.field(default_factory=Schema)
+    schema: Schema = field(default_factory=Schema)
     today: int = 20_000
 
 
@@ -63,9 +63,18 @@ class Edited:
     text: str
     root: Root
     focus: Path = ()
+    followed: dict[Path, Path] = field(default_factory=dict)
+    """Where the fields stand now that were watched, those that are gone left out."""
 
 
-def edited(text: str, op: str, path: Path, value: str = "", setting: Setting | None = None) -> Edited:
+def edited(
+    text: str,
+    op: str,
+    path: Path,
+    value: str = "",
+    setting: Setting | None = None,
+    watched: Sequence[Path] = (),
+) -> Edited:
     """The definition after one operation.
 
     Args:
@@ -74,6 +83,7 @@ def edited(text: str, op: str, path: Path, value: str = "", setting: Setting | N
         path: where.
         value: what with: the key of a kind, or what was typed.
         setting: types and the present day.
+        watched: fields that are to be followed, as those in which something can't be written yet.
 
     Raises:
         DefinitionError: the operation can't be done there, or what was typed can't be written.
@@ -89,7 +99,15 @@ def edited(text: str, op: str, path: Path, value: str = "", setting: Setting | N
     read = parse(shown)
     if read != new:
         raise DefinitionError(f"This can't be written there ({path_text(path)}).", fix="Choose something else.")
-    return Edited(shown, read, focus)
+    return Edited(shown, read, focus, dict(_followed(root, new, watched)))
+
+
+def _followed(old: Root, new: Root, watched: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+    """Where fields stand after an edit: a field is followed by the node that it belongs to."""
+    for path in watched:
+        where = follow(old, new, path[:-1]) if path else None
+        if where is not None:
+            yield path, (*where, path[-1])
 
 
 def _kind(root: Root, path: Path, key: str, setting: Setting) -> moves.Moved:

@@ -77,9 +77,10 @@ class _Writer:
     def decimal(self, path: Path, label: str, micro: int) -> None:
         self.put(path, "set", label, "number", decimal_text(micro))
 
-    def begin(self, path: Path, words: str) -> None:
-        """A button that begins an optional part."""
-        self.put(path, "part", words, "button", "begin", words=words)
+    def begin(self, path: Path, words: str, *, rare: str = "") -> None:
+        """A button that begins an optional part; ``rare`` is what it is of, where it is seldom needed."""
+        label = f"{rare}: {words}" if rare else words
+        self.put(path, "part", label, "button", "begin", words=label, rare=bool(rare))
 
     def drop(self, path: Path, words: str) -> None:
         """A button that takes something away."""
@@ -140,8 +141,9 @@ class _Writer:
             self.value((*path, "operands", 0))
         self.flag((*path, "ignoring_case"), "ignoring capitals", node.ignoring_case)
 
-    def flag(self, path: Path, words: str, value: bool) -> None:
-        self.put(path, "set", words, "flag", "yes" if value else "no", words=words)
+    def flag(self, path: Path, words: str, value: bool, *, of: str = "") -> None:
+        label = f"{of}: {words}" if of and not value else words
+        self.put(path, "set", label, "flag", "yes" if value else "no", words=label, rare=not value)
 
     def known(self, node: n.Known, path: Path) -> None:
         self.value((*path, "value"))
@@ -270,13 +272,16 @@ class _Writer:
             self.word("in between")
             self.drop((*path, "without"), "with anything in between")
         elif not node.absent:
-            self.begin((*path, "without"), "without something in between")
+            self.begin(
+                (*path, "without"), "without something in between", rare=f"Before {node.events.name or 'the step'}"
+            )
         if node.same:
             self.word("with the same")
         for i, name in enumerate(node.same):
             self.name((*path, "same", i), "Property that stays the same", name)
             self.drop((*path, "same", i), "take away")
-        self.put((*path, "same"), "add", "Add a property that stays the same", "button", "", words="with the same …")
+        words = f"{node.events.name or 'The step'}: with the same …"
+        self.put((*path, "same"), "add", words, "button", "", words=words, rare=True)
 
     # ------------------------------------------------------------ history, segments, permission
 
@@ -332,10 +337,10 @@ class _Writer:
         else:
             self.block((*path, "where"), "where")
         if node.newest is None:
-            self.begin((*path, "newest"), "only the newest")
+            self.begin((*path, "newest"), "only the newest of them", rare=node.name or "The event")
         else:
             self.drop((*path, "newest"), "all of them")
-        self.flag((*path, "of_account"), "by anyone in their account", node.of_account)
+        self.flag((*path, "of_account"), "by anyone in their account", node.of_account, of=node.name or "The event")
 
     # ------------------------------------------------------------ values
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from shoal.lang import nodes as n
+from shoal.lang.say import say
 from shoal.web.builder.moves import JOINS, join_of, parts_path
 from shoal.web.builder.paths import at, path_text
 from shoal.web.builder.slots import condition_kinds, inside
@@ -47,12 +48,13 @@ class Control:
         path: the place that it changes, as text.
         op: the operation that it does there.
         label: what it is, for those who don't see where it stands.
-        shape: ``choice``, ``menu`` (a choice that shows only an arrow), ``name``, ``text``, ``number``, ``whole``, ``date``,
-            ``moment``, ``flag``, ``button``.
+        shape: ``choice``, ``menu`` (a choice that shows only an arrow), ``pick`` (of kinds of conditions), ``name``,
+            ``text``, ``number``, ``whole``, ``date``, ``moment``, ``flag``, ``button``.
         value: what it holds; a button's is what it does it with.
         options: what can be chosen.
         suggests: whether there are suggestions for what is typed.
         words: what a button or a flag shows.
+        rare: whether it is needed so seldom that it stands in the row's menu while it says nothing.
     """
 
     path: str
@@ -63,6 +65,7 @@ class Control:
     options: tuple[Option, ...] = ()
     suggests: bool = False
     words: str = ""
+    rare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,7 @@ class Row:
         kind: of the condition itself.
         pieces: words, controls and blocks.
         actions: what can be done to all of it: operations with their values and words.
+        sentence: in plain words.
         note: its comment.
     """
 
@@ -92,6 +96,7 @@ class Row:
     kind: str
     pieces: tuple[Piece, ...]
     actions: tuple[Control, ...]
+    sentence: str
     note: str | None = None
 
 
@@ -162,12 +167,14 @@ def _row(root: Root, path: Path, node: n.Condition, schema: Schema) -> Row:
             break
     found = pieces(root, path, schema)
     notes = [one for one in (node.note, None if bare is node else bare.note) if one]
-    return Row(path_text(path), bare.kind, found, tuple(_actions(root, path)), "\n".join(notes) or None)
+    return Row(
+        path_text(path), bare.kind, found, tuple(_actions(root, path)), say(node, schema), "\n".join(notes) or None
+    )
 
 
 def adding(path: Path, kinds: Mapping[str, Kind], label: str) -> Control:
     """The choice of what to add at a place."""
-    return Control(path_text(path), "add", label, "choice", "", options_of(kinds))
+    return Control(path_text(path), "add", label, "pick", "", options_of(kinds), words=label)
 
 
 def options_of(kinds: Mapping[str, Kind]) -> tuple[Option, ...]:
@@ -188,8 +195,8 @@ def _actions(root: Root, path: Path) -> Iterator[Control]:
     offered = condition_kinds(root, path)
     grouped = len(path) >= 2 and path[-2] == "parts"
     if join_of(node) is None:
-        yield Control(where, "kind", "Ask something else", "choice", "", options_of(offered))
-    yield Control(where, "add", "Add a condition after it", "choice", "", options_of(offered))
+        yield Control(where, "kind", "Ask something else", "pick", "", options_of(offered), words="Ask something else")
+    yield adding(path, offered, "Add a condition after it")
     if join_of(node) is None:
         yield button("negate", "Say it without not" if isinstance(node, n.Not) else "Say the opposite")
     if isinstance(node, n.Not) and join_of(node) is None:

@@ -239,7 +239,7 @@ _CONDITIONS = [
     Kind("since", "Days since they did it", _FIGURES, _since),
     Kind("compare", "Something known of them", _KNOWN, lambda old: n.Compare(value_of(old), "=", _right(old))),
     Kind("when", "A date of theirs", _KNOWN, lambda old: n.When(_trait(old), n.Last(MONTH))),
-    Kind("anniversary", "A day that comes every year, as a birthday", _KNOWN, lambda old: n.Anniversary(_trait(old), 7)),
+    Kind("anniversary", "A birthday, or other yearly day", _KNOWN, lambda old: n.Anniversary(_trait(old), 7)),
     Kind("changed", "Something that changed", _KNOWN, lambda old: n.Changed(_trait(old), None, None, _window(old))),
     Kind("held", "Something that has stayed so", _KNOWN, lambda old: n.Held(_plain(old), WEEK)),
     Kind("ranked", "Among the highest or lowest", _KNOWN, lambda old: n.Ranked(_rankable(old), "top", 10 * n.MICRO)),

@@ -105,5 +105,8 @@ def follow(old: Root, new: Root, path: Path) -> Path | None:
     """Where the part that stood at a place stands in a changed tree; None where it is gone."""
     if old is None or new is None:
         return None
-    wanted = at(old, path)
+    try:
+        wanted = at(old, path)
+    except DefinitionError:
+        return None
     return next((where for where, node in places(new) if node is wanted), None)
