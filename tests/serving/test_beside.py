@@ -21,6 +21,7 @@ import pytest
 
 import shoal as api
 from shoal.errors import DefinitionError, StoreError, StoreLocked
+from shoal.workspace import open_workspace
 from shoal.workspace.lock import WorkspaceLock
 
 from .served import SETTINGS, Served, shoal, shop
@@ -378,10 +379,10 @@ def test_of_a_server_that_is_starting_nobody_is_told_to_stop_it(tmp_path: Path) 
         lock.tell(f"http://127.0.0.1:{server.server_port}")
         try:
             with pytest.raises(StoreLocked, match="is starting still") as said:
-                api.open(folder, wait=0.3)
+                open_workspace(folder, wait=0.3)
             assert "Ask again" in said.value.fix
             with pytest.raises(StoreLocked, match="Stop that server first"):
-                api.open(folder, wait=0.3, alone=True)
+                open_workspace(folder, wait=0.3, alone=True)
         finally:
             server.shutdown()
             lock.release()
