@@ -12,32 +12,60 @@ from shoal.web.audit import note
 from shoal.web.limits import Attempts, peer_of
 from shoal.web.people import ROLES, Person, may, now, service_of, sign_in_of
 from shoal.web.render import page
+from shoal.web.tables import Column, listed
+from shoal.web.telling import tell
 from shoal.workspace.people import LEAST
 
 router = APIRouter(prefix="/account")
 Text = Annotated[str, Form()]
 Self = Annotated[Person, Depends(may("view"))]
-DONE = {
-    "name": "Your name and address are changed.",
-    "password": "Your password is changed, and you are signed out in all other browsers.",
-    "others": "You are signed out in all other browsers.",
-}
+COLUMNS = (
+    Column("browser", "Browser", note="this"),
+    Column("since", "Signed in", "when"),
+    Column("used", "Last used", "ago"),
+)
 
 
 @router.get("")
-def shown(request: Request, person: Self, done: str = "") -> Response:
+def shown(request: Request, person: Self) -> Response:
     """The account."""
-    return _page(request, person, done=DONE.get(done, ""))
+    return _page(request, person)
 
 
 def _page(request: Request, person: Person, *, status: int = 200, **more: Any) -> Response:
     held = sign_in_of(request)
-    values: dict[str, Any] = {"done": "", "errors": {}, "name": person.name, "address": person.address} | more
+    values: dict[str, Any] = {"errors": {}, "name": person.name, "address": person.address} | more
+    rows = [
+        {
+            "browser": browser_of(one.agent), "since": one.created, "used": one.used,
+            "this": "this one" if held is not None and one.hash == held.hash else "",
+        }
+        for one in service_of(request).sign_ins.of_person(person.id, now())
+    ]  # fmt: skip
     return page(
         request, "accounts/account.html", title="Your account", status=status, meaning=ROLES[person.role], least=LEAST,
-        browsers=service_of(request).sign_ins.of_person(person.id, now()), this=held.hash if held else "", real=now(),
-        **values,
+        browsers=listed(request, "browsers", COLUMNS, rows, sort="-used", label="browsers"), others=len(rows) > 1, **values,
     )  # fmt: skip
+
+
+def browser_of(agent: str) -> str:
+    """A browser and its machine in words, from how it calls itself.
+
+    >>> browser_of("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0 Safari/537.36")
+    'Chrome on Linux'
+    >>> browser_of("curl/8.5.0"), browser_of("")
+    ('curl', 'unknown')
+    """
+    named = next((name for mark, name in _BROWSERS if mark in agent), "")
+    machine = next((name for mark, name in _MACHINES if mark in agent), "")
+    if named and machine:
+        return f"{named} on {machine}"
+    return named or agent.partition("/")[0][:40] or "unknown"
+
+
+_BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_MACHINES = (("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"), ("Mac OS", "macOS"),
+             ("Linux", "Linux"))  # fmt: skip
 
 
 @router.post("/name")
@@ -48,7 +76,7 @@ def rename(request: Request, person: Self, name: Text = "", address: Text = "") 
     except ConfigError as error:
         return _page(request, person, status=422, errors=_beside(error), name=name, address=address)
     note(request, "own account changed")
-    return RedirectResponse("/account?done=name", 303)
+    return tell(RedirectResponse("/account", 303), "Your name and address are changed.")
 
 
 @router.post("/password")
@@ -74,7 +102,9 @@ def choose(request: Request, person: Self, current: Text = "", password: Text = 
         return _page(request, person, status=422, errors=_beside(error))
     _end_others(request, person)
     note(request, "password changed")
-    return RedirectResponse("/account?done=password", 303)
+    return tell(
+        RedirectResponse("/account", 303), "Your password is changed, and you are signed out in all other browsers."
+    )
 
 
 @router.post("/sign-out-others")
@@ -82,7 +112,7 @@ def sign_out_others(request: Request, person: Self) -> Response:
     """Sign out in all other browsers."""
     _end_others(request, person)
     note(request, "signed out in all other browsers")
-    return RedirectResponse("/account?done=others", 303)
+    return tell(RedirectResponse("/account", 303), "You are signed out in all other browsers.")
 
 
 def _end_others(request: Request, person: Person) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from shoal.errors import ConfigError
 from shoal.web.audit import note
-from shoal.web.people import Person, may, now, service_of
+from shoal.web.people import Person, may, service_of
 from shoal.web.render import page
+from shoal.web.tables import Column, listed
+from shoal.web.telling import tell
+
+if TYPE_CHECKING:
+    from shoal.workspace.keys import Key
 
 router = APIRouter(prefix="/keys")
 Admin = Annotated[Person, Depends(may("admin"))]
@@ -22,29 +27,56 @@ SCOPES = {
 }
 
 
+COLUMNS = (
+    Column("name", "What it is for"),
+    Column("key", "Key"),
+    Column("may", "May", "tags"),
+    Column("made", "Made", "day"),
+    Column("state", "State", "state"),
+)
+
+
 @router.get("")
-def listed(request: Request, person: Admin, done: str = "", search: str = "") -> Response:
+def all_keys(request: Request, person: Admin) -> Response:
     """The keys."""
-    return _page(request, done="The key is revoked." if done == "revoked" else "", search=search)
+    return _page(request)
 
 
 def _page(request: Request, *, status: int = 200, **more: Any) -> Response:
-    values: dict[str, Any] = {
-        "done": "",
-        "errors": {},
-        "name": "",
-        "chosen": [],
-        "secret": "",
-        "made": None,
-        "search": "",
-    }
-    values |= more
-    words = values["search"].lower().split()
-    found = [key for key in service_of(request).keys if all(w in f"{key.name} {key.id}".lower() for w in words)]
-    found.sort(key=lambda key: (key.revoked is not None, -key.created))
+    values: dict[str, Any] = {"errors": {}, "name": "", "chosen": []} | more
+    rows = [
+        {
+            "name": key.name, "key": key.id, "may": sorted(key.scopes), "made": key.created, "href": f"/keys/{key.id}",
+            "state": ("in force", "good") if key.revoked is None else ("revoked", ""),
+        }
+        for key in service_of(request).keys
+    ]  # fmt: skip
     return page(
-        request, "accounts/keys.html", title="Keys", status=status, keys=found, scopes=SCOPES, real=now(), **values
-    )
+        request, "accounts/keys.html", title="Keys", status=status, scopes=SCOPES,
+        keys=listed(request, "keys", COLUMNS, rows, sort="state", label="keys", search=("name", "key")), **values,
+    )  # fmt: skip
+
+
+def _one(request: Request, key: Key, secret: str = "") -> Response:
+    return page(request, "accounts/key.html", title=key.name, key=key, scopes=SCOPES, secret=secret)
+
+
+@router.get("/{key}")
+def one(request: Request, person: Admin, key: str) -> Response:
+    """A key; its secret isn't known any more."""
+    return _one(request, _found(request, key))
+
+
+def _found(request: Request, key: str) -> Key:
+    """A key by its id.
+
+    Raises:
+        HTTPException: there is none.
+    """
+    found = next((one for one in service_of(request).keys if one.id == key), None)
+    if found is None:
+        raise HTTPException(404, "There is no such key.")
+    return found
 
 
 @router.post("")
@@ -65,17 +97,14 @@ def create(
         errors = errors or {"scopes": f"{error.problem} {error.fix or ''}".strip()}
         return _page(request, status=422, errors=errors, name=name, chosen=chosen)
     note(request, "key made", key.id, f"{key.name}: {', '.join(sorted(key.scopes))}")
-    return _page(request, secret=secret, made=key)
+    return _one(request, key, secret)
 
 
 @router.post("/{key}/revoke")
 def revoke(request: Request, person: Admin, key: str) -> Response:
     """Take a key out of force at once."""
-    service = service_of(request)
-    found = next((one for one in service.keys if one.id == key), None)
-    if found is None:
-        raise HTTPException(404, "There is no such key.")
+    service, found = service_of(request), _found(request, key)
     if found.revoked is None:
         service.keys.revoke(key, service.workspace.clock.now())
         note(request, "key revoked", found.id, found.name)
-    return RedirectResponse("/keys?done=revoked", 303)
+    return tell(RedirectResponse("/keys", 303), f"The key {found.name} is revoked.")

@@ -12,36 +12,70 @@ from shoal.errors import ConfigError, MailError
 from shoal.web.audit import note
 from shoal.web.people import ROLES, Person, may, now, service_of
 from shoal.web.render import page
+from shoal.web.tables import Column, listed
+from shoal.web.telling import tell
 from shoal.web.tokens import is_secure
 from shoal.workspace.sign_ins import INVITATION
 
 router = APIRouter(prefix="/people")
 Text = Annotated[str, Form()]
 Admin = Annotated[Person, Depends(may("admin"))]
-DONE = {
-    "role": "The role is changed.",
-    "removed": "They are removed, and signed out everywhere.",
-    "invited": "The invitation was sent by mail. It is good for seven days, once.",
-}
+COLUMNS = (
+    Column("name", "Name", note="you"),
+    Column("address", "E-mail address"),
+    Column("role", "Role"),
+    Column("state", "State", "state"),
+    Column("since", "Since", "day"),
+)
 
 
 @router.get("")
-def listed(request: Request, person: Admin, done: str = "", search: str = "") -> Response:
+def everybody(request: Request, person: Admin) -> Response:
     """Everybody who works with the workspace."""
-    return _page(request, done=DONE.get(done, ""), search=search)
+    return _page(request, person)
 
 
-def _page(request: Request, *, status: int = 200, **more: Any) -> Response:
+def _page(request: Request, by: Person, *, status: int = 200, **more: Any) -> Response:
     service = service_of(request)
-    values: dict[str, Any] = {
-        "done": "", "errors": {}, "name": "", "address": "", "role": "viewer", "link": "", "linked": None, "search": "",
-    } | more  # fmt: skip
-    words = values["search"].lower().split()
-    found = [one for one in service.people if all(w in f"{one.name} {one.address} {one.role}".lower() for w in words)]
+    waiting = service.sign_ins.invitations(now())
+    values: dict[str, Any] = {"errors": {}, "name": "", "address": "", "role": "viewer"} | more
+    rows = [
+        {
+            "name": one.name, "you": "you" if one.id == by.id else "", "address": one.address or "–", "role": one.role,
+            "state": _state(one, one.id in waiting), "since": one.created, "href": f"/people/{one.id}",
+        }
+        for one in service.people
+    ]  # fmt: skip
     return page(
-        request, "accounts/people.html", title="People", status=status, people=found, roles=ROLES,
-        waiting=service.sign_ins.invitations(now()), mails=service.workspace.config.mail is not None, real=now(), **values,
+        request, "accounts/people.html", title="People", status=status, roles=ROLES,
+        people=listed(request, "people", COLUMNS, rows, sort="name", label="people", search=("name", "address", "role")),
+        mails=service.workspace.config.mail is not None, **values,
     )  # fmt: skip
+
+
+def _state(person: Person, invited: bool) -> tuple[str, str]:
+    """Whether somebody can sign in, in a word or two."""
+    if person.chosen:
+        return ("new link sent", "warn") if invited else ("active", "good")
+    return ("invited", "warn") if invited else ("no password", "warn" if person.address else "")
+
+
+def _one(request: Request, by: Person, other: Person, *, status: int = 200, **more: Any) -> Response:
+    service = service_of(request)
+    invited = service.sign_ins.invitations(now()).get(other.id)
+    browsers = service.sign_ins.of_person(other.id, now())
+    values: dict[str, Any] = {"errors": {}, "role": other.role, "link": ""} | more
+    return page(
+        request, "accounts/person.html", title=other.name, status=status, other=other, roles=ROLES, invited=invited,
+        browsers=len(browsers), seen=max((one.used for one in browsers), default=None), you=other.id == by.id,
+        mails=service.workspace.config.mail is not None, real=now(), **values,
+    )  # fmt: skip
+
+
+@router.get("/{other}")
+def one(request: Request, person: Admin, other: str) -> Response:
+    """Somebody: their role, a new link, removing them."""
+    return _one(request, person, _person(request, other))
 
 
 @router.post("")
@@ -53,7 +87,7 @@ def invite(request: Request, person: Admin, name: Text = "", address: Text = "",
         added = service_of(request).people.add(name, address, role, now())
     except ConfigError as error:
         errors = {str(error.place): f"{error.problem} {error.fix or ''}".strip()}
-        return _page(request, status=422, errors=errors, name=name, address=address, role=role)
+        return _page(request, person, status=422, errors=errors, name=name, address=address, role=role)
     note(request, "person invited", added.id, f"{added.name}, {added.role}")
     return _invited(request, person, added)
 
@@ -74,13 +108,15 @@ def _invited(request: Request, by: Person, added: Person) -> Response:
     link = f"{_base(request)}/invitation/{secret}"
     mail = service.workspace.config.mail
     if mail is None:
-        return _page(request, link=link, linked=added)
+        return _one(request, by, added, link=link)
     try:
         with Mailer(mail) as mailer:
             mailer.send(_mail(service.workspace.config.name, by, added, link))
     except MailError as error:
-        return _page(request, link=link, linked=added, errors={"mail": f"The mail wasn't sent. {error}"})
-    return RedirectResponse("/people?done=invited", 303)
+        return _one(request, by, added, link=link, errors={"mail": f"The mail wasn't sent. {error}"})
+    return tell(
+        RedirectResponse("/people", 303), f"{added.name} gets a mail with a link, which is good for seven days, once."
+    )
 
 
 def _base(request: Request) -> str:
@@ -106,10 +142,17 @@ def put_in_role(request: Request, person: Admin, other: str, role: Text = "") ->
     try:
         changed = service_of(request).people.put_in_role(other, role)
     except ConfigError as error:
-        return _page(request, status=422, errors={other: f"{error.problem} {error.fix or ''}".strip()})
+        return _one(
+            request,
+            person,
+            before,
+            status=422,
+            errors={"role": f"{error.problem} {error.fix or ''}".strip()},
+            role=role,
+        )
     if changed.role != before.role:
         note(request, "role changed", changed.id, f"{changed.name}: {before.role} → {changed.role}")
-    return RedirectResponse("/people?done=role", 303)
+    return tell(RedirectResponse(f"/people/{other}", 303), f"{changed.name} is {changed.role} now.")
 
 
 @router.post("/{other}/remove")
@@ -119,10 +162,10 @@ def remove(request: Request, person: Admin, other: str) -> Response:
     try:
         service.people.remove(other, now())
     except ConfigError as error:
-        return _page(request, status=422, errors={other: f"{error.problem} {error.fix or ''}".strip()})
+        return _one(request, person, found, status=422, errors={"remove": f"{error.problem} {error.fix or ''}".strip()})
     note(request, "person removed", found.id, found.name)
     service.sign_ins.end_all(other)
-    return RedirectResponse("/people?done=removed", 303)
+    return tell(RedirectResponse("/people", 303), f"{found.name} is removed, and signed out everywhere.")
 
 
 def _person(request: Request, other: str) -> Person:
