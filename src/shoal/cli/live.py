@@ -8,6 +8,7 @@ from dataclasses import replace
 import click
 
 from shoal.cli.output import as_json, opened, print_json, table, when
+from shoal.clock import Clock
 
 
 @click.command()
@@ -57,7 +58,7 @@ def keys() -> None:
 def create(ctx: click.Context, name: str, scopes: tuple[str, ...], json_: bool) -> None:
     """Make a key called NAME. Its secret is shown this once."""
     with opened(ctx) as workspace:
-        key, secret = workspace.keys.create(name, scopes, workspace.now())
+        key, secret = workspace.keys.create(name, scopes, Clock().now())
     if json_:
         print_json({"id": key.id, "name": key.name, "scopes": sorted(key.scopes), "secret": secret})
         return
@@ -92,5 +93,5 @@ def list_(ctx: click.Context, json_: bool) -> None:
 def revoke(ctx: click.Context, key: str) -> None:
     """Take a key out of force at once."""
     with opened(ctx) as workspace:
-        workspace.keys.revoke(key, workspace.now())
+        workspace.keys.revoke(key, Clock().now())
     click.echo(f"Revoked {key}.")

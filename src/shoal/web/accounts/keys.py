@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse
 
 from shoal.errors import ConfigError
 from shoal.web.audit import note
-from shoal.web.people import Person, may, service_of
+from shoal.web.people import Person, may, now, service_of
 from shoal.web.render import page
 from shoal.web.tables import Column, listed
 from shoal.web.telling import tell
@@ -92,7 +92,7 @@ def create(
     try:
         if errors:
             raise ConfigError(errors["name"], place="name")
-        key, secret = service_of(request).keys.create(told, chosen, service_of(request).workspace.clock.now())
+        key, secret = service_of(request).keys.create(told, chosen, now())
     except ConfigError as error:
         errors = errors or {"scopes": f"{error.problem} {error.fix or ''}".strip()}
         return _page(request, status=422, errors=errors, name=name, chosen=chosen)
@@ -105,6 +105,6 @@ def revoke(request: Request, person: Admin, key: str) -> Response:
     """Take a key out of force at once."""
     service, found = service_of(request), _found(request, key)
     if found.revoked is None:
-        service.keys.revoke(key, service.workspace.clock.now())
+        service.keys.revoke(key, now())
         note(request, "key revoked", found.id, found.name)
     return tell(RedirectResponse("/keys", 303), f"The key {found.name} is revoked.")
