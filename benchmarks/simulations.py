@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from benchmarks.intervals_of_measures import measures
+from benchmarks.intervals_of_worth import worths
 from benchmarks.measure import surroundings
 from shoal.errors import Refused
 from shoal.stats.experiments.adjusting import cuped, cuped_ratio, post_stratified
@@ -338,7 +339,7 @@ def regimes() -> list[Regime]:
     found.append(
         Regime("Corrected segment effects", "100 segments, 20 differ", 0, partial(_true_discovery, 100), at_least=True)
     )
-    found += [Regime(method, told, n, once) for method, told, n, once in measures()]
+    found += [Regime(method, told, n, once) for method, told, n, once in (*measures(), *worths())]
     return found
 
 
@@ -392,8 +393,8 @@ def main() -> None:
     seed = secrets.randbelow(2**31) if given.seed is None else given.seed
     found = []
     for place, regime in enumerate(regimes()):
-        # What goes through a thousand looks costs many times as much.
-        runs = given.runs // 4 if "ten units" in regime.situation else given.runs
+        # What goes through a thousand looks, or hundreds of draws, costs many times as much.
+        runs = given.runs // 4 if "ten units" in regime.situation or regime.method == "Qini" else given.runs
         found.append(held(regime, max(10, runs), seed + place))
         last = found[-1]
         print(
