@@ -30,7 +30,7 @@ def tell(answer: Response, text: str, *, undo: str = "", bad: bool = False) -> R
         said["bad"] = True
     if 300 <= answer.status_code < 400:
         # The page's script reads it, shows it, and takes it away.
-        answer.set_cookie(COOKIE, quote(json.dumps(said)), max_age=SECONDS, path="/", samesite="lax")
+        answer.set_cookie(COOKIE, quote(json.dumps(said), safe=""), max_age=SECONDS, path="/", samesite="lax")
     else:
         answer.headers["HX-Trigger"] = json.dumps({"told": said})
     return answer

@@ -1,12 +1,22 @@
 /** Charts: what draws them is large, and is fetched when the first one comes into sight. */
-import { fresh } from "./dom";
+import { fresh, make } from "./dom";
+
+const drawn = async (chart: HTMLElement): Promise<void> => {
+  try {
+    await (await import("./chart")).draw(chart);
+  } catch {
+    const art = chart.querySelector(".art");
+    art?.replaceChildren(make("p", { class: "failed" }, "The chart can't be drawn now. Load the page again in a moment."));
+    art?.removeAttribute("aria-busy");
+  }
+};
 
 const seen = new IntersectionObserver(
   (entries) => {
     for (const { isIntersecting, target } of entries) {
       if (!isIntersecting || !(target instanceof HTMLElement)) continue;
       seen.unobserve(target);
-      void import("./chart").then(({ draw }) => draw(target));
+      void drawn(target);
     }
   },
   { rootMargin: "320px" },
@@ -19,6 +29,6 @@ export const watchCharts = (part: Element): void => {
 // What is printed must be drawn, in sight or not.
 addEventListener("beforeprint", () => {
   for (const chart of fresh(document.body, "[data-chart]")) {
-    if (chart.querySelector('.art[aria-busy="true"]')) void import("./chart").then(({ draw }) => draw(chart));
+    if (chart.querySelector('.art[aria-busy="true"]')) void drawn(chart);
   }
 });
