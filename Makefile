@@ -8,7 +8,7 @@ ENGINE_TESTS := tests/store tests/sql tests/load tests/proof/test_named.py tests
 	"tests/docs/test_docs.py::test_every_block_of_a_page_runs[getting-started.md]" \
 	--deselect tests/proof/test_proof.py::test_every_operator_is_tried
 
-.PHONY: help demo test test-engines lint docs dist bench soak simulations lock clean
+.PHONY: help demo demo-stop test test-engines lint docs dist bench soak simulations lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -24,8 +24,11 @@ $(STAMPS)/%: requirements/%.txt pyproject.toml $(ASSETS) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-demo: $(STAMPS)/demo ## Load one real year of a grocery chain, evaluate, and write demo/report.html
+demo: $(STAMPS)/demo ## Load one real year of a grocery chain, evaluate, report, and serve the web application
 	@$(BIN)/python examples/grocery/demo.py
+
+demo-stop: ## End the web application that make demo has begun
+	@$(BIN)/python examples/grocery/application.py
 
 test: $(STAMPS)/test ## Pass the whole suite
 	@scripts/services postgresql chromium poppler-utils

