@@ -88,6 +88,7 @@ def restore_backup(path: Path, root: Path, *, replace: bool = False, wait: float
             apart.mkdir()
             archive.extract(apart)
             _without_erased(path, apart, root / STATE)
+            _without_sign_ins(apart)
             restored = _put(apart, root)
             done = True
             return restored
@@ -119,6 +120,15 @@ def _refuse_others(root: Path, replace: bool) -> None:
             place=str(root),
             fix="Choose an empty folder, or say that it is to be replaced.",
         )
+
+
+def _without_sign_ins(apart: Path) -> None:
+    """Whoever was signed in when the backup was made may have signed out, or been removed, since."""
+    from shoal.sql.duck import open_store
+    from shoal.workspace.sign_ins import sign_everybody_out
+
+    with open_store(apart / STORE) as store:
+        sign_everybody_out(store)
 
 
 # ------------------------------------------------------------ the erased
