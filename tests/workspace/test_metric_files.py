@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from shoal.cli import main
+from shoal.errors import DefinitionError
 from shoal.workspace import Workspace
 
 LARGE = 'name: Large orders\nunit: count\nas: sum\nof: count("Order Completed" where revenue > 50)\n'
@@ -127,3 +128,14 @@ def test_what_is_kept_is_what_would_be_worked_out(shop: Workspace, root: Path) -
         assert again.equals(asked())
         assert not again.equals(first)
         first = again
+
+
+def test_a_file_that_adds_to_a_metric_which_doesnt_stand_says_what_is_lacking(shop: Workspace, root: Path) -> None:
+    """Breaks when who sets a target for a KPI of data that isn't loaded is told that the file has no name."""
+    lacking = shop.metrics.catalogue().lacking
+    assert "csat" in lacking
+    write(root, "csat", "owner: support\n")
+    with pytest.raises(DefinitionError, match="doesn't stand on this data") as said:
+        shop.metrics.catalogue().find("csat")
+    assert lacking["csat"] in said.value.problem
+    assert said.value.place == "metrics/csat.yaml"

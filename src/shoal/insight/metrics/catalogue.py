@@ -105,7 +105,8 @@ def read_metrics(root: Path, schema: Schema, subject: Subject | None = None) -> 
     shipped = _shipped(subject or Subject(), schema, lacking)
     for path in sorted(folder_of(root).glob("*.yaml")):
         try:
-            definitions[path.stem] = _read(path, str(path.relative_to(root)), schema, shipped.get(path.stem))
+            ships = shipped.get(path.stem, lacking.get(path.stem))
+            definitions[path.stem] = _read(path, str(path.relative_to(root)), schema, ships)
         except ShoalError as error:
             faults[path.stem] = error
     kept = {slug: one for slug, one in shipped.items() if slug not in definitions and slug not in faults}
@@ -113,7 +114,8 @@ def read_metrics(root: Path, schema: Schema, subject: Subject | None = None) -> 
     return Metrics({**definitions, **kept}, faults, left, frozenset(kept))
 
 
-def _read(path: Path, place: str, schema: Schema, ships: Metric | None) -> Metric:
+def _read(path: Path, place: str, schema: Schema, ships: Metric | str | None) -> Metric:
+    """A metric's file; ``ships`` is the metric of its name that ships, or what the data lacks for it."""
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -123,6 +125,11 @@ def _read(path: Path, place: str, schema: Schema, ships: Metric | None) -> Metri
             f"It can't be read: {error.strerror}.", place=place, fix="Let the user who runs Shoal read it."
         ) from error
     if ships is not None and only_watched(text, place):
+        if isinstance(ships, str):
+            raise DefinitionError(
+                f"The file adds to a metric that ships and doesn't stand on this data: {ships}.", place=place,
+                fix="Load it, or say with of: what the metric is.",
+            )  # fmt: skip
         return read_watched(text, ships, place=place)
     found = read_metric(text, slug=path.stem, place=place)
     check_metric(found, schema, text, place)
