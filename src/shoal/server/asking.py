@@ -103,6 +103,23 @@ class Asking:
             if kept.position != position or now - kept.since >= FRESH:
                 del self._kept[key]
 
+    def change(self, name: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask what changes something: it is asked each time, and no answer of before it serves again.
+
+        Raises:
+            ShoalError: as the question's door raises it.
+        """
+        try:
+            found: dict[str, Any] = json.loads(self._pool.ask(json.dumps({"name": name, "asked": asked}).encode()))
+        finally:
+            self.forget()
+        return found
+
+    def forget(self) -> None:
+        """Keep no answer of before, as after a file was changed."""
+        with self._lock:
+            self._kept.clear()
+
     def expect(self) -> None:
         """A question is likely to come soon, as of somebody who opened a page."""
         self._pool.expect()

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 Row: TypeAlias = "Mapping[str, Any]"
 Form: TypeAlias = Literal[
-    "text", "count", "signed", "share", "bar", "money", "days", "number", "when", "day", "ago", "spark", "tags",
+    "text", "count", "signed", "share", "bar", "money", "days", "number", "figure", "when", "day", "ago", "spark", "tags",
     "state", "live", "markup",
 ]  # fmt: skip
-_NUMERIC = frozenset({"count", "signed", "share", "bar", "money", "days", "number", "spark", "live"})
+_NUMERIC = frozenset({"count", "signed", "share", "bar", "money", "days", "number", "figure", "spark", "live"})
 _UNSORTED = frozenset({"spark", "tags", "markup"})
 _UNBROKEN = frozenset({"when", "day", "ago", "state"})
 PAGE = 50
@@ -33,7 +33,7 @@ class Column:
         head: its head.
         form: how a value is written. ``bar``: a share with a bar. ``spark``: a list of numbers. ``tags``: a list of
             texts. ``state``: words and their kind (good, warn, bad, accent). ``live``: the key of the live line, and
-            the number of now. ``markup``: a template's own.
+            the number of now. ``figure``: a number as text, sorted ``by`` another key. ``markup``: a template's own.
         term: of the glossary, which the head explains.
         note: the key of a text that stands small below the value.
         by: the key that it is sorted by, where that isn't the value's; empty texts leave the form to decide.

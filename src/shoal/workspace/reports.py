@@ -224,7 +224,7 @@ class _Gathering:
             predictions=(predictions := self._predictions()),
             contracts=self._contracts(),
             tried=tried,
-            bought=self._bought(),
+            bought=bought(ws, self.at),
             funnels=ws.journeys.newest(_grain(standing.span(sales)), min(self._newest(), self.at), as_of=self.at),
             measured=measured,
             micro=self._micro(sales, "" if predictions is None or not predictions.value else predictions.value.trait),
@@ -284,7 +284,7 @@ class _Gathering:
         if not scoring:
             return None
         scoring = sorted(scoring, key=lambda v: (list(EVERY).index(v.settings.kind), v.name))
-        trait, says = _expected_value(self._ws.store, {v.name for v in scoring if v.settings.kind == "value"})
+        trait, says = expected_value(self._ws.store, {v.name for v in scoring if v.settings.kind == "value"})
         value = holdings(self._ws.store, trait, self.at) if trait else None
         every = [v for v in versions.versions(self._ws.store) if v.fitted <= self.at]
         return Predictions([foretold(v, [e for e in every if e.name == v.name]) for v in scoring], value, says)
@@ -327,26 +327,6 @@ class _Gathering:
         """The largest segments that aren't empty."""
         sizes = now.sizes()
         return sorted((slug for slug in sizes if sizes[slug]), key=lambda slug: (-sizes[slug], slug))[:_MOST_COMPARED]
-
-    def _bought(self) -> Bought | None:
-        """What was spent against what came, or why that can't be said; None where neither spend nor touches are told."""
-        from shoal.views.report.costs import Bought
-
-        ws = self._ws
-        spent = ws.store.rows("SELECT 1 FROM spend WHERE retired IS NULL LIMIT 1")
-        if ws.config.attribution is None and not spent:
-            return None
-        costs: Costs | str
-        closing = None
-        try:
-            told = ws.costs(by="channel", as_of=self.at)
-            costs, closing = told.found, told.closing
-        except (Refused, UnknownName) as refusal:
-            costs = str(refusal)
-        try:
-            return Bought(costs, closing, ws.attribution(as_of=self.at).found)
-        except (Refused, UnknownName) as refusal:
-            return Bought(costs, closing, str(refusal))
 
     def _tried(self) -> Tried:
         """Campaigns side by side, and the newest pilots and experiments in full."""
@@ -455,6 +435,26 @@ class _Gathering:
         self._progress(f"working out {what}", self._done, _PARTS)
 
 
+def bought(workspace: Workspace, at: int) -> Bought | None:
+    """What was spent against what came, or why that can't be said; None where neither spend nor touches are told."""
+    from shoal.views.report.costs import Bought
+
+    spent = workspace.store.rows("SELECT 1 FROM spend WHERE retired IS NULL LIMIT 1")
+    if workspace.config.attribution is None and not spent:
+        return None
+    costs: Costs | str
+    closing = None
+    try:
+        told = workspace.costs(by="channel", as_of=at)
+        costs, closing = told.found, told.closing
+    except (Refused, UnknownName) as refusal:
+        costs = str(refusal)
+    try:
+        return Bought(costs, closing, workspace.attribution(as_of=at).found)
+    except (Refused, UnknownName) as refusal:
+        return Bought(costs, closing, str(refusal))
+
+
 def foretold(version: Version, every: Sequence[Version] = ()) -> Foretold:
     """A version as the report shows it.
 
@@ -493,7 +493,7 @@ def _trials(fits: Sequence[Version], horizon: int) -> list[dict[str, Any]]:
     return period_rows(Backtest("", periods, "", True))
 
 
-def _expected_value(store: Store, models: set[str]) -> tuple[str, str]:
+def expected_value(store: Store, models: set[str]) -> tuple[str, str]:
     """The trait that holds the value to come of each customer, and what it is; empty where no model writes one."""
     notes = store.rows(
         "SELECT name, note FROM traits WHERE score AND scope = 'customer' AND note IS NOT NULL ORDER BY name"

@@ -17,6 +17,8 @@ EVERYONE = "Everyone"
 _PANEL = 150
 _MOST = 8
 """So many lines of a panel can be told apart."""
+_BANDS = 3
+"""Of so many lines the bands of intervals can be told apart."""
 
 
 def metric_lines(
@@ -41,6 +43,34 @@ def metric_lines(
     pairs = [alt.hconcat(*made[at : at + across], spacing=40) for at in range(0, len(made), across)]
     config = theme.config() | {"padding": {"left": 8, "right": 16, "top": 4, "bottom": 4}}
     return alt.vconcat(*pairs, spacing=24).configure(**config)
+
+
+def metric_trend(
+    figures: pa.Table,
+    name: str,
+    segments: Mapping[str, str] | None = None,
+    *,
+    subtitle: str,
+    width: int = theme.WIDE,
+    height: int = 240,
+) -> alt.LayerChart:
+    """One metric over the periods, in the whole width: a line a segment or group.
+
+    Args:
+        figures: as of ``insight.metrics.figures``, of one metric.
+        name: what it is called.
+        segments: what segments are called, by slug.
+        subtitle: the unit and the period.
+        width: of the chart in pixels.
+        height: of the plot in pixels.
+    """
+    called = segments or {}
+    rows = [row | {"segment": called.get(row["segment"], row["segment"])} for row in figures.to_pylist()]
+    lines = _lines(rows)
+    if len(lines) > _BANDS:
+        rows = [row | {"low": None, "high": None} for row in rows]
+    chart = _panel(rows, name, lines, width - 60).properties(height=height)
+    return theme.dressed(chart, name, subtitle, width).properties(description=f"{name}, {subtitle}")
 
 
 def _panel(rows: Sequence[dict[str, Any]], name: str, lines: list[str], width: int) -> alt.LayerChart:
