@@ -12,7 +12,7 @@ ones counts, not which. One event that answers to two steps takes both.
 from __future__ import annotations
 
 import itertools
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +21,11 @@ from shoal.errors import Refused
 from shoal.insight.metrics.grouping import OTHER, UNKNOWN
 from shoal.insight.next_events import next_events
 from shoal.lang.schema import Kind
+from shoal.sql.encode import quoted
 from shoal.stats.intervals import Interval, wilson
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
 
@@ -164,13 +165,7 @@ def funnel(known: AsOf, asked: Asked, rule: SessionRule) -> Funnel:
         Refused: fewer than two steps or too many, a period without length, or nobody entered.
         Unsupported: SQL can't evaluate a filter.
     """
-    _hold(asked)
-    numbers = [None] * (len(asked.steps) - 1)
-    with ExitStack() as stack:
-        tables = stack.enter_context(known.occurrences(asked.steps, [asked.told, *numbers]))
-        chains = _in_order(tables, asked) if asked.ordered else _in_any_order(tables, asked)
-        name = f"funnel_{next(_numbers)}"
-        best = stack.enter_context(known.temporary(name, _best(chains, asked, len(tables))))
+    with _laid_out(known, asked) as best:
         rows = known.arrow(_counted(known, best, asked)).to_pylist()
         if not rows:
             raise Refused(
@@ -183,6 +178,39 @@ def funnel(known: AsOf, asked: Asked, rule: SessionRule) -> Funnel:
     steps, over = _steps(asked, everyone), asked.end <= known.at
     period = asked.start, asked.end, asked.within, asked.ordered
     return Funnel(steps, _sorted(apart), tuple(instead), *period, over)
+
+
+@contextmanager
+def _laid_out(known: AsOf, asked: Asked) -> Iterator[str]:
+    """Each customer's best chain, as ``_best`` gives it."""
+    _hold(asked)
+    numbers = [None] * (len(asked.steps) - 1)
+    with ExitStack() as stack:
+        tables = stack.enter_context(known.occurrences(asked.steps, [asked.told, *numbers]))
+        chains = _in_order(tables, asked) if asked.ordered else _in_any_order(tables, asked)
+        name = f"funnel_{next(_numbers)}"
+        yield stack.enter_context(known.temporary(name, _best(chains, asked, len(tables))))
+
+
+def came_to(known: AsOf, asked: Asked, step: int, *, stopped: bool = False, group: str | None = None) -> list[int]:
+    """The keys of those who came to a step, ascending.
+
+    Args:
+        known: the door to the store.
+        asked: the steps and the period.
+        step: which one, from 1.
+        stopped: only those who came no further.
+        group: only those of a group, as ``Funnel.groups`` names it; all by default.
+
+    Raises:
+        Refused: as ``funnel`` does, or where the group is made of several.
+    """
+    if group == OTHER:
+        raise Refused("What is small is put together there.", fix="Name one of the larger groups.")
+    within = "" if group is None else " AND g IS NULL" if group == UNKNOWN else f" AND g = {quoted(group)}"
+    with _laid_out(known, asked) as best:
+        rows = known.arrow(f"SELECT k FROM {best} WHERE depth {'=' if stopped else '>='} {step:d}{within} ORDER BY k")
+    return [int(key) for key in rows["k"].to_pylist()]
 
 
 def _hold(asked: Asked) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shoal.customers.profiles import current_values
 from shoal.insight import lifecycle, rfm
 from shoal.insight.sales import base
 from shoal.lang.schema import Kind
+from shoal.sql.encode import quoted
 from shoal.sql.registry import Registry
 
 if TYPE_CHECKING:
@@ -24,27 +25,52 @@ NEVER_ORDERED = "Never ordered"
 IN_NONE = "In none"
 
 
+class Sides(NamedTuple):
+    """Where customers are at two dates: relations (customer, state) for a FROM clause.
+
+    Args:
+        then: the states at the earlier date.
+        now: the states at the later date.
+        absent: the name for customers who had no state yet.
+    """
+
+    then: str
+    now: str
+    absent: str
+
+
+def lifecycle_sides(sales: Sales, cycle: lifecycle.Cycle, before: int) -> Sides:
+    """Lifecycle states at an earlier instant and at that of ``sales``."""
+    then, now = (lifecycle.states(sales, cycle, at, base(sales.store, at)) for at in (before, sales.at))
+    return Sides(then, now, NOT_YET)
+
+
+def rfm_sides(sales: Sales, cuts: rfm.CutPoints, before: int) -> Sides:
+    """RFM groups with the same cut points at both dates."""
+    then, now = (
+        f"(SELECT customer, segment AS state FROM {rfm.scores(told, cuts)})" for told in (sales.before(before), sales)
+    )
+    return Sides(then, now, NEVER_ORDERED)
+
+
+def segment_sides(before: Evaluation, now: Evaluation, slugs: Sequence[str]) -> Sides:
+    """Segments that may overlap: each customer counts for the first of ``slugs`` that they are in."""
+    return Sides(_first_of(before, slugs), _first_of(now, slugs), NOT_YET)
+
+
 def of_lifecycle(sales: Sales, cycle: lifecycle.Cycle, before: int) -> pa.Table:
     """Migration between lifecycle states, from ``before`` to the instant of ``sales``; columns as of ``migration``."""
-    then = lifecycle.states(sales, cycle, before, base(sales.store, before))
-    now = lifecycle.states(sales, cycle, sales.at, base(sales.store, sales.at))
-    return migration(sales, before, then, now, NOT_YET)
+    return migration(sales, before, *lifecycle_sides(sales, cycle, before))
 
 
 def of_rfm(sales: Sales, cuts: rfm.CutPoints, before: int) -> pa.Table:
     """Migration between RFM groups with the same cut points at both dates; columns as of ``migration``."""
-    then = f"(SELECT customer, segment AS state FROM {rfm.scores(sales.before(before), cuts)})"
-    now = f"(SELECT customer, segment AS state FROM {rfm.scores(sales, cuts)})"
-    return migration(sales, before, then, now, NEVER_ORDERED)
+    return migration(sales, before, *rfm_sides(sales, cuts, before))
 
 
 def of_segments(sales: Sales, before: Evaluation, now: Evaluation, slugs: Sequence[str]) -> pa.Table:
-    """Migration between segments that may overlap: each customer counts for the first of ``slugs`` that they are in.
-
-    Columns as of ``migration``.
-    """
-    then, after = (_first_of(evaluation, slugs) for evaluation in (before, now))
-    return migration(sales, before.at, then, after, NOT_YET)
+    """Migration between segments that may overlap; columns as of ``migration``."""
+    return migration(sales, before.at, *segment_sides(before, now, slugs))
 
 
 def of_trait(sales: Sales, trait: str, before: int) -> pa.Table | None:
@@ -85,8 +111,7 @@ def migration(sales: Sales, before: int, then: str, now: str, absent: str) -> pa
     """
     length = sales.at - before
     return sales.store.arrow(
-        f"WITH m AS (SELECT coalesce(t.state, '{absent}') AS source, coalesce(n.state, '{absent}') AS target, "
-        f"coalesce(t.customer, n.customer) AS customer FROM {then} t FULL JOIN {now} n ON n.customer = t.customer), "
+        f"WITH m AS ({_pairs(then, now, absent)}), "
         f"r AS (SELECT customer, sum(CASE WHEN ts > {before:d} THEN revenue END) AS during, "
         f"sum(CASE WHEN ts <= {before:d} THEN revenue END) AS earlier FROM {sales.table} "
         f"WHERE ts > {before - length:d} GROUP BY customer) "
@@ -94,6 +119,22 @@ def migration(sales: Sales, before: int, then: str, now: str, absent: str) -> pa
         "coalesce(CAST(sum(during) AS DOUBLE), 0) / 1e6 AS revenue, "
         "coalesce(CAST(sum(earlier) AS DOUBLE), 0) / 1e6 AS revenue_before "
         "FROM m LEFT JOIN r ON r.customer = m.customer GROUP BY source, target ORDER BY customers DESC, source, target"
+    )
+
+
+def movers(sales: Sales, then: str, now: str, absent: str, source: str, target: str) -> list[int]:
+    """The keys of those who went from one state to another, ascending; the arguments are those of ``migration``."""
+    told = sales.store.arrow(
+        f"SELECT customer FROM ({_pairs(then, now, absent)}) WHERE source = {quoted(source)} AND target = {quoted(target)} "
+        "ORDER BY customer"
+    )
+    return [int(key) for key in told["customer"].to_pylist()]
+
+
+def _pairs(then: str, now: str, absent: str) -> str:
+    return (
+        f"SELECT coalesce(t.state, '{absent}') AS source, coalesce(n.state, '{absent}') AS target, "
+        f"coalesce(t.customer, n.customer) AS customer FROM {then} t FULL JOIN {now} n ON n.customer = t.customer"
     )
 
 

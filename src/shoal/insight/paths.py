@@ -9,7 +9,7 @@ where a session would end, after a break longer than the gap.
 from __future__ import annotations
 
 import itertools
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ from shoal.sql.encode import quoted
 from shoal.stats.intervals import Interval, wilson
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     import pyarrow as pa
 
     from shoal.insight.models.asof import AsOf
@@ -160,11 +162,7 @@ def paths(known: AsOf, asked: Asked, rule: SessionRule) -> Paths:
         UnknownName: an event that is to be a step isn't there.
         Unsupported: SQL can't evaluate the anchor's filter.
     """
-    _hold(asked)
-    with ExitStack() as stack:
-        name, rows = f"paths_{next(_numbers)}", _rows(known, asked, rule)
-        anchors = _anchors(known, asked, rows, stack)
-        table = stack.enter_context(known.temporary(name, _taken(asked, rule, rows, anchors)))
+    with _laid_out(known, asked, rule) as table:
         sequences = known.arrow(_sequences(table, asked)).to_pylist()
         flows = known.arrow(_flows(table, asked)).to_pylist()
     if not sequences:
@@ -173,6 +171,57 @@ def paths(known: AsOf, asked: Asked, rule: SessionRule) -> Paths:
             fix="Take a longer period, or another event.",
         )
     return _told(asked, sequences, flows)
+
+
+@contextmanager
+def _laid_out(known: AsOf, asked: Asked, rule: SessionRule) -> Iterator[str]:
+    """Each customer's path, as ``_taken`` gives it."""
+    _hold(asked)
+    with ExitStack() as stack:
+        name, rows = f"paths_{next(_numbers)}", _rows(known, asked, rule)
+        anchors = _anchors(known, asked, rows, stack)
+        yield stack.enter_context(known.temporary(name, _taken(asked, rule, rows, anchors)))
+
+
+def took(known: AsOf, asked: Asked, rule: SessionRule, path: Sequence[str]) -> list[int]:
+    """The keys of those who took a path, no more and no less, ascending.
+
+    Args:
+        known: the door to the store.
+        asked: from where or to where, and how far.
+        rule: as for ``paths``.
+        path: its steps in the order of time, as ``Path.steps`` has them.
+    """
+    along = list(path)[::-1] if asked.back else list(path)
+    along += [None] * (asked.steps + 1 - len(along))  # type: ignore[list-item]
+    tests = " AND ".join(f"s{at} {_is(step)}" for at, step in enumerate(along))
+    with _laid_out(known, asked, rule) as table:
+        return _keys(known, f"SELECT k FROM {table} WHERE {tests}")
+
+
+def went(known: AsOf, asked: Asked, rule: SessionRule, flow: Flow) -> list[int]:
+    """The keys of those who went from one step to the next at a place, ascending.
+
+    Args:
+        known: the door to the store.
+        asked: from where or to where, and how far.
+        rule: as for ``paths``.
+        flow: as ``Paths.flows`` has it; its number of customers doesn't matter.
+    """
+    at = -flow.place - 1 if asked.back else flow.place
+    here, there = (flow.target, flow.source) if asked.back else (flow.source, flow.target)
+    with _laid_out(known, asked, rule) as table:
+        grouped = ", ".join(f"{_named(one, table, asked)} AS {one}" for one in (f"s{at}", f"s{at + 1}"))
+        tests = f"s{at} {_is(here)} AND s{at + 1} {_is(there)}"
+        return _keys(known, f"SELECT k FROM (SELECT k, {grouped} FROM {table}) WHERE {tests}")
+
+
+def _is(step: str | None) -> str:
+    return "IS NULL" if step is None else f"= {quoted(step)}"
+
+
+def _keys(known: AsOf, sql: str) -> list[int]:
+    return [int(key) for key in known.arrow(f"{sql} ORDER BY k")["k"].to_pylist()]
 
 
 def _hold(asked: Asked) -> None:
@@ -260,17 +309,21 @@ def _sequences(table: str, asked: Asked) -> str:
 
 def _flows(table: str, asked: Asked) -> str:
     """Customers by step and the step after it, what few did at a place as ``others``; who had stopped before is left out."""
-    named = [
-        f"CASE WHEN {at} IS NULL OR {at} IN (SELECT {at} FROM {table} WHERE {at} IS NOT NULL GROUP BY {at} "
-        f"ORDER BY count(*) DESC, {at} LIMIT {asked.branches}) THEN {at} ELSE '{OTHER}' END AS {at}"
-        for at in _columns(asked)
-    ]
+    named = [f"{_named(at, table, asked)} AS {at}" for at in _columns(asked)]
     grouped = f"SELECT {', '.join(named)} FROM {table}"
     parts = [
         f"SELECT {at} AS place, s{at} AS a, s{at + 1} AS b, count(*) AS n FROM grouped WHERE s{at} IS NOT NULL GROUP BY ALL"
         for at in range(asked.steps)
     ]
     return f"WITH grouped AS MATERIALIZED ({grouped}) {' UNION ALL '.join(parts)} ORDER BY place, n DESC, a, b"
+
+
+def _named(at: str, table: str, asked: Asked) -> str:
+    """The step of a column, or that it is one of those that few took."""
+    return (
+        f"CASE WHEN {at} IS NULL OR {at} IN (SELECT {at} FROM {table} WHERE {at} IS NOT NULL GROUP BY {at} "
+        f"ORDER BY count(*) DESC, {at} LIMIT {asked.branches}) THEN {at} ELSE '{OTHER}' END"
+    )
 
 
 def _told(asked: Asked, sequences: list[dict[str, Any]], flows: list[dict[str, Any]]) -> Paths:

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from shoal.insight.cohorts import Mode
+    from shoal.insight.funnels import Asked as FunnelAsked
     from shoal.insight.models.asof import AsOf
+    from shoal.insight.paths import Asked as PathsAsked
+    from shoal.insight.paths import Flow
     from shoal.lang.nodes import CalendarUnit
     from shoal.lang.schema import Schema
     from shoal.views.report.funnels import Named
@@ -71,18 +74,62 @@ class Journeys:
             UnknownName: there is no such segment or funnel.
             Refused: the funnel can't be told, as with one step, or nobody entered.
         """
-        from shoal.insight.funnels import Asked, funnel
+        from shoal.insight.funnels import funnel
 
         title, rule = self._asked(steps, within, by, any_order)
-        length, by = micros(rule.within), rule.by or None
         with self._door(as_of, rule.steps) as known, ExitStack() as stack:
-            read = [read_step(step, known.schema) for step in rule.steps]
-            span, begin, until = self._span(known, start, end)
-            among, name = self._members(known, segment, until, stack)
-            shown = [_shown(one) for one in read]
-            asked = Asked(read, shown, begin, until, length, not rule.any_order, among, top=top)
-            asked = asked if by is None else self._grouped(known, asked, by, stack)
-            return Funnelled(span, rule.within, by, name, funnel(known, asked, self._ws.config.sessions), title)
+            span, asked, name = self._funnel(known, rule, (segment, start, end), top, stack)
+            told = funnel(known, asked, self._ws.config.sessions)
+            return Funnelled(span, rule.within, rule.by or None, name, told, title)
+
+    def came_to(
+        self,
+        *steps: str,
+        step: int,
+        stopped: bool = False,
+        group: str | None = None,
+        within: str | None = None,
+        any_order: bool | None = None,
+        by: str | None = None,
+        segment: str | None = None,
+        start: When = None,
+        end: When = None,
+        as_of: When = None,
+    ) -> list[int]:
+        """The keys of those who came to a step of a funnel; its own arguments as those of ``funnel``.
+
+        Args:
+            steps: of the funnel.
+            step: which one, from 1.
+            stopped: only those who came no further.
+            group: only those of a group of ``by``.
+            within: as of ``funnel``.
+            any_order: as of ``funnel``.
+            by: as of ``funnel``.
+            segment: as of ``funnel``.
+            start: as of ``funnel``.
+            end: as of ``funnel``.
+            as_of: the instant; now by default.
+        """
+        from shoal.insight.funnels import came_to
+
+        _, rule = self._asked(steps, within, by, any_order)
+        with self._door(as_of, rule.steps) as known, ExitStack() as stack:
+            _, asked, _ = self._funnel(known, rule, (segment, start, end), 0, stack)
+            return came_to(known, asked, step, stopped=stopped, group=group)
+
+    def _funnel(
+        self, known: AsOf, rule: FunnelRule, who: tuple[str | None, When, When], top: int, stack: ExitStack
+    ) -> tuple[Span, FunnelAsked, str | None]:
+        """The period, what is asked, and the name of the segment (of ``who``, before the two dates)."""
+        from shoal.insight.funnels import Asked
+
+        read = [read_step(step, known.schema) for step in rule.steps]
+        span, begin, until = self._span(known, who[1], who[2])
+        among, name = self._members(known, who[0], until, stack)
+        shown, length = [_shown(one) for one in read], micros(rule.within)
+        asked = Asked(read, shown, begin, until, length, not rule.any_order, among, top=top)
+        return span, self._grouped(known, asked, rule.by, stack) if rule.by else asked, name
 
     def newest(self, grain: CalendarUnit, until: int, *, as_of: When = None) -> list[Named]:
         """All funnels that have a name, in the newest month or quarter that is over; of other grains in the last days.
@@ -147,20 +194,80 @@ class Journeys:
             UnknownName: there is no such segment, or no event of a name.
             Refused: both a start and an end, or nobody has a path.
         """
-        from shoal.insight.paths import Asked, paths
+        from shoal.insight.paths import paths
+
+        rule = self._ws.config.sessions
+        with self._paths(after, before, steps, within, events, (segment, start, end), as_of, top) as told:
+            span, known, asked, name = told
+            said = f"within {within}" if within else f"until a break of over {_length(rule.gap)}"
+            return Pathed(span, asked.name or None, said, name, paths(known, asked, rule))
+
+    def took(
+        self,
+        *,
+        path: Sequence[str] = (),
+        flow: Flow | None = None,
+        after: str | None = None,
+        before: str | None = None,
+        steps: int = 4,
+        within: str | None = None,
+        events: Sequence[str] = (),
+        segment: str | None = None,
+        start: When = None,
+        end: When = None,
+        as_of: When = None,
+    ) -> list[int]:
+        """The keys of those who took a path, or went from one of its steps to the next; other arguments as of ``paths``.
+
+        Args:
+            path: the steps of one.
+            flow: or one of ``Paths.flows``.
+            after: as of ``paths``.
+            before: as of ``paths``.
+            steps: as of ``paths``.
+            within: as of ``paths``.
+            events: as of ``paths``.
+            segment: as of ``paths``.
+            start: as of ``paths``.
+            end: as of ``paths``.
+            as_of: the instant; now by default.
+        """
+        from shoal.insight.paths import took, went
+
+        rule = self._ws.config.sessions
+        with self._paths(after, before, steps, within, events, (segment, start, end), as_of, 1) as (
+            _,
+            known,
+            asked,
+            _n,
+        ):
+            return took(known, asked, rule, path) if flow is None else went(known, asked, rule, flow)
+
+    @contextmanager
+    def _paths(
+        self,
+        after: str | None,
+        before: str | None,
+        steps: int,
+        within: str | None,
+        events: Sequence[str],
+        who: tuple[str | None, When, When],
+        as_of: When,
+        top: int,
+    ) -> Iterator[tuple[Span, AsOf, PathsAsked, str | None]]:
+        """The period, the store, what is asked, and the name of the segment (of ``who``, before the two dates)."""
+        from shoal.insight.paths import Asked
 
         if after and before:
             raise Refused("Paths start from an event or lead to one.", fix="Leave one out.")
         length, anchor = None if within is None else micros(within), after or before
-        rule = self._ws.config.sessions
         with self._door(as_of, [anchor or ""]) as known, ExitStack() as stack:
             read = None if anchor is None else read_step(anchor, known.schema)
-            span, begin, until = self._span(known, start, end)
-            among, name = self._members(known, segment, until, stack)
+            span, begin, until = self._span(known, who[1], who[2])
+            among, name = self._members(known, who[0], until, stack)
             shown = "" if read is None else _shown(read)
             asked = Asked(begin, until, read, shown, bool(before), steps, length, tuple(events), among, top)
-            said = f"within {within}" if within else f"until a break of over {_length(rule.gap)}"
-            return Pathed(span, shown or None, said, name, paths(known, asked, rule))
+            yield span, known, asked, name
 
     def sessions(
         self,
