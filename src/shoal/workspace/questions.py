@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from shoal.errors import UnknownName
+from shoal.workspace.exploring import EXPLORED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -133,4 +134,5 @@ QUESTIONS: dict[str, Answer] = {
     "attribution": _attribution,
     "uplift": _uplift,
     "funnel": _funnel,
+    **EXPLORED,
 }
