@@ -9,7 +9,7 @@ from shoal.views import theme
 from shoal.views.charts.lines import number_axis
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import altair as alt
 
@@ -99,16 +99,18 @@ def migration_flows(
     order: Sequence[str],
     dates: tuple[str, str],
     width: int = theme.WIDE,
+    ends: Mapping[str, str] | None = None,
 ) -> alt.Chart:
     """Where customers went between two dates, as ribbons whose height is their number.
 
     Args:
-        rows: ``before``, ``after`` (names), ``customers``, ``revenue``.
+        rows: ``before``, ``after`` (names), ``customers``, ``revenue``; where the ribbon of one leads, ``href``.
         title: the finding.
         subtitle: measure, unit and period.
         order: the names from top to bottom.
         dates: the two dates as they are shown.
         width: of the chart in pixels.
+        ends: where the block of a name at the later date leads.
     """
     import altair as alt
 
@@ -131,6 +133,9 @@ def migration_flows(
                 tooltip=["flow:N", alt.Tooltip("customers:Q", format=","), alt.Tooltip("revenue:Q", format=",.0f")])
     )  # fmt: skip
     blocks = _blocks(rows, names, tops, 22 if wide else 11)
+    for block in blocks:
+        if block["side"] == "after" and ends and block["name"] in ends:
+            block["href"] = ends[block["name"]]
     bars = (
         alt.Chart(alt.Data(values=blocks)).mark_rect().encode(x=blank_x, x2="x2:Q", y=blank_y, y2="y1:Q", color=colour)
     )
@@ -203,6 +208,7 @@ def _ribbons(
         left[row["before"]] += many
         right[row["after"]] += many
         facts = {"flow": f"{row['before']} → {row['after']}", "name": row["before"], "customers": many}
+        facts |= {"href": row["href"]} if "href" in row else {}
         for step in range(_STEPS + 1):
             x = step / _STEPS
             y = round(start + (end - start) * x * x * (3 - 2 * x), 2)

@@ -10,7 +10,7 @@ from shoal.views.charts.flows import lifecycle_bars
 from shoal.views.charts.grids import cohort_heatmap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import altair as alt
 
@@ -33,7 +33,13 @@ _BLOCK = 0.05
 
 
 def funnel_bars(
-    found: Funnel, *, said: str, by: str | None = None, title: str | None = None, width: int = theme.WIDE
+    found: Funnel,
+    *,
+    said: str,
+    by: str | None = None,
+    title: str | None = None,
+    width: int = theme.WIDE,
+    leads: Mapping[tuple[str | None, int], str] | None = None,
 ) -> alt.Chart:
     """A bar a step with its interval; by group, a dot with its interval a group and step.
 
@@ -43,8 +49,14 @@ def funnel_bars(
         by: what groups are told apart by; None draws all customers together.
         title: the finding; told from the funnel by default.
         width: of the chart in pixels.
+        leads: where the mark of a group (None: all) and step leads.
     """
-    rows = [row | {"place": f"{row['step']}. {theme.clipped(row['name'], _room(width))}"} for row in found.rows()]
+    rows = [
+        row
+        | _lead(leads, (row["group"], row["step"]))
+        | {"place": f"{row['step']}. {theme.clipped(row['name'], _room(width))}"}
+        for row in found.rows()
+    ]
     apart = by is not None and bool(found.groups)
     chart = _dots(rows, found, width) if apart else _bars(rows, width)
     heading = title or funnel_says(found, by if apart else None)
@@ -70,6 +82,11 @@ def funnel_says(found: Funnel, by: str | None = None) -> str:
     if len(found.steps) == 2:
         return f"{through}; {lost:,} of {found.entered:,} don't"
     return f"{through}; most are lost after step {at + 1}, {lost:,} of {found.steps[at].customers:,}"
+
+
+def _lead(leads: Mapping[Any, str] | None, mark: Any) -> dict[str, str]:
+    """The column that says where a mark leads, where it leads anywhere."""
+    return {"href": leads[mark]} if leads and mark in leads else {}
 
 
 def _share(value: float) -> str:
@@ -153,7 +170,14 @@ def _dots(rows: Sequence[dict[str, Any]], found: Funnel, width: int) -> Any:
 # ------------------------------------------------------------ paths
 
 
-def path_flows(found: Paths, *, said: str, title: str | None = None, width: int = theme.WIDE) -> alt.Chart:
+def path_flows(
+    found: Paths,
+    *,
+    said: str,
+    title: str | None = None,
+    width: int = theme.WIDE,
+    leads: Mapping[tuple[int, str | None, str | None], str] | None = None,
+) -> alt.Chart:
     """All paths as ribbons from step to step, as high as the number of customers.
 
     Args:
@@ -161,6 +185,7 @@ def path_flows(found: Paths, *, said: str, title: str | None = None, width: int 
         said: whose paths these are, and when.
         title: the finding; told from the paths by default.
         width: of the chart in pixels.
+        leads: where the ribbon of a place, source and target leads.
     """
     import altair as alt
 
@@ -178,7 +203,7 @@ def path_flows(found: Paths, *, said: str, title: str | None = None, width: int 
     room = (150 if width > theme.NARROW else 76) / width * (last - first + 1)
     x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[first, last + room], nice=False, zero=False))
     y = alt.Y("y0:Q", axis=None, scale=alt.Scale(domain=[depth, 0], nice=False))
-    ribbons = alt.Chart(alt.Data(values=_ribbons(flows, tops))).mark_area(opacity=0.35)
+    ribbons = alt.Chart(alt.Data(values=_ribbons(flows, tops, leads))).mark_area(opacity=0.35)
     ribbons = ribbons.encode(
         x=x, y=y, y2="y1:Q", detail="flow:N", color=colour, tooltip=["said:N", alt.Tooltip("customers:Q", format=",")]
     )
@@ -248,7 +273,9 @@ def _last(name: str) -> int:
     return {OTHER: 1, _STOPPED: 2, _BEGAN: 2}.get(name, 0)
 
 
-def _ribbons(flows: Iterable[Flow], tops: dict[tuple[int, str], float]) -> list[dict[str, Any]]:
+def _ribbons(
+    flows: Iterable[Flow], tops: dict[tuple[int, str], float], leads: Mapping[Any, str] | None
+) -> list[dict[str, Any]]:
     """Points along each flow: a smooth step from its place on the left to its place on the right."""
     left, right = dict(tops), dict(tops)
     points: list[dict[str, Any]] = []
@@ -263,6 +290,7 @@ def _ribbons(flows: Iterable[Flow], tops: dict[tuple[int, str], float]) -> list[
         left[source] += flow.customers
         right[target] += flow.customers
         facts = {"flow": number, "name": source[1], "said": f"{source[1]} → {target[1]}", "customers": flow.customers}
+        facts |= _lead(leads, (flow.place, flow.source, flow.target))
         for step in range(_SMOOTH + 1):
             share = step / _SMOOTH
             y = round(start + (end - start) * share * share * (3 - 2 * share), 2)

@@ -138,7 +138,12 @@ def _ends(rows: Sequence[dict[str, Any]], step: float, most: int) -> list[dict[s
 
 
 def retention_curves(
-    rows: Sequence[dict[str, Any]], *, title: str, subtitle: str, width: int = theme.WIDE
+    rows: Sequence[dict[str, Any]],
+    *,
+    title: str,
+    subtitle: str,
+    width: int = theme.WIDE,
+    axis: str = "months since the first order",
 ) -> alt.Chart:
     """Each cohort's retention as a thin line, and all cohorts together as a thick one with its interval.
 
@@ -147,12 +152,13 @@ def retention_curves(
         title: the finding.
         subtitle: measure, unit and period.
         width: of the chart in pixels.
+        axis: what is counted from the left.
     """
     import altair as alt
 
     x = alt.X(
         "period:Q", scale=alt.Scale(nice=False),
-        axis=alt.Axis(title="months since the first order", format="d", tickMinStep=1, tickCount=width // 60),
+        axis=alt.Axis(title=axis, format="d", tickMinStep=1, tickCount=width // 60),
     )  # fmt: skip
     y = alt.Y("rate:Q", axis=alt.Axis(title=None, format=".0%", tickCount=4), scale=alt.Scale(zero=True))
     data = alt.Chart(alt.Data(values=list(rows)))
