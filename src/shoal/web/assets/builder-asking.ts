@@ -11,11 +11,11 @@ const pause = (time: number): Promise<void> => new Promise((done) => setTimeout(
 export const post = async <T>(
   what: string,
   fields: Record<string, string>,
-  taken: number[] = [],
   signal?: AbortSignal,
 ): Promise<T | null> => {
   for (;;) {
     let answer: Response;
+    let body = "";
     try {
       answer = await fetch(`/segments/build/${what}`, {
         method: "POST",
@@ -23,7 +23,8 @@ export const post = async <T>(
         body: new URLSearchParams(fields),
         ...(signal ? { signal } : {}),
       });
-    } catch (error) {
+      body = await answer.text();
+    } catch {
       if (signal?.aborted) return null;
       lineIs("lost");
       await pause(RETRY);
@@ -35,13 +36,12 @@ export const post = async <T>(
       return null;
     }
     const html = !answer.headers.get("content-type")?.includes("json");
-    if (!answer.ok && !taken.includes(answer.status)) {
-      const told = html ? await answer.text() : "";
-      const words = new DOMParser().parseFromString(told, "text/html").body.textContent?.replace(/\s+/g, " ").trim();
+    if (!answer.ok) {
+      const words = new DOMParser().parseFromString(html ? body : "", "text/html").body.textContent?.replace(/\s+/g, " ").trim();
       toast({ text: words || "That didn't work. Nothing was changed.", bad: true });
       return null;
     }
-    return (html ? await answer.text() : await answer.json()) as T;
+    return (html ? body : JSON.parse(body)) as T;
   }
 };
 
@@ -65,13 +65,14 @@ let later = 0;
 export const sizesOf = (draft: Record<string, string>, rows: HTMLElement): void => {
   clearTimeout(timer);
   clearTimeout(later);
+  for (const part of all("#sizes, [data-lazy]")) part.setAttribute("aria-busy", "true");
   timer = window.setTimeout(async () => {
     asking.abort();
     asking = new AbortController();
     const { signal } = asking;
-    const found = await post<Sizes>("sizes", draft, [], signal);
+    const found = await post<Sizes>("sizes", draft, signal);
     if (!found || signal.aborted) return;
-    byId("sizes")!.innerHTML = found.html;
+    put(byId("sizes")!, found.html);
     writeSizes(rows, found.rows);
     later = window.setTimeout(() => {
       for (const part of all("[data-lazy]")) void fill(part, draft, signal);
@@ -80,8 +81,13 @@ export const sizesOf = (draft: Record<string, string>, rows: HTMLElement): void 
 };
 
 const fill = async (part: HTMLElement, draft: Record<string, string>, signal: AbortSignal): Promise<void> => {
-  const html = await post<string>(part.dataset["lazy"] ?? "", draft, [], signal);
-  if (html !== null && !signal.aborted) part.innerHTML = html;
+  const html = await post<string>(part.dataset["lazy"] ?? "", draft, signal);
+  if (html !== null && !signal.aborted) put(part, html);
+};
+
+const put = (part: HTMLElement, html: string): void => {
+  part.innerHTML = html;
+  part.removeAttribute("aria-busy");
 };
 
 const written = (value: number): string => value.toLocaleString("en-GB");

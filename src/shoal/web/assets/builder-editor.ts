@@ -74,11 +74,14 @@ const complete = async (context: CompletionContext): Promise<CompletionResult | 
   if (!before && !context.explicit && !/[\s(]$/.test(context.state.sliceDoc(0, context.pos))) return null;
   const stop = new AbortController();
   context.addEventListener("abort", () => stop.abort());
-  const found = await post<Found>("complete", { text: context.state.doc.toString(), cursor: String(context.pos) }, [], stop.signal);
+  const found = await post<Found>("complete", { text: context.state.doc.toString(), cursor: String(context.pos) }, stop.signal);
   if (!found || !found.options.length) return null;
+  // The quote that was closed by itself is part of what is replaced.
+  const quoted = context.state.sliceDoc(found.start, found.start + 1) === '"';
+  const closed = quoted && context.state.sliceDoc(found.end, found.end + 1) === '"';
   return {
     from: found.start,
-    to: found.end,
+    to: found.end + (closed ? 1 : 0),
     filter: false,
     options: found.options.map(({ value, label, count, sort }) => ({
       label: value,
@@ -133,7 +136,8 @@ export const makeEditor = (host: HTMLElement, text: string, typed: (text: string
       if (view.state.doc.toString() !== wanted) return;
       const most = wanted.length;
       const marks = faults.map(({ start, end, problem, fix, unfinished, doubt }) => ({
-        from: Math.min(start, most),
+        // What is missing at the end is marked at what stands before it.
+        from: Math.min(start, Math.max(most - 1, 0)),
         to: Math.min(Math.max(end, start), most),
         severity: unfinished || doubt ? ("warning" as const) : ("error" as const),
         message: fix ? `${problem} ${fix}` : problem,

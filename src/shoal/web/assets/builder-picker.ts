@@ -27,7 +27,11 @@ const begin = (dialog: HTMLDialogElement, chosen: () => ((key: string) => void) 
     const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
     const found = entries(dialog);
     const at = found.indexOf(document.activeElement as HTMLButtonElement);
-    if (event.key === "Enter" && document.activeElement === search) found[0]?.click();
+    if (event.key === "Enter" && document.activeElement === search) {
+      // Else the key would press the button that gets the focus back when the list closes.
+      event.preventDefault();
+      found[0]?.click();
+    }
     if (!step || !found.length) return;
     event.preventDefault();
     found[(at + step + found.length) % found.length]?.focus();

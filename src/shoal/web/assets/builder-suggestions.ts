@@ -78,7 +78,7 @@ export const beginSuggestions = (
     asked.abort();
     asked = new AbortController();
     const { signal } = asked;
-    const answer = await post<{ options: Suggestion[] }>("suggest", { ...draft(), path: field.dataset["path"] ?? "", typed }, [], signal);
+    const answer = await post<{ options: Suggestion[] }>("suggest", { ...draft(), path: field.dataset["path"] ?? "", typed }, signal);
     if (answer && !signal.aborted && field) show(answer.options);
   };
 

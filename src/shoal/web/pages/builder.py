@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
+from starlette.requests import ClientDisconnect
 
 from shoal.errors import DefinitionError, ShoalError
 from shoal.insight import definitions as files
@@ -39,7 +40,12 @@ KIND = "segment"
 
 async def form_of(request: Request) -> dict[str, str]:
     """What a page sent, each field once."""
-    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    try:
+        sent = await request.form()
+    except ClientDisconnect:
+        # The page asked something newer meanwhile: nobody waits for this answer.
+        raise HTTPException(400, "The question was taken back.") from None
+    return {name: value for name, value in sent.items() if isinstance(value, str)}
 
 
 Sent = Annotated[dict[str, str], Depends(form_of)]
@@ -226,7 +232,7 @@ def save(request: Request, person: Editor, sent: Sent) -> Response:
     if asked.reading.root is None or wrong is not None:
         errors["text"] = wrong.problem if wrong else "Add a condition first."
     if errors:
-        return JSONResponse({"errors": errors}, 422)
+        return JSONResponse({"errors": errors})
     made = slug or _free(desk, slug_of(name))
     definition = Definition(
         made, name, parse(asked.text), sent.get("why", "").strip(), sent.get("purpose") or None,
@@ -243,7 +249,7 @@ def save(request: Request, person: Editor, sent: Sent) -> Response:
         if "has changed since" in error.problem:
             desk.live.look_now()
             return _conflict(desk, slug, desk.live.catalogue.hashes.get(slug, ""))
-        return JSONResponse({"errors": {error.key: str(error.problem)}}, 422)
+        return JSONResponse({"errors": {error.key: str(error.problem)}})
     desk.live.look_now()
     note(request, "segment changed" if slug else "segment added", made, name)
     if sent.get("draft"):
@@ -261,7 +267,7 @@ def _conflict(desk: Desk, slug: str, held: str) -> Response:
     """Somebody else saved it: nothing is written, and what they wrote is shown."""
     theirs = desk.live.definitions.get(slug)
     said = {"conflict": True, "base": held, "theirs": show(theirs.where) if theirs else ""}
-    return JSONResponse(said, 409)
+    return JSONResponse(said)
 
 
 def _home(request: Request, slug: str) -> str:

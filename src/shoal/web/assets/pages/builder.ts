@@ -296,7 +296,7 @@ export const save = async (): Promise<void> => {
   }
   saving = true;
   clearTimeout(timer);
-  const answer = await post<Saved>("save", fields(), [409, 422]);
+  const answer = await post<Saved>("save", fields());
   saving = false;
   if (answer?.href) {
     saving = true;
