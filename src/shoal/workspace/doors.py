@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from shoal.workspace.attribution import Attributed, CostKpis
     from shoal.workspace.audit import Audit
     from shoal.workspace.customers import Customers, Lists
+    from shoal.workspace.dashboards import DashboardsDoor
     from shoal.workspace.data import Data
     from shoal.workspace.discovery import Discoveries
     from shoal.workspace.experiments import ExperimentsDoor
@@ -79,6 +80,13 @@ class Doors:
         from shoal.workspace.journeys import Journeys
 
         return Journeys(self._whole)
+
+    @cached_property
+    def dashboards(self) -> DashboardsDoor:
+        """Dashboards: what they show, with their figures."""
+        from shoal.workspace.dashboards import DashboardsDoor
+
+        return DashboardsDoor(self._whole)
 
     @cached_property
     def actions(self) -> Actions:
