@@ -69,6 +69,9 @@ def pages(app: FastAPI, service: Service, access: Access) -> App:
     app.state.templates = environment(service, app.state.static)
     app.state.attempts = Attempts()
     add_faults(app)
-    for each in routers():
+    found = list(routers())
+    # FastAPI keeps included routers as they are, so that its own list of routes doesn't name theirs.
+    app.state.paths = frozenset(getattr(route, "path", "") for each in found for route in each.routes)
+    for each in found:
         app.include_router(each, include_in_schema=False, dependencies=[Depends(checked)])
     return Guard(app)
