@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 2
 """So many processes answer at a time."""
-WAITING = 8
-"""So many questions are under way or wait; who comes then is asked to come again."""
+WAITING = 24
+"""So many questions are under way or wait, as those of a few open pages; who comes then is asked to come again."""
 KEPT, FRESH = 64, 60.0
 """So many answers are kept, and for how many seconds."""
 
@@ -110,7 +110,9 @@ class Asking:
             ShoalError: as the question's door raises it.
         """
         try:
-            found: dict[str, Any] = json.loads(self._pool.ask(json.dumps({"name": name, "asked": asked}).encode()))
+            found: dict[str, Any] = json.loads(
+                self._pool.ask(json.dumps({"name": name, "asked": asked}).encode(), again=False)
+            )
         finally:
             self.forget()
         return found

@@ -303,10 +303,10 @@ def _check(service: Service, host: str, port: int) -> None:
             ),
             config.root,
         )
-    if host not in LOOPBACK and not service.keys.administered:
+    if host not in LOOPBACK and not service.keys.administered and not service.people.begun:
         raise ConfigError(
-            f"{host} can be reached from outside, and no key may administer this workspace.",
-            fix="Make one first: shoal keys create NAME --scope admin; or serve on 127.0.0.1.",
+            f"{host} can be reached from outside, and no key and nobody may administer this workspace.",
+            fix="Make a key first: shoal keys create NAME --scope admin; or serve on 127.0.0.1 and sign in there.",
         )
     try:
         for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):

@@ -148,8 +148,12 @@ class Pool:
         self._closed = False
         self._timer: Timer | None = None
 
-    def ask(self, question: bytes) -> bytes:
+    def ask(self, question: bytes, *, again: bool = True) -> bytes:
         """The answer to a question, after those who wait already.
+
+        Args:
+            question: as JSON.
+            again: it changes nothing, so it may be asked a second time where its process is found dead.
 
         Raises:
             ShoalError: as ``Warm.ask`` has it.
@@ -158,9 +162,9 @@ class Pool:
             try:
                 return self._asked(question)
             except _Gone as gone:
-                if not gone.waited:
+                if not gone.waited or not again:
                     raise
-            # It ended while it waited for a question, or just as one came; asking changes nothing, so it may be asked again.
+            # It ended while it waited for a question, or just as one came.
             return self._asked(question)
 
     def _asked(self, question: bytes) -> bytes:
