@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 FIELDS = ("name", "why", "purpose", "owner", "always", "never", "tags")
 """What is said of a segment besides its condition."""
 UNNAMED = "\0draft"
+_NAMED = re.compile(r"{\w+(:\w+)?}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ def today_of(desk: Desk) -> int:
     return engine.zone.day(engine.now)
 
 
-def has_page(app: FastAPI, path: str) -> bool:
-    """Whether a page is there to link to, by the beginning of its route."""
-    return any(getattr(route, "path", "").startswith(path) for route in app.routes)
+def has_route(app: FastAPI, path: str) -> bool:
+    """Whether a page is there to link to, whatever its route calls what is in braces."""
+    wanted = _NAMED.sub("{}", path)
+    return any(_NAMED.sub("{}", one) == wanted for one in app.state.paths)

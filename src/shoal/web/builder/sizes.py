@@ -37,7 +37,9 @@ _MOST = 16
 SIMILAR = 0.8
 """From this share of both on, two segments are told to be nearly the same."""
 INSIDE = 0.9
-"""From this share on, a draft's members are told to be in another segment already."""
+"""From this share on, a draft's members are told to be in another segment already …"""
+COMMON = 0.5
+"""… unless more than this share of all customers is: that says nothing of the draft."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,8 @@ class Overlap:
     """The share of the draft's members that are in it."""
     of_segment: float
     """The share of its members that are in the draft."""
+    of_base: float
+    """The share of all customers that is in it."""
     same: bool = False
     """Whether it asks the same in other words."""
 
@@ -122,7 +126,8 @@ class Overlap:
     @property
     def warned_of(self) -> bool:
         """Whether the draft is little else than this segment."""
-        return self.same or self.jaccard >= SIMILAR or self.of_draft >= INSIDE
+        inside = self.of_draft >= INSIDE and self.of_base <= COMMON
+        return self.same or self.jaccard >= SIMILAR or inside
 
 
 class Sizer:
@@ -184,8 +189,9 @@ class Sizer:
             sizes = shared(self._live.core.engine, found.members)
             definitions = self._live.definitions
         size, meant = found.count, canonical(kept.node)
+        everyone = found.everyone or 1
         overlaps = [
-            Overlap(slug, definitions[slug].name, of_it, both, both / size if size else 0.0, both / of_it if of_it else 0.0,
+            Overlap(slug, definitions[slug].name, of_it, both, both / size, both / of_it, of_it / everyone,
                     canonical(definitions[slug].where) == meant)
             for slug, (of_it, both) in sizes.items()
             if slug != details.slug and both

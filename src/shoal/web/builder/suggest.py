@@ -6,6 +6,7 @@ typical end, can be read. So what is offered is always right, and a new word of 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -205,6 +206,7 @@ _GOES_ON = [
     ("day", ""), ("periods of ", "1 day"), ("first ", '"A" in last 1 day'), ("km", ""), ("m", ""), ("mi", ""), ("%", ""),
 ]  # fmt: skip
 """Words that stand where no name may stand."""
+_JOIN = re.compile(r'"(?:[^"\\]|\\.)*"|`[^`]*`|//[^\n]*|\b(?:and|or)\b|[()]')
 _ENDS = ("", " = 1", " in next 1 day", " > 1", ' of "A"', " for 1 day", " within 1 day", " in last 1 day",
          " = 1 for 1 day", " to (1, 2) < 1 km", " (b = 1)", " and 1", " time", " times in 1 of last 1 period of 1 day",
          "%", " last 1 day", " 1 day")  # fmt: skip
@@ -224,7 +226,7 @@ def at_cursor(text: str, cursor: int, schema: Schema, counts: Counts) -> Complet
     """What may stand at the cursor: words of the language, names, and values that the data has."""
     before = text[:cursor]
     start, typed, opened = _word_before(before)
-    head = before[:start]
+    head = before[_unfinished(before[:start]) : start]
     if opened:
         return Completion(start, cursor, tuple(_texts(head, typed, schema, counts)))
     tree = _tried(head, _SENTINEL)
@@ -232,6 +234,24 @@ def at_cursor(text: str, cursor: int, schema: Schema, counts: Counts) -> Complet
     words = _words(head, typed, tree, schema)
     texts = [] if typed else _texts(head, "", schema, counts)
     return Completion(start, cursor, tuple([*texts[:MOST], *names, *words][: 2 * MOST]))
+
+
+def _unfinished(head: str) -> int:
+    """Where the condition begins in which a text ends: whole ones before it, joined by and or or, don't matter."""
+    for join in reversed(list(_joins(head))):
+        if not isinstance(_read(head[: join.start()]), DefinitionError):
+            return join.end()
+    return 0
+
+
+def _joins(head: str) -> Iterator[re.Match[str]]:
+    """Each ``and`` and ``or`` that stands outside texts and parentheses."""
+    depth = 0
+    for found in _JOIN.finditer(head):
+        piece = found.group()
+        depth += (piece == "(") - (piece == ")")
+        if depth == 0 and piece in ("and", "or"):
+            yield found
 
 
 def _word_before(before: str) -> tuple[int, str, bool]:

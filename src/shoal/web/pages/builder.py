@@ -17,7 +17,7 @@ from shoal.lang.nodes import Definition
 from shoal.lang.parse import parse
 from shoal.lang.show import show
 from shoal.web.audit import note
-from shoal.web.builder.desk import FIELDS, asked_of, desk_of, has_page, today_of
+from shoal.web.builder.desk import FIELDS, asked_of, desk_of, has_route, today_of
 from shoal.web.builder.draft import read
 from shoal.web.builder.edits import Setting, edited
 from shoal.web.builder.forms import options_of, tree
@@ -119,7 +119,8 @@ def _builder(
         request, "builder/builder.html", title=title, values=values, slug=slug, draft=draft, version=version,
         purposes=[(name, str(basis)) for name, basis in config.purposes.items()], lists=sorted(desk.schema.lists),
         mine=[one for one in drafts if one.about == slug], real=now(), definition=definition,
-        segment_page=has_page(request.app, "/segments/{slug}") and bool(slug),
+        segment_page=bool(slug) and has_route(request.app, "/segments/{slug}"),
+        segments_page=has_route(request.app, "/segments"),
         condition_kinds=options_of(CONDITIONS), filter_kinds=options_of(FILTERS),
     )  # fmt: skip
 
@@ -272,10 +273,7 @@ def _conflict(desk: Desk, slug: str, held: str) -> Response:
 
 def _home(request: Request, slug: str) -> str:
     """Where a segment is looked at."""
-    there = has_page(request.app, "/segments/{slug}") and any(
-        getattr(route, "path", "") == "/segments/{slug}" for route in request.app.routes
-    )
-    return f"/segments/{slug}" if there else f"/segments/{slug}/versions"
+    return f"/segments/{slug}" if has_route(request.app, "/segments/{slug}") else f"/segments/{slug}/versions"
 
 
 @router.post("/{slug}/delete")
@@ -286,10 +284,7 @@ def delete(request: Request, person: Editor, slug: str) -> Response:
     files.remove(desk.live.workspace.config.root, definition.slug, desk.live.definitions)
     desk.live.look_now()
     note(request, "segment deleted", definition.slug, definition.name)
-    gone = (
-        "/segments" if any(getattr(r, "path", "") == "/segments" for r in request.app.routes) else "/segments/templates"
-    )
-    return RedirectResponse(gone, 303)
+    return RedirectResponse("/segments" if has_route(request.app, "/segments") else "/segments/templates", 303)
 
 
 __all__ = ["ShoalError", "router"]

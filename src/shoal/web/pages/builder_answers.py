@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from shoal.lang.say import say
-from shoal.web.builder.desk import asked_of, desk_of, has_page
+from shoal.web.builder.desk import asked_of, desk_of, has_route
 from shoal.web.builder.paths import at, read_path
 from shoal.web.builder.reasons import lines
 from shoal.web.builder.suggest import at_cursor, for_field
@@ -76,7 +76,7 @@ def overlap(request: Request, person: Editor, sent: Sent) -> Response:
         return fragment(request, NOTHING)
     found = desk.sizer.overlaps(asked.reading.kept, asked.details)
     warned = next((one for one in found if one.warned_of), None)
-    there = any(getattr(route, "path", "") == "/segments/{slug}" for route in request.app.routes)
+    there = has_route(request.app, "/segments/{slug}")
     return fragment(
         request, "builder/_overlap.html", found=found[:_SHOWN], more=len(found) - _SHOWN, warned=warned, linked=there
     )
@@ -93,7 +93,11 @@ def members(request: Request, person: Editor, sent: Sent) -> Response:
     found = desk.sizer.members(asked.reading.kept, asked.details, SAMPLE)
     shown = [(customer, shown_id(person, customer), lines(reason, person, zone)) for customer, reason in found]
     return fragment(
-        request, "builder/_members.html", members=shown, linked=has_page(request.app, "/customers/{"), zone=zone
+        request,
+        "builder/_members.html",
+        members=shown,
+        linked=has_route(request.app, "/customers/{customer}"),
+        zone=zone,
     )
 
 
@@ -107,7 +111,7 @@ def difference(request: Request, person: Editor, sent: Sent) -> Response:
     found = desk.sizer.against(asked.reading.kept, asked.details, slug, SAMPLE)
     return fragment(
         request, "builder/_difference.html", found=found, shown=lambda customer: shown_id(person, customer),
-        linked=has_page(request.app, "/customers/{"),
+        linked=has_route(request.app, "/customers/{customer}"),
     )  # fmt: skip
 
 

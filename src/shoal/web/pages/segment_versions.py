@@ -15,7 +15,7 @@ from shoal.lang.files import definition_from_document
 from shoal.lang.say import say
 from shoal.lang.show import show
 from shoal.web.audit import note
-from shoal.web.builder.desk import asked_of, desk_of, has_page
+from shoal.web.builder.desk import asked_of, desk_of, has_route
 from shoal.web.masking import shown_id
 from shoal.web.people import Person, may
 from shoal.web.render import fragment, page
@@ -81,7 +81,7 @@ def listed(request: Request, person: Annotated[Person, Depends(may("view"))], sl
     return page(
         request, "builder/versions.html", title=f"Versions of {(now or last).name}", versions=shown, slug=slug, now=now,
         last=last, used_by=[(one, desk.live.definitions[one].name) for one in used_by],
-        segment_page=any(getattr(route, "path", "") == "/segments/{slug}" for route in request.app.routes),
+        segment_page=has_route(request.app, "/segments/{slug}"),
     )  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def difference(request: Request, person: Annotated[Person, Depends(may("view"))]
     found = desk.sizer.against(asked.reading.kept, asked.details, slug, _SAMPLE)
     return fragment(
         request, "builder/_difference.html", found=found, shown=lambda customer: shown_id(person, customer),
-        linked=has_page(request.app, "/customers/{"),
+        linked=has_route(request.app, "/customers/{customer}"),
     )  # fmt: skip
 
 
