@@ -50,6 +50,7 @@ def api(service: Service, access: Access) -> FastAPI:
         segments,
         sessions,
         webhooks,
+        what_if,
     )
 
     app = FastAPI(
@@ -64,6 +65,7 @@ def api(service: Service, access: Access) -> FastAPI:
     for part in (
         health,
         profiles,
+        what_if,
         accounts,
         segments,
         plan,
