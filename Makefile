@@ -8,7 +8,7 @@ ENGINE_TESTS := tests/store tests/sql tests/load tests/proof/test_named.py tests
 	"tests/docs/test_docs.py::test_every_block_of_a_page_runs[getting-started.md]" \
 	--deselect tests/proof/test_proof.py::test_every_operator_is_tried
 
-.PHONY: help demo demo-stop test test-engines lint docs dist bench soak simulations lock clean
+.PHONY: help demo demo-stop test test-engines lint docs dist bench soak simulations screenshots lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -62,6 +62,10 @@ test-engines: $(STAMPS)/engines ## Pass what depends on the engine with the olde
 $(STAMPS)/engines: requirements/engines.txt scripts/engines $(STAMPS)/test
 	@scripts/engines
 	@touch $@
+
+screenshots: $(STAMPS)/test ## Take pictures of every page of the web application into docs/images/web
+	@scripts/services chromium
+	PYTHONPATH=.:tests $(BIN)/python -m web.screenshots
 
 lock: $(STAMPS)/test ## Pin the requirements anew, with hashes and without addresses
 	@scripts/lock

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import cached_property
 from hashlib import sha256
 from mimetypes import guess_type
 from pathlib import Path
@@ -42,25 +41,35 @@ class Static:
     def __init__(self, folder: Path = FOLDER) -> None:
         self._folder = folder
         self._held: dict[str, _File] = {}
+        self._names: tuple[int, Mapping[str, str]] = (0, {})
 
-    @cached_property
+    @property
     def names(self) -> Mapping[str, str]:
-        """The name of each file with its hash, by the name that pages know it by.
+        """The name of each file with its hash, by the name that pages know it by; read anew after another build.
 
         Raises:
             StoreError: nothing was built.
         """
+        place = self._folder / "manifest.json"
         try:
-            found: dict[str, str] = json.loads((self._folder / "manifest.json").read_bytes())["files"]
+            built = place.stat().st_mtime_ns
+            if built != self._names[0]:
+                self._names = built, json.loads(place.read_bytes())["files"]
         except OSError as error:
             raise StoreError(
                 "The scripts and styles of the pages weren't built.",
                 fix="Run python hatch_build.py, or install Shoal anew.",
             ) from error
-        return found
+        return self._names[1]
 
     def address(self, name: str) -> str:
-        """Where a file is fetched from, as ``main.js``; it changes with the file."""
+        """Where a file is fetched from, as ``main.js``; it changes with the file.
+
+        Raises:
+            StoreError: it wasn't built.
+        """
+        if name not in self.names:
+            raise StoreError(f"{name} isn't among the files that were built.", fix="Run python hatch_build.py.")
         return f"{PATH}/{self.names[name]}"
 
     def answer(self, request: Request, name: str) -> Response:
