@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shoal.workspace.opening import Workspace
 
     Step = Callable[[str, int, int], None]
+    Question = Callable[..., dict[str, Any]]
 
 FORMS = (".html", ".pdf", ".png", ".svg", ".json", ".yaml")
 """What a dashboard can be handed out as."""
@@ -277,3 +278,15 @@ def _replaced(path: Path, content: bytes) -> Path:
 def tile_answer(workspace: Workspace, tile: dict[str, Any], **asked: Any) -> dict[str, Any]:
     """The answer to a tile's question, JSON-ready: what a server has asked of another process."""
     return workspace.dashboards.answer(tile, **asked).document()
+
+
+def file_answer(workspace: Workspace, *, name: str, segment: str, period: str, form: str) -> dict[str, Any]:
+    """A dashboard as a file's content in base 64: what a server has asked of another process."""
+    from base64 import b64encode
+
+    one, filled = workspace.dashboards.fill(name, segment=segment, period=period)
+    return {"content": b64encode(workspace.dashboards.handed_out(one, filled, form)).decode()}
+
+
+QUESTIONS: dict[str, Question] = {"tile": tile_answer, "dashboard file": file_answer}
+"""What can be asked of another process, by name."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from shoal.errors import UnknownName
+from shoal.workspace.dashboards import QUESTIONS as OF_DASHBOARDS
 from shoal.workspace.exploring import EXPLORED
 
 if TYPE_CHECKING:
@@ -134,5 +135,6 @@ QUESTIONS: dict[str, Answer] = {
     "attribution": _attribution,
     "uplift": _uplift,
     "funnel": _funnel,
+    **OF_DASHBOARDS,
     **EXPLORED,
 }

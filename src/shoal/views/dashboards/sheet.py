@@ -236,3 +236,14 @@ def cell(value: Any, form: str, head: Heading) -> str:
     if form == "when":
         return f"{w.day(value, head.zone)}, {w.time(value, head.zone)}"
     return str(value)
+
+
+def tile_picture(tile: Tile, answer: Answer, head: Heading) -> str:
+    """The picture of one tile, as SVG."""
+    body, height = _tile(0, tile, answer, head)
+    width = width_of(tile) + 2 * GAP
+    size = f'width="{width}" height="{height + 2 * GAP:.0f}" viewBox="0 0 {width} {height + 2 * GAP:.0f}"'
+    spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    paper = f'<rect width="100%" height="100%" fill="{theme.PAPER}"/>'
+    body = f'<g transform="translate({GAP} {GAP})">{body}</g>'
+    return f'<svg {spaces} {size} font-family="{html.escape(theme.FONT)}">{paper}{body}</svg>'

@@ -1,18 +1,20 @@
 """What is live in pages: an element with ``data-live`` gets its text from here as it changes, by server-sent events.
 
-A key is ``customers``, ``until``, ``events``, ``delay``, or of a segment ``segment:SLUG:size`` and ``segment:SLUG:delay``.
+A key is ``customers``, ``until``, ``events``, ``rate`` (events of the last minute), ``delay``, or of a segment
+``segment:SLUG:size`` and ``segment:SLUG:delay``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
-from shoal.clock import SECOND
+from shoal.clock import SECOND, stopwatch
 from shoal.server.api.app import live_of
 from shoal.web.people import may, person_of, service_of
 
@@ -26,6 +28,7 @@ STEP = 0.5
 """Seconds between two looks."""
 QUIET = 15.0
 """Seconds of silence after which a comment keeps the line open."""
+MINUTE_SECONDS = 60.0
 MOST = 500
 """So many values may a page watch."""
 _P95 = 1
@@ -51,6 +54,8 @@ async def _events(request: Request, live: Live, keys: Sequence[str]) -> AsyncIte
         live.ready and not service.ending() and person_of(request) is not None and not await request.is_disconnected()
     ):
         now = await asyncio.to_thread(values, live, keys, written)
+        if "rate" in keys:
+            now["rate"] = written["count"](_rate(request, live.delays.calls.count))
         changed = {key: text for key, text in now.items() if told.get(key) != text}
         silent = 0.0 if changed else silent + STEP
         if changed:
@@ -60,6 +65,19 @@ async def _events(request: Request, live: Live, keys: Sequence[str]) -> AsyncIte
             silent = 0.0
             yield ": still here\n\n"
         await asyncio.sleep(STEP)
+
+
+def _rate(request: Request, count: int) -> int:
+    """How many events came in the last minute, or since somebody first looked, where that is less long ago."""
+    state, now = request.app.state, stopwatch()
+    seen: deque[tuple[float, int]] | None = getattr(state, "live_counts", None)
+    if seen is None:
+        seen = state.live_counts = deque()
+    if not seen or now - seen[-1][0] >= STEP:
+        seen.append((now, count))
+    while len(seen) > 1 and now - seen[1][0] >= MINUTE_SECONDS:
+        seen.popleft()
+    return count - seen[0][1]
 
 
 def values(live: Live, keys: Sequence[str], written: Mapping[str, Callable[..., Any]]) -> dict[str, str]:
