@@ -68,9 +68,15 @@ class Difference:
 
 
 def differences(
-    store: Store, evaluation: Evaluation, definitions: Mapping[str, Definition], rule: RevenueRule
+    store: Store,
+    evaluation: Evaluation,
+    definitions: Mapping[str, Definition],
+    rule: RevenueRule,
+    *,
+    most: int = MOST_SHOWN,
+    every_level: bool = False,
 ) -> dict[str, list[Difference]]:
-    """For each segment the three largest differences that chance doesn't explain, the largest first.
+    """For each segment the largest differences that chance doesn't explain, the largest first.
 
     The intervals shown are of 95 %. Which differences are shown is decided at 5 % over all variables of the segment
     together (Bonferroni), or with forty variables two would always be found.
@@ -80,6 +86,8 @@ def differences(
         evaluation: who is in which segment.
         definitions: the segments by slug, to know what each is built of.
         rule: which events bear revenue: traits computed from them are left out with them.
+        most: so many of a segment at most.
+        every_level: tell each value of a variable that differs, and not only the one that differs most.
     """
     variables, computed = list(_variables(store, evaluation.at)), scores(store)
     barred = _barred(evaluation, definitions, computed, rule)
@@ -88,11 +96,20 @@ def differences(
         asked = [slug for slug in evaluation.columns if variable.name not in barred[slug]]
         tests = {slug: sum(v.name not in barred[slug] for v in variables) for slug in asked}
         worth = _worth(store, evaluation, variable, asked)
-        compare = _numbers if variable.kind is Kind.NUMBER else _levels
-        for slug, difference in compare(store, evaluation, variable, worth, tests):
+        told = (
+            _numbers(store, evaluation, variable, worth, tests)
+            if variable.kind is Kind.NUMBER
+            else _levels(store, evaluation, variable, worth, tests, every=every_level)
+        )
+        for slug, difference in told:
             label = trait_words(variable.name, computed).removeprefix("the ")
             found[slug].append(replace(difference, label=label))
-    return {slug: sorted(all_, key=lambda d: -d.effect)[:MOST_SHOWN] for slug, all_ in found.items()}
+    return {slug: sorted(all_, key=_rank)[:most] for slug, all_ in found.items()}
+
+
+def _rank(found: Difference) -> tuple[float, float]:
+    """The largest effect first; of the values of one variable, the one whose share differs most."""
+    return -found.effect, -abs(found.difference.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +190,13 @@ def _sides(evaluation: Evaluation, slug: str) -> tuple[str, str]:
 
 
 def _levels(
-    store: Store, evaluation: Evaluation, variable: _Variable, worth: _Worth, tests: Mapping[str, int]
+    store: Store,
+    evaluation: Evaluation,
+    variable: _Variable,
+    worth: _Worth,
+    tests: Mapping[str, int],
+    *,
+    every: bool,
 ) -> Iterator[tuple[str, Difference]]:
     rows = _level_rows(store, evaluation, variable, list(worth))
     # More values than this: a name or an address, not a variable.
@@ -181,29 +204,27 @@ def _levels(
         return
     for index, (slug, counts) in enumerate(worth.items(), start=1):
         levels = [(value, n[index], n[0] - n[index]) for value, n in rows]
-        found = _largest(variable.name, levels, counts, tests[slug])
-        if found is not None:
-            yield slug, found
+        yield from ((slug, found) for found in _telling(variable.name, levels, counts, tests[slug], every=every))
 
 
-def _largest(
-    variable: str, levels: list[tuple[str, int, int]], worth: tuple[float, float], tests: int
-) -> Difference | None:
-    """The level that differs most, of (value, customers inside, outside), or None where chance would do."""
+def _telling(
+    variable: str, levels: list[tuple[str, int, int]], worth: tuple[float, float], tests: int, *, every: bool
+) -> Iterator[Difference]:
+    """The level that differs most, or each, of (value, customers inside, outside); none that chance would do."""
     n = sum(level[1] for level in levels)
     weighed = [(value, a * worth[0], b * worth[1]) for value, a, b in levels]
     inside, outside = sum(level[1] for level in weighed), sum(level[2] for level in weighed)
     if min(inside, outside) < LEAST_GROUP:
-        return None
+        return
     effect = cramers_v([[a, b] for _, a, b in weighed], corrected=True)
-    value, hits, others = max(weighed, key=lambda level: abs(level[1] / inside - level[2] / outside))
-    a, b = (min(hits, inside), inside), (min(others, outside), outside)
     # The best of several values was picked, which counts as so many looks.
     looks = tests * max(1, len(levels) - 1)
-    if effect == 0 or not share_difference(a, b, 1 - 0.05 / looks).excludes(0):
-        return None
-    gap = share_difference(a, b)
-    return Difference(variable, value, hits / inside, others / outside, gap, lift(a, b), effect, n)
+    ranked = sorted(weighed, key=lambda level: -abs(level[1] / inside - level[2] / outside))
+    for value, hits, others in ranked if every else ranked[:1]:
+        a, b = (min(hits, inside), inside), (min(others, outside), outside)
+        if effect and share_difference(a, b, 1 - 0.05 / looks).excludes(0):
+            gap = share_difference(a, b)
+            yield Difference(variable, value, hits / inside, others / outside, gap, lift(a, b), effect, n)
 
 
 def _level_rows(

@@ -37,6 +37,7 @@ SECTIONS: tuple[Section, ...] = (
         "",
         (
             Entry("Overview", "/overview"),
+            Entry("Segments", "/segments"),
             Entry("Dashboards", "/dashboards"),
         ),
     ),

@@ -104,4 +104,5 @@ def filters(config: Callable[[], Config]) -> dict[str, Callable[..., Any]]:
     return {
         "count": count, "signed": signed, "share": words.share, "money": money, "days": days, "when": when,
         "day": day, "ago": ago_, "seconds": seconds, "plain": words.plain, "listed": words.listed, "many": words.many,
+        "ratio": words.ratio,
     }  # fmt: skip

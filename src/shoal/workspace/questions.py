@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from shoal.errors import UnknownName
 from shoal.workspace.dashboards import QUESTIONS as OF_DASHBOARDS
 from shoal.workspace.exploring import EXPLORED
+from shoal.workspace.segment_pages.questions import QUESTIONS as OF_SEGMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -137,4 +138,5 @@ QUESTIONS: dict[str, Answer] = {
     "funnel": _funnel,
     **OF_DASHBOARDS,
     **EXPLORED,
+    **OF_SEGMENTS,
 }

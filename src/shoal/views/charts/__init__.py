@@ -26,6 +26,7 @@ from shoal.views.charts.models import (
     week_lines,
 )
 from shoal.views.charts.render import to_png, to_spec, to_svg
+from shoal.views.charts.segments import segment_flow, segment_size
 from shoal.views.charts.survival import survival_curves
 
 __all__ = [
@@ -56,7 +57,9 @@ __all__ = [
     "sample_ratio_lines",
     "scoreboard_bars",
     "segment_effects",
+    "segment_flow",
     "segment_map",
+    "segment_size",
     "size_lines",
     "stability_dots",
     "survival_curves",

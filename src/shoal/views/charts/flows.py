@@ -100,6 +100,7 @@ def migration_flows(
     dates: tuple[str, str],
     width: int = theme.WIDE,
     ends: Mapping[str, str] | None = None,
+    colours: Mapping[str, str] | None = None,
 ) -> alt.Chart:
     """Where customers went between two dates, as ribbons whose height is their number.
 
@@ -111,19 +112,21 @@ def migration_flows(
         dates: the two dates as they are shown.
         width: of the chart in pixels.
         ends: where the block of a name at the later date leads.
+        colours: of names that have one on other pages too; others have theirs by their place.
     """
     import altair as alt
 
     given = {row["before"] for row in rows} | {row["after"] for row in rows}
     names = [n for n in order if n in given] + sorted(given - set(order))
-    colours = alt.Scale(domain=names, range=[theme.colour_of(n, names) for n in names])
+    known = colours or {}
+    hues = alt.Scale(domain=names, range=[known.get(n) or theme.colour_of(n, names) for n in names])
     total = sum(row["customers"] for row in rows) or 1
     gap = total * 0.014
     tops = {side: _tops(rows, names, side, gap) for side in ("before", "after")}
     depth = total + gap * len(names)
     wide = width > theme.NARROW
     room = (190 if wide else 104) / width
-    colour = alt.Color("name:N", scale=colours, legend=None)
+    colour = alt.Color("name:N", scale=hues, legend=None)
     blank_x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-0.03, 1.03], range=_range(width, room)))
     blank_y = alt.Y("y0:Q", axis=None, scale=alt.Scale(domain=[depth, 0], nice=False))
     ribbons = (
