@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
 
 from shoal.server.api.app import customer_of, live_of, needs
-from shoal.server.api.measures import Names, told
+from shoal.server.api.measures import Names, told, told_anew
 
 if TYPE_CHECKING:
     from shoal.server.service import Service
@@ -21,6 +22,25 @@ Who = Annotated[str, Path(max_length=1000, description="a customer's id or any i
 def experiments(request: Request) -> dict[str, Any]:
     """Each with what it asks, how far it is, and what its file says otherwise than when it began."""
     return told(request, "experiments")
+
+
+class Stopping(BaseModel):
+    """Why an experiment is ended."""
+
+    model_config = ConfigDict(extra="forbid")
+    because: str = Field("", max_length=500, description="why, for people")
+
+
+@router.post("/experiments/{slug}/start", summary="Begin an experiment", dependencies=[needs("write")])
+def start(request: Request, slug: Slug) -> dict[str, Any]:
+    """What is asked is fixed: from now on the arms are drawn, and the file mustn't change. Gives how far it is."""
+    return told_anew(request, "start experiment", slug=slug)
+
+
+@router.post("/experiments/{slug}/stop", summary="End an experiment", dependencies=[needs("write")])
+def stop(request: Request, slug: Slug, body: Stopping | None = None) -> dict[str, Any]:
+    """Nobody is assigned any more, and its part of the layer is free. Gives how far it is."""
+    return told_anew(request, "stop experiment", slug=slug, because="" if body is None else body.because)
 
 
 @router.get("/experiments/{slug}/plan", summary="How long an experiment takes", dependencies=[needs("read")])

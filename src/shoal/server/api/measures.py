@@ -10,6 +10,7 @@ from shoal.server.api.app import live_of, needs
 from shoal.server.asking import Busy
 
 if TYPE_CHECKING:
+    from shoal.server.asking import Asking
     from shoal.server.service import Service
 
 router = APIRouter(prefix="/v1", tags=["measures"])
@@ -23,14 +24,27 @@ def told(request: Request, question: str, /, **asked: Any) -> dict[str, Any]:
     Raises:
         HTTPException: 429 where too many wait; 503 while the workspace starts.
     """
+    try:
+        return _asking(request).ask(question, asked)
+    except Busy as busy:
+        raise HTTPException(429, busy.problem, {"Retry-After": "5"}) from None
+
+
+def told_anew(request: Request, question: str, /, **asked: Any) -> dict[str, Any]:
+    """The answer to a question that changes something.
+
+    Raises:
+        HTTPException: 503 while the workspace starts.
+    """
+    return _asking(request).change(question, asked)
+
+
+def _asking(request: Request) -> Asking:
     live_of(request)
     service: Service = request.app.state.service
     if service.asking is None:
         raise HTTPException(503, "The workspace isn't ready.", {"Retry-After": "1"})
-    try:
-        return service.asking.ask(question, asked)
-    except Busy as busy:
-        raise HTTPException(429, busy.problem, {"Retry-After": "5"}) from None
+    return service.asking
 
 
 @router.get("/metrics", summary="All metrics", dependencies=[needs("read")])
