@@ -42,6 +42,17 @@ SECTIONS: tuple[Section, ...] = (
         ),
     ),
     Section(
+        "Measure",
+        (
+            Entry("KPIs", "/kpis"),
+            Entry("Experiments", "/experiments"),
+            Entry("Predictions", "/predictions"),
+            Entry("Groups found", "/discovery"),
+            Entry("Pilots", "/pilots"),
+            Entry("Feedback", "/feedback"),
+        ),
+    ),
+    Section(
         "Workspace",
         (
             Entry("People", "/people", "admin"),

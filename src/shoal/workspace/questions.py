@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from shoal.errors import UnknownName
+from shoal.workspace.asked import PARTS
 from shoal.workspace.dashboards import QUESTIONS as OF_DASHBOARDS
 from shoal.workspace.exploring import EXPLORED
 from shoal.workspace.segment_pages.questions import QUESTIONS as OF_SEGMENTS
@@ -139,4 +140,5 @@ QUESTIONS: dict[str, Answer] = {
     **OF_DASHBOARDS,
     **EXPLORED,
     **OF_SEGMENTS,
+    **PARTS,
 }
