@@ -92,7 +92,7 @@ def frame(request: Request, live: Live, definition: Definition, here: str) -> To
         "definition": definition, "slug": slug, "size": size, "everyone": everyone, "until": now, "here": here,
         "share": size / everyone if everyone else None, "tabs": tabs(slug), "colour": colours(live)[slug],
         "fault": live.catalogue.faults.get(slug), "member_text": show(MemberOf(slug)),
-        "compare": f"/explore/compare?segment={slug}" if has_page(request, "/explore/compare") else "",
+        "compare": f"/explore/compare?segments={slug}" if has_page(request, "/explore/{") else "",
     }  # fmt: skip
 
 
