@@ -49,7 +49,7 @@ def test_who_leaves_with_something_unsaved_is_asked(form: Any) -> None:
     form.on("dialog", stay)
     form.fill("[name=why]", "half a thought")
     assert form.is_visible("text=Not saved yet")
-    form.click("nav >> text=Overview", no_wait_after=True)
+    form.click("nav >> text=Keys", no_wait_after=True)
     form.wait_for_timeout(300)
     assert asked == ["beforeunload"]
     assert form.input_value("[name=why]") == "half a thought"
@@ -62,8 +62,8 @@ def test_who_has_sent_it_isnt_asked(web: Web, form: Any) -> None:
     with web.expecting("404"):
         form.get_by_role("button", name="Send").click()
         form.get_by_text("Nothing is kept of “Another” here.").wait_for()
-    form.click("nav >> text=Overview")
-    form.wait_for_url("**/overview")
+    form.click("nav >> text=Keys")
+    form.wait_for_url("**/keys")
 
 
 def test_a_form_is_sent_once(web: Web, form: Any) -> None:

@@ -55,7 +55,7 @@ def test_the_parts_are_shown_to_an_administrator_alone(web: Web) -> None:
 def test_the_chosen_colours_are_kept_and_written_by_the_server(web: Web) -> None:
     """Breaks when a page flashes in the other colours before its script runs, or forgets what was chosen."""
     page = web.page()
-    page.goto("/overview")
+    page.goto("/people")
     page.wait_for_selector(LIVE)
     light = page.evaluate("getComputedStyle(document.body).backgroundColor")
     page.get_by_role("button", name="Use dark colours").click()
@@ -72,13 +72,13 @@ def test_a_forged_choice_of_colours_is_no_way_into_the_page(web: Web) -> None:
     """Breaks when the cookie, which any script of the host can write, ends up in the page as it is."""
     with web.http() as client:
         client.cookies.set("theme", '"><script>')
-        assert '<html lang="en">' in client.get("/overview").text
+        assert '<html lang="en">' in client.get("/keys").text
 
 
 def test_the_navigation_folds_on_a_phone(web: Web) -> None:
     """Breaks when a phone shows no way to other pages, or the keyboard gets lost in what is folded away."""
     page = web.page(width=PHONE)
-    page.goto("/overview")
+    page.goto("/keys")
     assert not page.is_visible("nav >> text=People")
     page.get_by_role("button", name="Menu").focus()
     page.keyboard.press("Enter")
@@ -91,9 +91,18 @@ def test_the_navigation_folds_on_a_phone(web: Web) -> None:
     page.wait_for_url("**/people")
 
 
+def test_the_navigation_says_where_a_page_belongs(web: Web) -> None:
+    """Breaks when a page of one segment, which has tabs of its own, belongs to nothing in the navigation."""
+    page = web.page()
+    for path, state in (("/segments", "page"), ("/segments/champions", "true")):
+        page.goto(path)
+        assert page.locator("#navigation [aria-current]").all_inner_texts() == ["Segments"]
+        assert page.get_attribute("#navigation [aria-current]", "aria-current") == state
+
+
 def test_the_keyboard_skips_the_navigation_and_opens_the_account(web: Web, page: Any) -> None:
     """Breaks when who uses no mouse has to pass every entry of the navigation on each page, or can't sign out."""
-    page.goto("/overview")
+    page.goto("/keys")
     page.keyboard.press("Tab")
     assert focused(page) == "Skip to the page"
     page.keyboard.press("Enter")
@@ -126,7 +135,7 @@ def test_a_term_is_explained_on_hover_on_focus_and_to_readers_of_the_screen(web:
 
 def test_a_lost_line_is_shown_and_taken_up_again(web: Web, page: Any) -> None:
     """Breaks when old figures look live while the server is away, or the page has to be loaded anew afterwards."""
-    page.goto("/overview")
+    page.goto("/keys")
     page.wait_for_selector(LIVE)
     with web.expecting("ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_CONNECTION_RESET|503"):
         web.served.stop()
@@ -140,13 +149,13 @@ def test_a_lost_line_is_shown_and_taken_up_again(web: Web, page: Any) -> None:
 def test_a_page_that_nobody_looks_at_gives_its_line_back(web: Web, page: Any) -> None:
     """Breaks when six open tabs take all of a browser's lines to the server, and the seventh shows nothing."""
     context = page.context
-    page.goto("/overview")
+    page.goto("/keys")
     page.wait_for_selector(LIVE)
     others = [context.new_page() for _ in range(8)]
     for other in others:
         page.evaluate("Object.defineProperty(document, 'visibilityState', { get: () => 'hidden', configurable: true });"
                       "document.dispatchEvent(new Event('visibilitychange'))")  # fmt: skip
-        other.goto("/overview")
+        other.goto("/keys")
         other.wait_for_selector(LIVE)
         page = other
 

@@ -72,7 +72,7 @@ def page(request: Request, template: str, *, title: str, status: int = 200, **va
         title: of the page, as the browser's tab shows it.
         status: of the answer.
         values: for the template. It has ``person`` (None where nobody is signed in), ``sections`` of the navigation,
-            ``here`` (the entry of the navigation that the page belongs to), ``path`` and ``query`` as well.
+            ``entry`` (the path of the navigation's entry that the page belongs to), ``path`` and ``query`` as well.
     """
     person = person_of(request)
     asking = service_of(request).asking
@@ -83,7 +83,7 @@ def page(request: Request, template: str, *, title: str, status: int = 200, **va
         "title": title,
         "person": person,
         "sections": navigation(person),
-        "here": current(request.url.path),
+        "entry": current(request.url.path),
         "path": request.url.path,
         "query": request.url.query,
     }

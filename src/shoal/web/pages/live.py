@@ -94,9 +94,9 @@ def values(live: Live, keys: Sequence[str], written: Mapping[str, Callable[..., 
         engine = live.core.engine
         for slug in segments.keys() & engine.plan.definitions.keys():
             found[f"segment:{slug}:size"] = written["count"](engine.size(slug))
-        if "customers" in keys:
-            found["customers"] = written["count"](len(engine.standing()))
-        now = engine.now
+        people, now = engine.state.people, engine.now
+        standing = len(people) - len(people.gone_rows)
+    found["customers"] = written["count"](standing)
     found["until"] = written["when"](now)
     calls = live.delays.calls
     found["events"] = written["count"](calls.count)
