@@ -56,6 +56,19 @@ def test_a_draft_is_held_against_conditions_and_against_segments() -> None:
     assert 0 < both.count < found.count
 
 
+def test_lists_overrule_a_draft_as_they_do_a_segment() -> None:
+    """Breaks when a draft's size leaves out who is always in, or counts who is never in."""
+    one = filled(engine(), 9)
+    one.build()
+    german = one.preview(Definition("new", "New", parse('country = "DE"')), sample=1_000).sample
+    other = next(one for one in one.ids_of(one.standing()) if one not in german)
+    for name, who in (("in", other), ("out", german[0]), ("out", german[1]), ("in", german[1])):
+        one.add_listed(name, who, True, NOW - DAY)
+    one.settle()
+    found = one.preview(Definition("new", "New", parse('country = "DE"'), always="in", never="out"), sample=1_000)
+    assert set(found.sample) == {*german, other} - {german[0], german[1]}
+
+
 def test_a_draft_says_why_somebody_would_be_in_it() -> None:
     """Breaks if a draft's reasons differ from those of the same segment in force."""
     one = engine({"often": TEXTS["often"]})

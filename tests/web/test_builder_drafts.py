@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import shoal
 from shoal.errors import Refused
 from shoal.lang import nodes as n
 from shoal.lang.nodes import Definition
@@ -16,8 +17,13 @@ from shoal.lang.schema import Basis, Kind, PropertyType, Schema
 from shoal.sql.duck import create_store
 from shoal.web.builder.draft import read
 from shoal.web.builder.paths import read_path
+from shoal.web.builder.sizes import Sizer
 from shoal.web.builder.suggest import Uncounted, at_cursor, fitting, for_field
 from shoal.workspace.drafts import MOST, Drafts
+from shoal.workspace.live import Live
+from shoal.workspace.questions import answer
+
+from .shop import copied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -217,3 +223,67 @@ def test_nobody_fills_the_store_with_drafts(drafts: Drafts) -> None:
     with pytest.raises(Refused):
         drafts.keep("ann", "segment", "", {}, 999)
     assert len(drafts.of("ann", "segment")) == MOST
+
+
+# ---------------------------------------------------------------- sizes
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Live]:
+    """A live workspace on real data."""
+    folder = tmp_path_factory.mktemp("sizes") / "shop"
+    copied(request.config.cache.mkdir("web-shop"), folder)
+    with shoal.open(folder) as workspace:
+        found = Live(workspace, RuntimeError)
+        found.start()
+        try:
+            yield found
+        finally:
+            found.close()
+
+
+def sizer(live: Live, patience: int) -> Sizer:
+    """A sizer that asks so many customers one by one at most, and the store beyond that."""
+
+    def ask(name: str, asked: Mapping[str, object]) -> dict[str, object]:
+        with live.own:
+            return answer(live.workspace, name, asked)
+
+    made = Sizer(live, ask)
+    made.patience = patience
+    return made
+
+
+LONG = (
+    'did "Order Completed" then not "Order Completed" within 30 days and value > 100 and '
+    'not (count("Order Completed" in last 30 days) > 1.5 * count("Order Completed" in 30 days before last 30 days) '
+    'or member of "champions")'
+)
+
+
+def test_what_takes_long_is_asked_of_the_store_and_comes_to_the_same(live: Live) -> None:
+    """Breaks when a sequence of many customers counts others in the store than the engine in memory finds."""
+    schema = live.core.schema_with(live.definitions)
+    kept, details = read(LONG, schema).kept, Definition("new", "", parse("a is known"))
+    assert kept is not None
+    quick, patient = sizer(live, 10**9), sizer(live, 0)
+    assert [one.kind for one in patient.waits(kept, details)] == ["sequence", "compare"]
+    one, other = quick.sizes(kept, details), patient.sizes(kept, details)
+    assert patient.waits(kept, details) == []
+    assert (one.count, one.by_path, one.everyone) == (other.count, other.by_path, other.everyone)
+    assert 0 < one.count == live.preview(Definition("new", "", kept.node), 1).count
+    assert one.by_path["parts.2"].before == one.by_path["parts.1"].remaining
+    assert patient.overlaps(kept, details) == quick.overlaps(kept, details)
+    assert len(patient.members(kept, details, 3)) == 3
+    assert all(reason.truth for _, reason in patient.members(kept, details, 3))
+
+
+def test_who_would_enter_and_leave_is_told_against_the_segment_in_force(live: Live) -> None:
+    """Breaks when the difference of a change isn't that of its members."""
+    schema = live.core.schema_with(live.definitions)
+    kept = read("rfm_r >= 4 and rfm_fm >= 3", schema).kept
+    assert kept is not None
+    found = sizer(live, 10**9).against(kept, Definition("champions", "", parse("a is known")), "champions", 5)
+    assert found.now == live.core.engine.size("champions")
+    assert found.leave == 0 < found.enter == found.then - found.now
+    assert len(found.entering) == min(5, found.enter)

@@ -11,6 +11,7 @@ from shoal.errors import UnknownName
 from shoal.lang import nodes as n
 from shoal.lang.references import references
 from shoal.live.evaluator import Evaluator
+from shoal.live.forms import Forms, Sort, atoms_of
 from shoal.live.plan import made_ready
 
 if TYPE_CHECKING:
@@ -95,22 +96,97 @@ def rows_of(words: Words) -> npt.NDArray[np.int64]:
     return blocks[which] * 64 + place
 
 
-def trial(engine: Engine, definition: Definition) -> Trial:
+def trial(engine: Engine, definition: Definition, known: dict[n.Condition, Words] | None = None) -> Trial:
     """Evaluate one definition for everyone at the engine's instant, and change nothing.
+
+    Each condition is worked out once, and groups from the bits of theirs; of segments in force the bits stand already.
+
+    Args:
+        engine: settled.
+        definition: what is tried.
+        known: the bits of conditions that are known already; those that are worked out are added.
 
     Raises:
         UnknownName: it refers to a segment that isn't there.
     """
+    words = {} if known is None else known
+    lists = [n.ListedIn(name) for name in (definition.always, definition.never) if name is not None]
+    wanted = [leaf for leaf in dict.fromkeys([*leaves_of(definition.where), *lists]) if leaf not in words]
+    for leaf in [leaf for leaf in wanted if isinstance(leaf, n.MemberOf)]:
+        if leaf.segment not in engine.evaluator.slots:
+            raise UnknownName("segment", leaf.segment, engine.plan.definitions)
+        words[leaf] = np.ascontiguousarray(engine.evaluator.bits.words[:, engine.evaluator.slots[leaf.segment]])
+    rest = [leaf for leaf in wanted if not isinstance(leaf, n.MemberOf)]
+    if rest:
+        words.update(_evaluated(engine, rest, engine.standing()))
+    everyone = _existing(engine)
+    found = _joined(definition.where, {leaf: _as_long(words[leaf], len(everyone)) for leaf in words}, everyone)
+    members = found[definition.where]
+    if definition.always is not None:
+        members = members | _as_long(words[n.ListedIn(definition.always)], len(everyone))
+    if definition.never is not None:
+        members = members & ~_as_long(words[n.ListedIn(definition.never)], len(everyone))
+    return Trial(engine.now, counted(everyone), members, _part(definition.where, found, None))
+
+
+def leaves_of(node: n.Condition) -> list[n.Condition]:
+    """The conditions of a tree that aren't and, or, not; each once."""
+    return [one for one in _parts_of(node) if not isinstance(one, n.And | n.Or | n.Not)]
+
+
+def interpreted(engine: Engine, node: n.Condition) -> bool:
+    """Whether a condition has to be asked of each customer by itself, which takes many times as long as all else."""
+    if isinstance(node, n.MemberOf):
+        return False
+    forms = Forms(engine.state, engine.zone, engine.evaluator.filters)
+    return any(forms.atoms[place].sort is Sort.ASK for place in atoms_of(forms.leaf(node).form))
+
+
+def words_of(rows: npt.NDArray[np.int64], size: int) -> Words:
+    """Bits that are set for some rows, in so many words."""
+    bits = np.zeros(64 * size, np.uint8)
+    bits[rows[rows < len(bits)]] = 1
+    return np.packbits(bits, bitorder="little").view(np.uint64)
+
+
+def _existing(engine: Engine) -> Words:
+    """Everybody who is there at the engine's instant and stands for themselves."""
     rows = engine.standing()
-    found = _evaluated(engine, [*_parts_of(definition.where)], definition, rows)
-    members = found.pop(None)
-    return Trial(engine.now, len(rows), members, _part(definition.where, found, None))  # type: ignore[arg-type]
+    return words_of(rows[engine.state.people.exists[rows] <= engine.now], -(-len(engine.state.people) // 64))
+
+
+def _as_long(words: Words, size: int) -> Words:
+    """Bits in so many words; who came since isn't known of."""
+    if len(words) >= size:
+        return words[:size]
+    longer = np.zeros(size, np.uint64)
+    longer[: len(words)] = words
+    return longer
+
+
+def _joined(node: n.Condition, leaves: Mapping[n.Condition, Words], everyone: Words) -> dict[n.Condition, Words]:
+    """The bits of a condition and of all below it."""
+    found = dict(leaves)
+
+    def of(one: n.Condition) -> Words:
+        if one not in found:
+            match one:
+                case n.And(parts):
+                    found[one] = np.bitwise_and.reduce([of(part) for part in parts])
+                case n.Or(parts):
+                    found[one] = np.bitwise_or.reduce([of(part) for part in parts])
+                case n.Not(part):
+                    found[one] = everyone & ~of(part)
+        return found[one]
+
+    of(node)
+    return found
 
 
 def among(engine: Engine, members: Words, conditions: Sequence[n.Condition]) -> list[int]:
     """How many of some customers each condition holds of, at the engine's instant."""
     asked = list(dict.fromkeys(conditions))
-    found = _evaluated(engine, asked, None, rows_of(members))
+    found = _evaluated(engine, asked, rows_of(members))
     return [counted(found[node]) for node in conditions]
 
 
@@ -124,18 +200,12 @@ def shared(engine: Engine, members: Words) -> dict[str, tuple[int, int]]:
     return {slug: (int(sizes[slot]), int(both[slot])) for slug, slot in slots.items()}
 
 
-def _evaluated(
-    engine: Engine, nodes: Sequence[n.Condition], definition: Definition | None, rows: npt.NDArray[np.int64]
-) -> dict[n.Condition | None, Words]:
-    """The bits of some conditions, and under None those of a definition, of some customers; the others have none."""
-    names: dict[n.Condition | None, str] = {node: f"\0{i}" for i, node in enumerate(nodes)}
-    extra = {name: n.Definition(name, name, node) for node, name in names.items() if node is not None}
-    definitions = dict(extra)
-    if definition is not None:
-        names[None] = definition.slug
-        definitions[definition.slug] = definition
-    plan = made_ready(_referred(definitions, {**engine.plan.definitions, **definitions}))
-    wanted = frozenset(names.values())
+def _evaluated(engine: Engine, nodes: Sequence[n.Condition], rows: npt.NDArray[np.int64]) -> dict[n.Condition, Words]:
+    """The bits of some conditions, of some customers; the others have none."""
+    names = {node: f"\0{i}" for i, node in enumerate(nodes)}
+    drafts = {name: n.Definition(name, name, node) for node, name in names.items()}
+    plan = made_ready(_referred(drafts, {**engine.plan.definitions, **drafts}))
+    wanted = frozenset(drafts)
     tried = Evaluator(engine.state, engine.zone, plan, False, only=wanted, filters=engine.evaluator.filters)
     tried.ensure()
     tried.evaluate(rows, np.full(len(rows), engine.now), wanted, whole=True, quiet=True)

@@ -121,8 +121,15 @@ def _library(workspace: Workspace) -> dict[str, Any]:
     return {"fits": [asdict(one) for one in fits], "missing": missing}
 
 
+def _holding(workspace: Workspace, conditions: list[str], at: int) -> dict[str, Any]:
+    from shoal.workspace.holding import packed
+
+    return {"holding": packed(workspace, conditions, at)}
+
+
 QUESTIONS: dict[str, Answer] = {
     "library": _library,
+    "holding": _holding,
     "metrics": _metrics,
     "figures": _figures,
     "alerts": _alerts,

@@ -55,6 +55,7 @@ interface Size {
 interface Sizes {
   html: string;
   rows: Record<string, Size>;
+  waiting?: boolean;
 }
 
 let asking = new AbortController();
@@ -70,7 +71,11 @@ export const sizesOf = (draft: Record<string, string>, rows: HTMLElement): void 
     asking.abort();
     asking = new AbortController();
     const { signal } = asking;
-    const found = await post<Sizes>("sizes", draft, signal);
+    let found = await post<Sizes>("sizes", draft, signal);
+    if (found?.waiting && !signal.aborted) {
+      put(byId("sizes")!, found.html);
+      found = await post<Sizes>("sizes", { ...draft, patient: "yes" }, signal);
+    }
     if (!found || signal.aborted) return;
     put(byId("sizes")!, found.html);
     writeSizes(rows, found.rows);

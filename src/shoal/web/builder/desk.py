@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shoal.lang.nodes import Definition, MemberOf
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI, Request
 
     from shoal.lang.schema import Schema
+    from shoal.server.asking import Asking
     from shoal.web.builder.draft import Reading
     from shoal.workspace.live import Live
 
@@ -46,8 +48,16 @@ def desk_of(request: Request) -> Desk:
     live, state = live_of(request), request.app.state
     found: Desk | None = getattr(state, "builder_desk", None)
     if found is None or found.live is not live:
-        found = state.builder_desk = Desk(live, Sizer(live), StoreCounts(live.workspace.store.cursor))
+        found = state.builder_desk = Desk(
+            live, Sizer(live, partial(_ask, request.app)), StoreCounts(live.workspace.store.cursor)
+        )
     return found
+
+
+def _ask(app: FastAPI, name: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """A long question, asked of the server's processes for them."""
+    asking: Asking = app.state.service.asking
+    return asking.ask(name, asked)
 
 
 @dataclass(frozen=True)
@@ -82,3 +92,8 @@ def has_route(app: FastAPI, path: str) -> bool:
     """Whether a page is there to link to, whatever its route calls what is in braces."""
     wanted = _NAMED.sub("{}", path)
     return any(_NAMED.sub("{}", one) == wanted for one in app.state.paths)
+
+
+def has_page(app: FastAPI, path: str) -> bool:
+    """Whether a page is there to link to, by the beginning of its route."""
+    return any(getattr(route, "path", "").startswith(path) for route in app.routes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,20 +17,28 @@ from shoal.insight.reach import ADDRESSES
 from shoal.lang import nodes as n
 from shoal.lang.rewrite import canonical
 from shoal.lang.schema import Basis, Kind
-from shoal.live.preview import among, rows_of, shared, trial
+from shoal.lang.show import flat
+from shoal.live.preview import among, interpreted, leaves_of, rows_of, shared, trial, words_of
 from shoal.live.why import draft_reason
 from shoal.web.builder.paths import path_text
+from shoal.workspace.holding import unpacked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from shoal.lang.nodes import Definition
     from shoal.lang.schema import Schema
-    from shoal.live.preview import Part, Trial
+    from shoal.live.preview import Part, Trial, Words
     from shoal.live.why import Reason
     from shoal.web.builder.draft import Kept
     from shoal.workspace.live import Live
 
+PATIENCE = 15_000
+"""So many questions of single customers are asked at once, a quarter of a second; what asks more waits for the store."""
+SLOW_FRESH = 30.0
+"""Seconds for which the bits of a condition that takes long are kept."""
+QUICK_FRESH = 2.0
+"""Seconds for which the bits of any other condition are kept: from one edit to the next."""
 FRESH = 5.0
 """Seconds for which the bits of a draft are kept for the questions that follow its sizes."""
 _MOST = 16
@@ -131,12 +139,24 @@ class Overlap:
 
 
 class Sizer:
-    """Sizes of drafts, of a live workspace."""
+    """Sizes of drafts, of a live workspace.
 
-    def __init__(self, live: Live) -> None:
+    Args:
+        live: the workspace.
+        ask: asks a long question, in a process of its own.
+    """
+
+    def __init__(self, live: Live, ask: Callable[[str, Mapping[str, Any]], dict[str, Any]]) -> None:
         self._live = live
+        self._ask = ask
         self._lock = Lock()
         self._trials: OrderedDict[Definition, tuple[float, Trial]] = OrderedDict()
+        self._slow: OrderedDict[n.Condition, tuple[float, Words]] = OrderedDict()
+        """The bits of conditions that take long, each with when it was worked out."""
+        self._quick: dict[n.Condition, tuple[float, Words]] = {}
+        """The bits of conditions of the edit before: most of them stand in the next one too."""
+        self._engine = live.core.engine
+        self.patience = PATIENCE
 
     def sizes(self, kept: Kept, details: Definition) -> Sizes:
         """Of what can be evaluated of a draft.
@@ -152,21 +172,69 @@ class Sizer:
         steps = tuple(_steps(kept))
         return Sizes(found.at, found.everyone, found.count, by_path, steps, stopwatch() - begun)
 
+    def waits(self, kept: Kept, details: Definition) -> list[n.Condition]:
+        """The conditions that take long and aren't known yet, as sequences of many customers."""
+        definition = _drafted(kept, details)
+        with self._live.lock:
+            engine = self._live.ready_for(definition)
+            many = len(engine.state.people)
+            slow = [leaf for leaf in leaves_of(kept.node) if interpreted(engine, leaf)]
+        if many * len(slow) <= self.patience:
+            return []
+        with self._lock:
+            return [leaf for leaf in slow if leaf not in self._fresh()]
+
+    def _fresh(self) -> dict[n.Condition, Words]:
+        """The conditions that take long and are known."""
+        now = stopwatch()
+        return {leaf: words for leaf, (since, words) in self._slow.items() if now - since < SLOW_FRESH}
+
+    def work_out(self, conditions: Sequence[n.Condition]) -> None:
+        """Have the store answer what takes long, all of it at once; nothing else waits meanwhile."""
+        engine = self._live.core.engine
+        told = self._ask("holding", {"conditions": [flat(one) for one in conditions], "at": engine.now})
+        for condition, ids in zip(conditions, told["holding"], strict=True):
+            find = engine.state.people.ids.find
+            rows = np.fromiter(map(find, unpacked(ids)), np.int64)
+            words = words_of(rows[rows >= 0], -(-len(engine.state.people) // 64))
+            with self._lock:
+                self._slow[condition] = stopwatch(), words
+                while len(self._slow) > _MOST:
+                    self._slow.popitem(last=False)
+
     def _trial(self, kept: Kept, details: Definition) -> Trial:
         definition = _drafted(kept, details)
-        now = stopwatch()
         with self._lock:
+            self._hold_engine()
             known = self._trials.get(definition)
-            if known is not None and now - known[0] < FRESH:
+            if known is not None and stopwatch() - known[0] < FRESH:
                 return known[1]
-        with self._live.lock:
-            found = trial(self._live.ready_for(definition), definition)
+        waiting = self.waits(kept, details)
+        if waiting:
+            self.work_out(waiting)
         with self._lock:
-            self._trials[definition] = stopwatch(), found
+            words = self._fresh() | {leaf: found for leaf, (_, found) in self._quick.items()}
+            there = set(words)
+        with self._live.lock:
+            found = trial(self._live.ready_for(definition), definition, words)
+        with self._lock:
+            now = stopwatch()
+            self._quick |= {leaf: (now, words[leaf]) for leaf in words.keys() - there}
+            self._trials[definition] = now, found
             self._trials.move_to_end(definition)
             while len(self._trials) > _MOST:
                 self._trials.popitem(last=False)
         return found
+
+    def _hold_engine(self) -> None:
+        """Forget bits that are too old, and all of them where the customers were read anew."""
+        engine, now = self._live.core.engine, stopwatch()
+        if engine is not self._engine:
+            self._engine = engine
+            self._trials.clear()
+            self._slow.clear()
+            self._quick.clear()
+        self._quick = {leaf: kept for leaf, kept in self._quick.items() if now - kept[0] < QUICK_FRESH}
 
     def reach(self, kept: Kept, details: Definition, schema: Schema) -> list[Way]:
         """By which channels and for which purposes its members can be reached; empty where the data knows neither."""

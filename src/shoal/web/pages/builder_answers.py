@@ -37,6 +37,10 @@ def sizes(request: Request, person: Editor, sent: Sent) -> Response:
     if kept is None:
         said = fragment(request, "builder/_sizes.html", found=None, steps=[], left_out=0)
         return JSONResponse({"html": bytes(said.body).decode(), "rows": {}})
+    if not sent.get("patient") and (waiting := desk.sizer.waits(kept, asked.details)):
+        words = [say(one, asked.schema) for one in waiting]
+        said = fragment(request, "builder/_sizes.html", found=None, steps=[], left_out=0, waiting=words)
+        return JSONResponse({"html": bytes(said.body).decode(), "rows": {}, "waiting": True})
     found = desk.sizer.sizes(kept, asked.details)
     said = fragment(
         request, "builder/_sizes.html", found=found, steps=_steps(asked, found), left_out=len(asked.reading.left_out)
