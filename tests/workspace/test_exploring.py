@@ -179,6 +179,35 @@ def test_places_are_traits_that_say_a_place(tmp_path: Path) -> None:
         assert hold(shop, joined["cohorts"], "size") == 2
 
 
+def test_a_square_of_the_map_is_its_list(tmp_path: Path) -> None:
+    """Breaks when a square holds customers who live elsewhere, or loses who lives south or west of the middle of the earth."""
+    homes = {"a": (-1.2, 36.8), "b": (-1.9, 36.1), "c": (-1.2, 37.2), "d": (40.7, -74.0), "e": (0.5, 0.5)}
+    tmp_path.joinpath("shop").mkdir()
+    rows = "".join(f"{who},{latitude},{longitude}\n" for who, (latitude, longitude) in homes.items())
+    tmp_path.joinpath("shop", "homes.csv").write_text(f"customer,latitude,longitude\n{rows}", encoding="utf-8")
+    take = {"customer": "customer", "take": {"home": ["latitude", "longitude"]}}
+    form = {"delimiter": ",", "header": 1}
+    sources = {
+        "homes": {"from": "homes.csv", "format": form, "traits": [take]},
+        "events": {"from": "events.csv", "format": form, "events": [
+            {"event": "Seen", "customer": "customer", "at": "at"}]},
+    }  # fmt: skip
+    seen = [(who, "2024-03-03T09:00:00", "Seen", "", "", "") for who in homes]
+    with workspace(tmp_path / "shop", seen, sources=sources, traits={}) as shop:
+        told = explored(shop, "map", {})
+        squares = {(row["latitude"], row["longitude"]): row for row in told["rows"]}
+        assert {square: row["customers"] for square, row in squares.items()} == {
+            (-1.5, 36.5): 2, (-1.5, 37.5): 1, (40.5, -73.5): 1, (0.5, 0.5): 1,
+        }  # fmt: skip
+        assert {row["where"] for row in told["rows"]} == {None}
+        found = members(shop, "map", squares[-1.5, 36.5]["mark"], {"by": "home"})["ids"]
+        assert found == sorted(found)
+        assert len(found) == 2
+        shop.segments.add("South", "distance of home to (-1.5, 36.5) < 200 km")
+        inside = explored(shop, "map", {"segment": "south"})
+        assert sum(row["customers"] for row in inside["rows"]) == 3
+
+
 def bits(inside: Any) -> Held:
     """Memberships as an engine holds them, of a yes/no a customer and segment."""
     packed = np.packbits(np.ascontiguousarray(inside.T), axis=1, bitorder="little").view(np.uint64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import cos, radians
 from typing import TYPE_CHECKING, Any
 
 from shoal.views import theme
@@ -186,3 +187,80 @@ def kpi_dots(
     return theme.dressed(
         (whole + lines + dots + words).properties(height=26 * max(len(order), 1)), title, subtitle, width
     )
+
+
+def place_bars(rows: Sequence[dict[str, Any]], *, title: str, subtitle: str, width: int = theme.WIDE) -> alt.Chart:
+    """A bar a place or channel, the largest on top, with its interval.
+
+    Args:
+        rows: ``name``, ``customers``, ``share``, ``low``, ``high``.
+        title: the finding.
+        subtitle: measure, unit and period.
+        width: of the chart in pixels.
+    """
+    import altair as alt
+
+    most = 30 if width > theme.NARROW else 16
+    shown = [dict(row) | {"said": f"{row['customers']:,}"} for row in rows]
+    order = [row["name"] for row in shown]
+    room = min(theme.room([theme.clipped(name, most) for name in order], 11) + 6, int(width * 0.4))
+    names = alt.Axis(title=None, domain=False, ticks=False, labelLimit=room, minExtent=room, labelColor=theme.INK)
+    limit = max((row["high"] for row in shown), default=1.0)
+    scale = alt.Scale(domain=[0, min(1.15, 1.18 * limit) or 1], nice=False)
+    axis = alt.Axis(title=None, format=".0%", tickCount=4, grid=True)
+    base = alt.Chart(alt.Data(values=shown)).encode(
+        y=alt.Y("name:N", sort=order, axis=names),
+        tooltip=["name:N", alt.Tooltip("customers:Q", format=","), alt.Tooltip("share:Q", format=".1%")],
+    )
+    bars = base.mark_bar(color=theme.ACCENT, height=15).encode(x=alt.X("share:Q", scale=scale, axis=axis))
+    lines = base.mark_rule(color=theme.INK).encode(x=alt.X("low:Q", scale=scale, axis=axis), x2="high:Q")
+    said = base.mark_text(align="left", dx=7, fontSize=11).encode(
+        x=alt.X("high:Q", scale=scale, axis=axis), text="said:N"
+    )
+    return theme.dressed((bars + lines + said).properties(height=26 * max(len(shown), 1)), title, subtitle, width)
+
+
+def place_map(
+    rows: Sequence[dict[str, Any]],
+    *,
+    title: str,
+    subtitle: str,
+    width: int = theme.WIDE,
+) -> alt.Chart:
+    """Where customers are: a dot a place, its area their number, over a grid of degrees.
+
+    Degrees of longitude are as wide as they are in the middle of what is shown.
+
+    Args:
+        rows: ``latitude``, ``longitude``, ``customers``.
+        title: the finding.
+        subtitle: measure and instant.
+        width: of the chart in pixels.
+    """
+    import altair as alt
+
+    most = max((row["customers"] for row in rows), default=1) or 1
+    (south, north), (west, east) = (_ends([row[key] for row in rows]) for key in ("latitude", "longitude"))
+    shrink = max(0.2, cos(radians((south + north) / 2)))
+    height = max(200, min(520, int(width * (north - south) / ((east - west) * shrink))))
+    said = "abs(datum.value) + '°' + (datum.value < 0 ? '{}' : datum.value > 0 ? '{}' : '')"
+    x = alt.X("longitude:Q", scale=alt.Scale(domain=[west, east], nice=False, zero=False), axis=alt.Axis(
+        title=None, labelExpr=said.format("W", "E"), grid=True, tickCount=max(3, width // 140)))  # fmt: skip
+    y = alt.Y("latitude:Q", scale=alt.Scale(domain=[south, north], nice=False, zero=False), axis=alt.Axis(
+        title=None, labelExpr=said.format("S", "N"), tickCount=5))  # fmt: skip
+    dots = alt.Chart(alt.Data(values=[dict(row) for row in rows])).mark_circle(
+        color=theme.ACCENT, opacity=0.75, stroke=theme.PAPER, strokeWidth=0.5, clip=True
+    )
+    size = alt.Scale(domain=[0, most], range=[14, 700 if width > theme.NARROW else 300])
+    plot = dots.encode(
+        x=x, y=y, size=alt.Size("customers:Q", legend=None, scale=size),
+        tooltip=[alt.Tooltip("customers:Q", format=","), "latitude:Q", "longitude:Q"],
+    )  # fmt: skip
+    return theme.dressed(plot.properties(height=height), title, subtitle, width)
+
+
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    """Where an axis begins and ends: an eighth beyond the values on each side, and two degrees at least."""
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    room = max(2.0, (high - low) / 8)
+    return low - room, high + room

@@ -211,9 +211,11 @@ def _ribbons(
         left[row["before"]] += many
         right[row["after"]] += many
         facts = {"flow": f"{row['before']} → {row['after']}", "name": row["before"], "customers": many}
-        facts |= {"href": row["href"]} if "href" in row else {}
+        # A ribbon is one mark, and what is clicked is its first point.
+        lead = {"href": row["href"]} if "href" in row else {}
         for step in range(_STEPS + 1):
             x = step / _STEPS
             y = round(start + (end - start) * x * x * (3 - 2 * x), 2)
-            points.append(facts | {"revenue": row["revenue"], "x": x, "y0": y, "y1": round(y + many, 2)})
+            point = {"revenue": row["revenue"], "x": x, "y0": y, "y1": round(y + many, 2)}
+            points.append(facts | point | (lead if step == 0 else {}))
     return points

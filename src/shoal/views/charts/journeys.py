@@ -290,12 +290,14 @@ def _ribbons(
         left[source] += flow.customers
         right[target] += flow.customers
         facts = {"flow": number, "name": source[1], "said": f"{source[1]} → {target[1]}", "customers": flow.customers}
-        facts |= _lead(leads, (flow.place, flow.source, flow.target))
+        # A ribbon is one mark, and what is clicked is its first point.
+        lead = _lead(leads, (flow.place, flow.source, flow.target))
         for step in range(_SMOOTH + 1):
             share = step / _SMOOTH
             y = round(start + (end - start) * share * share * (3 - 2 * share), 2)
             x = source[0] + _BLOCK + share * (1 - _BLOCK)
-            points.append(facts | {"x": round(x, 4), "y0": y, "y1": round(y + flow.customers, 2)})
+            point = {"x": round(x, 4), "y0": y, "y1": round(y + flow.customers, 2)}
+            points.append(facts | point | (lead if step == 0 else {}))
     return points
 
 

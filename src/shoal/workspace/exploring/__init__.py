@@ -21,18 +21,19 @@ def explored(workspace: Workspace, page: str, asked: Mapping[str, Any]) -> dict[
 
     Args:
         workspace: where.
-        page: ``rfm``, ``lifecycle``, ``cohorts``, ``funnel``, ``paths``, ``migration`` or ``map``.
+        page: ``rfm``, ``lifecycle``, ``cohorts``, ``funnel``, ``paths``, ``migration``, ``map`` or
+            ``compare``.
         asked: its arguments.
 
     Raises:
         UnknownName: there is no such page.
         ShoalError: as the page's function raises it.
     """
-    from shoal.workspace.exploring import grid, moves, places, standing, steps
+    from shoal.workspace.exploring import beside, grid, moves, places, standing, steps
 
     pages: dict[str, Callable[..., dict[str, Any]]] = {
         "rfm": grid.grid, "lifecycle": standing.lifecycle, "cohorts": standing.cohorts, "funnel": steps.funnel,
-        "paths": steps.paths, "migration": moves.moves, "map": places.places,
+        "paths": steps.paths, "migration": moves.moves, "map": places.places, "compare": beside.beside,
     }  # fmt: skip
     if page not in pages:
         raise UnknownName("page", page, pages)
