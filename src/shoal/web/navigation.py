@@ -38,6 +38,7 @@ SECTIONS: tuple[Section, ...] = (
         (
             Entry("Overview", "/overview"),
             Entry("Segments", "/segments"),
+            Entry("Explore", "/explore"),
             Entry("Dashboards", "/dashboards"),
         ),
     ),
