@@ -37,9 +37,11 @@ SECTIONS: tuple[Section, ...] = (
         "",
         (
             Entry("Overview", "/overview"),
-            Entry("Segments", "/segments"),
-            Entry("Explore", "/explore"),
             Entry("Dashboards", "/dashboards"),
+            Entry("Segments", "/segments"),
+            Entry("Customers", "/customers"),
+            Entry("Identity", "/customers/identity"),
+            Entry("Explore", "/explore"),
         ),
     ),
     Section(
@@ -56,6 +58,10 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         "Workspace",
         (
+            Entry("Data", "/data"),
+            Entry("Delivery", "/delivery"),
+            Entry("Jobs", "/jobs"),
+            Entry("Privacy", "/privacy"),
             Entry("People", "/people", "admin"),
             Entry("Keys", "/keys", "admin"),
             Entry("Audit", "/audit", "admin"),
