@@ -166,6 +166,8 @@ def done(text: str, op: str, path: str, value: str = "") -> str:
     [
         ("", "add", "", "did", 'did ""'),
         ("age > 3", "add", "", "member of", 'age > 3 and member of ""'),
+        ("age > 3", "add", "", "none", 'age > 3 and not (`?` = "" or `?` = "")'),
+        ("age > 3 and age < 9", "kind", "parts.1", "any", 'age > 3 and (age < 9 or `?` = "")'),
         ("age > 3 and age < 9", "remove", "parts.0", "", "age < 9"),
         ("age > 3", "remove", "", "", ""),
         ("a = 1 and (b = 2 or c = 3)", "remove", "parts.1.parts.0", "", "a = 1 and c = 3"),

@@ -206,7 +206,7 @@ def operator_of(node: Node) -> str:
 # ---------------------------------------------------------------- conditions
 
 _DID, _FIGURES, _KNOWN = "What they did", "Figures of what they did", "What is known of them"
-_SEGMENTS, _OTHER = "Segments and lists", "Permission and chance"
+_SEGMENTS, _OTHER, _GROUPS = "Segments and lists", "Permission and chance", "Groups"
 
 
 def _figure(fn: Any, of: str | None, limit: int) -> Callable[[Node | None], Node]:
@@ -223,6 +223,12 @@ def _not_after(old: Node | None) -> Node:
 
 def _since(old: Node | None) -> Node:
     return n.Compare(n.DaysSinceEvent("last", _events(old)), ">", n.Number(60 * n.MICRO))
+
+
+def _two(old: Node | None) -> tuple[Any, Any]:
+    """The parts that a group begins with."""
+    hole = n.Compare(n.Trait(NO_NAME), "=", _HOLE)
+    return (hole if old is None else old), hole
 
 
 _CONDITIONS = [
@@ -250,6 +256,9 @@ _CONDITIONS = [
     Kind("listed in", "On a list", _SEGMENTS, lambda old: n.ListedIn("")),
     Kind("consents to", "Agreed to be contacted", _OTHER, lambda old: n.Consents("")),
     Kind("bucket", "A random share", _OTHER, lambda old: n.Compare(n.Bucket(""), "<", n.Number(n.MICRO // 10))),
+    Kind("all", "All of some conditions", _GROUPS, lambda old: n.And(_two(old))),
+    Kind("any", "Any of some conditions", _GROUPS, lambda old: n.Or(_two(old))),
+    Kind("none", "None of some conditions", _GROUPS, lambda old: n.Not(n.Or(_two(old)))),
 ]  # fmt: skip
 
 
