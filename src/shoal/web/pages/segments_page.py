@@ -420,7 +420,7 @@ def uses(request: Request, person: Viewer, slug: str) -> Response:
     told = asked_of(request, "segment uses", seconds=5.0, segment=slug)["uses"]
     for one in told:
         one["href"] = _page_of(request, one["kind"], one["slug"])
-    return fragment(request, "segments/_uses.html", uses=told)
+    return fragment(request, "segments/_uses.html", uses=told, slug=slug)
 
 
 _PAGES = {
