@@ -82,7 +82,8 @@ class Migration(View):
         )  # fmt: skip
         request = ground.request
         tables = [Table("Transitions", listed(
-            request, "moves", columns, rows, sort="-customers", label="transitions", search=("before", "after")))]  # fmt: skip
+            request, "moves", columns, rows, sort="-customers", label="transitions", search=("before", "after"),
+            size=20))]  # fmt: skip
         ends = (
             Column("name", "Where they are"),
             Column("customers", "Customers", "count"),

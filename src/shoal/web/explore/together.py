@@ -10,7 +10,7 @@ from shoal.views.charts.explored import kpi_dots, part_bars
 from shoal.views.report import words
 from shoal.web.charts import answer
 from shoal.web.explore.orders import grain_of
-from shoal.web.explore.view import GRAINS, Chart, Field, Figure, Shown, Table, View, asked_of, in_words, picked
+from shoal.web.explore.view import GRAINS, Chart, Field, Figure, Shown, Table, View, asked_of, in_words, label, picked
 from shoal.web.tables import Column, listed
 from shoal.workspace.exploring.beside import MOST_SEGMENTS
 from shoal.workspace.exploring.overlap import MOST, Held, pairs, parts
@@ -220,7 +220,7 @@ class Compare(View):
             notes.append("The period isn't over yet: sums and counts can still grow.")
         figures = [
             Figure("Segments", f"{len(told['segments'])}"),
-            Figure("Period", in_words(told["period"], told["grain"])),
+            Figure("Period", label(told["period"], told["grain"]), in_words(told["period"], told["grain"])),
         ]
         return Shown(
             figures,
