@@ -170,6 +170,18 @@ def test_signing_out_ends_the_session_itself(standing: Served) -> None:
             assert not third.is_in
 
 
+def test_the_live_line_ends_with_the_sign_in(standing: Served) -> None:
+    """Breaks when a line that is open goes on telling figures to a browser that was signed out."""
+    with closing(signed_in(standing, "viewer")) as one, closing(signed_in(standing, "viewer")) as other:
+        with one.stream("GET", "/live", params={"watch": "customers"}) as line:
+            lines = line.iter_lines()
+            assert next(lines).startswith(":")
+            assert other.fill("/account/sign-out-others").status_code == 303
+            for _ in lines:  # ends by itself, or the client's patience does
+                pass
+        assert not one.is_in
+
+
 def test_sessions_end_by_themselves(standing: Served) -> None:
     """Breaks when a browser that is never used, or a session of last week, is signed in still."""
     with closing(signed_in(standing, "editor")) as idle, closing(signed_in(standing, "viewer")) as old:

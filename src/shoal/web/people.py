@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from shoal.server.service import Service
     from shoal.workspace.sign_ins import SignIn
 
-__all__ = ["ROLES", "Person", "SignInNeeded", "may", "now", "open_to_all", "service_of", "signed_in"]
+__all__ = [
+    "ROLES",
+    "Person",
+    "SignInNeeded",
+    "may",
+    "now",
+    "open_to_all",
+    "service_of",
+    "signed_in",
+    "still_in",
+]
 
 COOKIE = "shoal_session"
 _SAID = {
@@ -55,6 +65,12 @@ def person_of(request: Request) -> Person | None:
     held = sign_in_of(request)
     found = service_of(request).people.get(held.person) if held is not None else None
     return found if found is not None and found.removed is None else None
+
+
+def still_in(request: Request) -> bool:
+    """Whether who sent a request that stays open, as the live line does, is signed in still; it doesn't count as use."""
+    held, person = sign_in_of(request), person_of(request)
+    return held is not None and person is not None and service_of(request).sign_ins.lasts(held.hash, now())
 
 
 def signed_in(request: Request) -> Person:

@@ -121,6 +121,11 @@ class SignIns:
                 self._kept[found.hash] = now
         return used
 
+    def lasts(self, hashed: str, now: int) -> bool:
+        """Whether a browser is signed in still; unlike ``of`` this doesn't count as use."""
+        found = self._all.get(hashed)
+        return found is not None and found.holds(now)
+
     def of_person(self, person: str, now: int) -> list[SignIn]:
         """Where somebody is signed in, the newest first."""
         held = [one for one in self._all.values() if one.person == person and one.holds(now)]

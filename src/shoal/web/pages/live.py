@@ -16,7 +16,7 @@ from fastapi.responses import StreamingResponse
 
 from shoal.clock import SECOND, stopwatch
 from shoal.server.api.app import live_of
-from shoal.web.people import may, person_of, service_of
+from shoal.web.people import may, service_of, still_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -50,9 +50,7 @@ async def _events(request: Request, live: Live, keys: Sequence[str]) -> AsyncIte
     written: Mapping[str, Callable[..., Any]] = request.app.state.templates.filters
     yield ": values of the page\n\n"
     # A line that stays open must end with the sign-in that opened it.
-    while (
-        live.ready and not service.ending() and person_of(request) is not None and not await request.is_disconnected()
-    ):
+    while live.ready and not service.ending() and still_in(request) and not await request.is_disconnected():
         now = await asyncio.to_thread(values, live, keys, written)
         if "rate" in keys:
             now["rate"] = written["count"](_rate(request, live.delays.calls.count))
