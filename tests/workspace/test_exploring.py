@@ -163,6 +163,25 @@ def test_a_channel_is_its_segment(shop: Workspace) -> None:
         explored(shop, "map", {"by": "age"})
 
 
+def test_kpis_of_segments_are_those_of_the_metrics(shop: Workspace) -> None:
+    """Breaks when a compared KPI isn't the metric's, of another period, or is called apart where intervals touch."""
+    told = explored(shop, "compare", {"segments": ["champions", "Coupon users"], "metrics": ["revenue-per-customer"]})
+    (one,) = told["metrics"]
+    assert (told["period"], told["ends"], told["finished"]) == ("2017-11-01", "2017-11-30", True)
+    found = shop.metrics.figures(
+        ["revenue-per-customer"], segments=["champions", "coupon-users"], start="2017-11-01", end="2017-11-01"
+    )
+    plain = {row["segment"]: (row["value"], row["low"], row["high"], row["n"]) for row in found.table().to_pylist()}
+    assert {row["slug"]: (row["value"], row["low"], row["high"], row["n"]) for row in one["rows"]} == plain
+    everyone = plain[None]
+    for row in one["rows"][1:]:
+        assert row["apart"] == ("above" if row["low"] > everyone[2] else "below" if row["high"] < everyone[1] else "")
+    with pytest.raises(Refused, match="Up to 5 segments"):
+        explored(shop, "compare", {"segments": list(shop.definitions)[:6]})
+    earlier = explored(shop, "compare", {"segments": [], "day": "2017-05-20", "grain": "quarter"})
+    assert (earlier["period"], earlier["ends"]) == ("2017-04-01", "2017-06-30")
+
+
 def test_places_are_traits_that_say_a_place(tmp_path: Path) -> None:
     """Breaks when a country counts customers of another, the unknown are left out silently, or nothing is said of nothing."""
     people = [("a", "KE", "2024-03-01"), ("b", "KE", "2024-03-01"), ("c", "UG", "2024-03-02"), ("d", "", "2024-03-02")]
