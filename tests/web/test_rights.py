@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
+from types import CodeType, FunctionType
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from fastapi.routing import APIRoute
 
 from serving.served import Served
 from shoal.web.app import routers
+from shoal.web.audit import note
 from shoal.web.navigation import SECTIONS
 from shoal.web.people import right_of
 from shoal.workspace.people import RIGHTS, ROLES, Person
@@ -129,3 +132,30 @@ def test_roles_are_what_they_are_said_to_be() -> None:
         "privacy officer": {"view", "privacy"},
     }
     assert {role for role in ROLES if Person("1", "x", "", role, 0).sees_personal} == {"admin", "privacy officer"}
+
+
+UNNOTED = ("/segments/build/", "/segments/drafts/", "/style")
+"""What changes nothing that others see: answers while somebody builds a segment, their own drafts, the samples."""
+CHANGING = [
+    (f"{method} {route.path}", route.endpoint)
+    for router in routers()
+    for route in router.routes
+    if isinstance(route, APIRoute) and not route.path.startswith(UNNOTED)
+    for method in sorted(route.methods - {"GET", "HEAD"})
+]
+
+
+def notes(function: Any, depth: int = 4) -> bool:
+    """Whether a function of the pages, or one that it calls there, writes to the audit."""
+    function = inspect.unwrap(function)
+    codes = [function.__code__, *(one for one in function.__code__.co_consts if isinstance(one, CodeType))]
+    names = {name for code in codes for name in code.co_names}
+    called = (function.__globals__.get(name) for name in names)
+    ours = [one for one in called if isinstance(one, FunctionType) and one.__module__.startswith("shoal.web")]
+    return note in ours or (depth > 0 and any(notes(one, depth - 1) for one in ours))
+
+
+@pytest.mark.parametrize(("route", "endpoint"), CHANGING, ids=[route for route, _ in CHANGING])
+def test_every_change_goes_to_the_audit(route: str, endpoint: Any) -> None:
+    """Breaks when a route that changes something is added and forgets to say who did it."""
+    assert notes(endpoint), f"{route} doesn't call shoal.web.audit.note"
