@@ -216,7 +216,6 @@ class IdentityQuality:
         alike: customers who may be one.
         moved: the newest identifiers that went over to another customer, or were set aside.
         ignored: since the server started, values that identify nobody: kind, why, how often.
-        by_month: merges by the month in which they became known, as text, in order.
     """
 
     customers: int
@@ -231,7 +230,6 @@ class IdentityQuality:
     alike: tuple[Alike, ...]
     moved: tuple[Joined, ...]
     ignored: tuple[tuple[str, str, int], ...]
-    by_month: tuple[tuple[str, int], ...]
 
 
 def identity_quality(live: Live, most: int = 50) -> IdentityQuality:
@@ -240,12 +238,18 @@ def identity_quality(live: Live, most: int = 50) -> IdentityQuality:
         identities = live.core.identities
         customers = len(live.core.engine.standing())
         ignored = tuple((kind, why, n) for (kind, why), n in identities.ignored.most_common(most))
-    rules, zone = live.workspace.config.identity, live.workspace.config.zone
-    return live.read(lambda store: _quality(store, customers, ignored, rules, zone, most))
+    rules = live.workspace.config.identity
+    return live.read(lambda store: _quality(store, customers, ignored, rules, most))
+
+
+def merges_by_month(live: Live) -> list[tuple[str, int]]:
+    """How many merges in force became known in each month that has any, as ``2026-03``, in order."""
+    zone = live.workspace.config.zone
+    return live.read(lambda store: _by_month(store, zone))
 
 
 def _quality(
-    store: Store, customers: int, ignored: tuple[tuple[str, str, int], ...], rules: IdentityRules, zone: str, most: int
+    store: Store, customers: int, ignored: tuple[tuple[str, str, int], ...], rules: IdentityRules, most: int
 ) -> IdentityQuality:
     ((merged, undone),) = store.rows("SELECT count(*) FILTER (undone IS NULL), count(undone) FROM merges")
     ((conflicts,),) = store.rows("SELECT count(*) FROM identity_changes WHERE what = 'conflict'")
@@ -255,7 +259,6 @@ def _quality(
         customers, merged, undone, conflicts, aside, nobody,
         tuple(steps(store, ("merged", "separated"), most)), tuple(_refused(store, most)), tuple(_clusters(store, most)),
         tuple(_alike(store, rules, most)), tuple(steps(store, ("repointed", "set aside"), most)), ignored,
-        tuple(_by_month(store, zone)),
     )  # fmt: skip
 
 

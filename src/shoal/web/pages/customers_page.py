@@ -129,10 +129,15 @@ def timeline(
     names = live.read(lambda store: story.counted(store, keys, at)) if before is None else {}
     events = [(one, told.pairs(person, one, zone), told.items(person, one, zone)) for one in found]
     asked = f"event={quote(event)}"
-    return fragment(
+    answer = fragment(
         request, "customers/_timeline.html", events=events, further=further, base=link(customer), names=names, event=event,
         mark=mark, before=before, asked=asked, now=at,
     )  # fmt: skip
+    if request.headers.get("hx-trigger") == "event-filter":
+        answer.headers["HX-Replace-Url"] = (
+            f"{link(customer)}?{asked}#timeline" if event else f"{link(customer)}#timeline"
+        )
+    return answer
 
 
 @router.get("/why/{slug}")
@@ -233,7 +238,11 @@ def identity(request: Request, person: Viewer, customer: str) -> Response:
 
 @router.get("")
 def overview(
-    request: Request, person: Viewer, customer: str, was: Annotated[str, Query(max_length=1000)] = ""
+    request: Request,
+    person: Viewer,
+    customer: str,
+    was: Annotated[str, Query(max_length=1000)] = "",
+    event: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
     """Who they are, and what they are in; the rest comes a moment later."""
     live = live_of(request)
@@ -250,6 +259,7 @@ def overview(
         everyone = len(live.core.engine.plan.definitions)
     return page(
         request, "customers/overview.html", title=shown_id(person, customer), was=shown_id(person, was) if was else "",
+        event=event,
         bars=bars, colours=colours(live), segments=everyone, said_kind=said_kind, old=[shown_id(person, one) for one in old],
         identifiers=[(kind, shown_value(person, kind, value)) for kind, value in identifiers],
         **frame(request, person, live, customer),
