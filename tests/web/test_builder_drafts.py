@@ -275,7 +275,24 @@ def test_what_takes_long_is_asked_of_the_store_and_comes_to_the_same(live: Live)
     assert one.by_path["parts.2"].before == one.by_path["parts.1"].remaining
     assert patient.overlaps(kept, details) == quick.overlaps(kept, details)
     assert len(patient.members(kept, details, 3)) == 3
-    assert all(reason.truth for _, reason in patient.members(kept, details, 3))
+    assert all(reason is not None and reason.truth for _, reason in patient.members(kept, details, 3))
+
+
+def test_ranks_that_nobody_has_worked_out_yet_are_counted_all_the_same(live: Live) -> None:
+    """Breaks when the highest tenth has nobody in it until the segment is saved."""
+    schema = live.core.schema_with(live.definitions)
+    kept, details = (
+        read("value in top 20% and value between percentile 80 and 90", schema).kept,
+        Definition("new", "", parse("a is known")),
+    )
+    assert kept is not None
+    found = sizer(live, 10**9)
+    sizes = found.sizes(kept, details)
+    top, between = sizes.by_path["parts.0"].alone, sizes.by_path["parts.1"].alone
+    valued = live.preview(Definition("new", "", parse("value is known")), 1).count
+    assert abs(top - valued / 5) <= 2
+    assert abs(between - valued / 10) <= 3
+    assert [reason for _, reason in found.members(kept, details, 2)] == [None, None]
 
 
 def test_who_would_enter_and_leave_is_told_against_the_segment_in_force(live: Live) -> None:

@@ -9,7 +9,9 @@ import numpy as np
 
 from shoal.errors import UnknownName
 from shoal.lang import nodes as n
+from shoal.lang.document import decimal_text
 from shoal.lang.references import references
+from shoal.lang.show import flat
 from shoal.live.evaluator import Evaluator
 from shoal.live.forms import Forms, Sort, atoms_of
 from shoal.live.plan import made_ready
@@ -140,6 +142,17 @@ def interpreted(engine: Engine, node: n.Condition) -> bool:
         return False
     forms = Forms(engine.state, engine.zone, engine.evaluator.filters)
     return any(forms.atoms[place].sort is Sort.ASK for place in atoms_of(forms.leaf(node).form))
+
+
+def unranked(engine: Engine, node: n.Condition) -> bool:
+    """Whether a condition asks for a rank that nobody has worked out yet, so that it holds of nobody in memory."""
+    if isinstance(node, n.Ranked):
+        ranks = [f"{node.end} {decimal_text(node.percent)}"]
+    elif isinstance(node, n.Percentile):
+        ranks = [f"percentile {decimal_text(part)}" for part in (node.low, node.high)]
+    else:
+        return False
+    return any(engine.state.threshold(flat(node.value), rank, engine.now)[0] is None for rank in ranks)
 
 
 def words_of(rows: npt.NDArray[np.int64], size: int) -> Words:

@@ -18,7 +18,7 @@ from shoal.lang import nodes as n
 from shoal.lang.rewrite import canonical
 from shoal.lang.schema import Basis, Kind
 from shoal.lang.show import flat
-from shoal.live.preview import among, interpreted, leaves_of, rows_of, shared, trial, words_of
+from shoal.live.preview import among, interpreted, leaves_of, rows_of, shared, trial, unranked, words_of
 from shoal.live.why import draft_reason
 from shoal.web.builder.paths import path_text
 from shoal.workspace.holding import unpacked
@@ -173,16 +173,17 @@ class Sizer:
         return Sizes(found.at, found.everyone, found.count, by_path, steps, stopwatch() - begun)
 
     def waits(self, kept: Kept, details: Definition) -> list[n.Condition]:
-        """The conditions that take long and aren't known yet, as sequences of many customers."""
+        """The conditions that the store has to answer first: what takes long, and ranks that nobody has worked out."""
         definition = _drafted(kept, details)
         with self._live.lock:
             engine = self._live.ready_for(definition)
             many = len(engine.state.people)
-            slow = [leaf for leaf in leaves_of(kept.node) if interpreted(engine, leaf)]
-        if many * len(slow) <= self.patience:
-            return []
+            leaves = leaves_of(kept.node)
+            slow = [leaf for leaf in leaves if interpreted(engine, leaf)]
+            ranks = [leaf for leaf in leaves if unranked(engine, leaf)]
+        waiting = dict.fromkeys([*ranks, *(slow if many * len(slow) > self.patience else ())])
         with self._lock:
-            return [leaf for leaf in slow if leaf not in self._fresh()]
+            return [leaf for leaf in waiting if leaf not in self._fresh()]
 
     def _fresh(self) -> dict[n.Condition, Words]:
         """The conditions that take long and are known."""
@@ -266,14 +267,16 @@ class Sizer:
         ]  # fmt: skip
         return sorted(overlaps, key=lambda one: (not one.same, -one.jaccard, one.slug))
 
-    def members(self, kept: Kept, details: Definition, most: int) -> list[tuple[str, Reason]]:
-        """Some members from all over the base, each with why they are in it."""
+    def members(self, kept: Kept, details: Definition, most: int) -> list[tuple[str, Reason | None]]:
+        """Some members from all over the base, each with why they are in it; None where a rank is worked out when it is saved."""
         found, definition = self._trial(kept, details), _drafted(kept, details)
         rows = rows_of(found.members)
         chosen = rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)] if len(rows) else rows
         with self._live.lock:
             engine = self._live.ready_for(definition)
             ids = engine.state.people.ids
+            if any(unranked(engine, leaf) for leaf in leaves_of(kept.node)):
+                return [(ids[row], None) for row in chosen.tolist()]
             return [(ids[row], draft_reason(engine, definition, row, engine.now)) for row in chosen.tolist()]
 
     def against(self, kept: Kept, details: Definition, slug: str, most: int) -> Difference:

@@ -95,7 +95,10 @@ def members(request: Request, person: Editor, sent: Sent) -> Response:
         return fragment(request, NOTHING)
     zone = desk.live.workspace.config.zone
     found = desk.sizer.members(asked.reading.kept, asked.details, SAMPLE)
-    shown = [(customer, shown_id(person, customer), lines(reason, person, zone)) for customer, reason in found]
+    shown = [
+        (customer, shown_id(person, customer), [] if reason is None else lines(reason, person, zone))
+        for customer, reason in found
+    ]
     return fragment(
         request,
         "builder/_members.html",
