@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "library": ("shoal.cli.segments", "library", "List ready segments that fit your data, with their size."),
     "overlap": ("shoal.cli.segments", "overlap", "Compare segments: overlap, near-duplicates, coverage."),
     "kpi": ("shoal.cli.kpi", "kpi", "Show metrics: the newest period, one over time, by segment and group."),
+    "dashboard": ("shoal.cli.dashboards", "dashboard", "List dashboards; show one; write one to a file."),
     "experiment": ("shoal.cli.experiments", "experiment", "Plan, start and stop experiments; say who is in which arm."),
     "actions": ("shoal.cli.actions", "actions", "Suggest what to do next with each segment, by what is at stake."),
     "feedback": ("shoal.cli.feedback", "feedback", "Show what customers say: NPS, CSAT, moods, topics, and after."),

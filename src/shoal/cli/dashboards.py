@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _ROWS = 12
 """So many rows of a tile are printed; all of them with --json."""
+_FILE = "Ending in .html, .pdf, .png, .svg, .json or .yaml."
 _segment = click.option("--segment", metavar="SEGMENT", help="Look at its members alone.")
 _period = click.option(
     "--period", default="", metavar="PERIOD", help="As 'last 12 months', or '2017-01-01 to 2017-06-30 by week'."

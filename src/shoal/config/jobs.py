@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from shoal.config.schedule import Every, every_from
-from shoal.errors import ConfigError, MailRefused, did_you_mean, nearest
+from shoal.errors import ConfigError, MailRefused, Refused, did_you_mean, nearest
 from shoal.sources.section import Section
 
 if TYPE_CHECKING:
@@ -117,6 +117,22 @@ def _alerts(section: Section, root: Path, sources: Collection[str]) -> dict[str,
     return {"to": to}
 
 
+def _dashboard(section: Section, root: Path, sources: Collection[str]) -> dict[str, Any]:
+    from shoal.views.dashboards.periods import read_period
+
+    name = section.needed("dashboard", "Name the dashboard, as dashboard: overview.")
+    told = _alerts(section, root, sources)
+    if not told["to"]:
+        section.fail("", "`to` is missing.", "Say who gets it, as to: [ann@shop.example].")
+    period = section.text("period") or ""
+    if period:
+        try:
+            read_period(period)
+        except Refused as error:
+            section.fail("period", error.problem, error.fix)
+    return {"dashboard": name, "segment": section.text("segment"), "period": period, **told}
+
+
 OPTIONS: Mapping[str, tuple[set[str], Callable[[Section, Path, Collection[str]], dict[str, Any]]]] = {
     "load": ({"only"}, _load),
     "recalibrate": (set(), _none),
@@ -125,6 +141,7 @@ OPTIONS: Mapping[str, tuple[set[str], Callable[[Section, Path, Collection[str]],
     "feedback": (set(), _none),
     "alerts": ({"to"}, _alerts),
     "report": ({"to"}, _report),
+    "dashboard": ({"dashboard", "to", "segment", "period"}, _dashboard),
     "publish": (set(), _none),
     "expire": (set(), _none),
     "backup": ({"to", "keep"}, _backup),

@@ -17,7 +17,7 @@ from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, formataddr
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shoal.clock import Clock, from_instant, stopwatch
 from shoal.errors import ConfigError, MailDeferred, MailError, MailRefused
@@ -72,6 +72,22 @@ class MailSettings:
     ca: Path | None = None
 
 
+class Part(NamedTuple):
+    """Something that a mail bears.
+
+    Args:
+        name: of the file; of a picture that the HTML shows, the name in its ``cid:`` address.
+        kind: its type, as ``image/png``.
+        content: itself.
+        shown: whether the HTML shows it.
+    """
+
+    name: str
+    kind: str
+    content: bytes
+    shown: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Mail:
     """One mail to one address.
@@ -83,6 +99,7 @@ class Mail:
         html: the same as HTML, if there is one.
         id: what tells this mail from all others, so that a later try is known for the same; random by default.
         unsubscribe: the https address where one click takes the reader off (RFC 8058).
+        parts: files, and pictures that the HTML shows.
     """
 
     to: str
@@ -91,6 +108,7 @@ class Mail:
     html: str | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     unsubscribe: str | None = None
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +188,15 @@ def compose(mail: Mail, settings: MailSettings, now: int) -> EmailMessage:
     message.set_content(mail.text)
     if mail.html is not None:
         message.add_alternative(mail.html, subtype="html")
+    for part in mail.parts:
+        main, _, sub = part.kind.partition("/")
+        if part.shown and mail.html is not None:
+            shown: Any = message.get_payload()[-1]  # type: ignore[index]
+            shown.add_related(part.content, main, sub, cid=f"<{part.name}>")
+    for part in mail.parts:
+        if not part.shown:
+            main, _, sub = part.kind.partition("/")
+            message.add_attachment(part.content, main, sub, filename=part.name)
     return message
 
 

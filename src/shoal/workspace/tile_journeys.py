@@ -199,8 +199,8 @@ def _axis(part: Any, old: str, new: str) -> None:
 # ------------------------------------------------------------ where customers stand
 
 
-def sales_of(frame: Frame, stack: ExitStack) -> Sales:
-    """The orders up to now, of the members alone where a segment is asked for."""
+def sales_of(frame: Frame, stack: ExitStack) -> tuple[Sales, str | None]:
+    """The orders up to now, and a relation of the members whose alone they are where a segment is asked for."""
     import pyarrow as pa
 
     from shoal.insight.sales import open_sales
@@ -208,12 +208,22 @@ def sales_of(frame: Frame, stack: ExitStack) -> Sales:
     ws = frame.ws
     at = ws.now()
     if not frame.segment:
-        return stack.enter_context(open_sales(ws.store, ws.config.revenue, at))
+        return stack.enter_context(open_sales(ws.store, ws.config.revenue, at)), None
     definition = ws.segments.known().find(frame.segment)
     known = stack.enter_context(ws.models.as_of(None))
     mask = known.holds({definition.slug: definition})[definition.slug]
     members = stack.enter_context(known.beside(pa.table({"customer": pa.array(known.customers[mask], pa.int32())})))
-    return stack.enter_context(open_sales(ws.store, ws.config.revenue, at, among=members))
+    return stack.enter_context(open_sales(ws.store, ws.config.revenue, at, among=members)), members
+
+
+def states_of(sales: Sales, cycle: lifecycle.Cycle, at: int, members: str | None) -> str:
+    """A relation (customer, state) of the members at an instant, or of everyone."""
+    from shoal.insight.sales import base
+
+    people = base(sales.store, at)
+    if members is not None:
+        people = f"(SELECT customer FROM {people} WHERE customer IN (SELECT customer FROM {members}))"
+    return lifecycle.states(sales, cycle, at, people)
 
 
 def _cuts(frame: Frame) -> groups.CutPoints:
@@ -234,7 +244,7 @@ def rfm(tile: Tile, frame: Frame) -> Answer:
     from shoal.views.charts.grids import rfm_grid
 
     with ExitStack() as stack:
-        sales, cuts = sales_of(frame, stack), _cuts(frame)
+        (sales, _), cuts = sales_of(frame, stack), _cuts(frame)
         there = {(row["r"], row["fm"]): row for row in rfm_cells(sales, cuts).to_pylist()}
     if not there:
         raise Refused("There is no customer with an order.", fix="Load orders, and the grid shows them.")
@@ -371,9 +381,13 @@ def _moves(tile: Tile, frame: Frame) -> Answer:
     first, _ = frame.dates
     then = zone_of(frame.ws.store).starts((first - _EPOCH).days)
     with ExitStack() as stack:
-        sales = sales_of(frame, stack)
+        sales, members = sales_of(frame, stack)
         cycle = cycle_of(sales, frame)
-        table = migration.of_rfm(sales, _cuts(frame), then) if by_rfm else migration.of_lifecycle(sales, cycle, then)
+        if by_rfm:
+            table = migration.of_rfm(sales, _cuts(frame), then)
+        else:
+            left, right = (states_of(sales, cycle, at, members) for at in (then, sales.at))
+            table = migration.migration(sales, then, left, right, migration.NOT_YET)
     moves = table.to_pylist()
     absent = (migration.NEVER_ORDERED, migration.NOT_YET)
     there = [move for move in moves if move["source"] not in absent]

@@ -74,15 +74,13 @@ def _states(frame: Frame) -> tuple[str, str, list[dict[str, Any]]]:
     """How many customers are in each state of the lifecycle."""
     from contextlib import ExitStack
 
-    from shoal.insight.standing import lifecycle_now
-    from shoal.workspace.tile_journeys import cycle_of, sales_of, standing_of
+    from shoal.workspace.tile_journeys import cycle_of, sales_of, standing_of, states_of
 
     with ExitStack() as stack:
-        sales = sales_of(frame, stack)
+        sales, members = sales_of(frame, stack)
         cycle = cycle_of(sales, frame)
-        found = {row["state"]: row["customers"] for row in lifecycle_now(sales, cycle).to_pylist()}
-    if frame.segment:
-        found.pop("Prospect", None)
+        states = states_of(sales, cycle, sales.at, members)
+        found = dict(sales.store.rows(f"SELECT state, count(*) FROM {states} GROUP BY state"))
     total = sum(found.values())
     if not total:
         raise Refused("There is no customer yet.", fix="Load files with shoal load, or send events with a key.")

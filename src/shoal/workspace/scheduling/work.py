@@ -76,6 +76,14 @@ def report(workspace: Workspace, job: Job, at: int) -> str:
     return f"Wrote {workspace.reports.write(name)}."
 
 
+def dashboard(workspace: Workspace, job: Job, at: int) -> str:
+    """Mail a dashboard."""
+    from shoal.workspace.dashboard_mail import post
+
+    sent = post(workspace, **job.options, at=at)
+    return f"{counted(sent, 'mail')} sent with the dashboard {job.options['dashboard']}."
+
+
 def backup(workspace: Workspace, job: Job, at: int) -> str:
     """Write a copy, and remove the oldest of this job's own beyond those to keep."""
     folder: Path = job.options["to"]
@@ -107,6 +115,7 @@ WORK: Mapping[str, Work] = {
     "feedback": feedback,
     "alerts": alerts,
     "report": report,
+    "dashboard": dashboard,
     "publish": publish,
     "expire": expire,
     "backup": backup,
