@@ -132,10 +132,13 @@ def build() -> None:
         if fresh():
             return
         packages()
-        made_of, made = digest(), WEB / "static.new"
+        made_of, made, old = digest(), WEB / "static.new", WEB / "static.old"
         run([*node_tools()[0], "build.mjs", str(made), made_of], "The pages' scripts can't be bundled.")
-        shutil.rmtree(STATIC, ignore_errors=True)
+        # A server that runs meanwhile finds either build, and no half of one.
+        if STATIC.exists():
+            STATIC.rename(old)
         made.rename(STATIC)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def check_types() -> None:

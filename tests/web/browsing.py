@@ -57,7 +57,7 @@ def drawn(page: Any) -> None:
     page.evaluate("scrollTo(0, 0)")
 
 
-def none_left(page: Any, selector: str, seconds: float = 15) -> None:
+def none_left(page: Any, selector: str, seconds: float = 90) -> None:
     """Wait until nothing on the page fits a selector. Playwright's ``wait_for_function`` needs the eval that pages forbid."""
     from playwright.sync_api import expect
 
