@@ -135,6 +135,7 @@ def build() -> None:
         made_of, made, old = digest(), WEB / "static.new", WEB / "static.old"
         run([*node_tools()[0], "build.mjs", str(made), made_of], "The pages' scripts can't be bundled.")
         # A server that runs meanwhile finds either build, and no half of one.
+        shutil.rmtree(old, ignore_errors=True)
         if STATIC.exists():
             STATIC.rename(old)
         made.rename(STATIC)
