@@ -153,7 +153,11 @@ def spread(workspace: Workspace, *, name: str, trait: str, width: int) -> Told:
         raise Refused("Nobody has this score yet.", fix=f"Score all: shoal predict {name}")
     chance = low >= 0 and high <= 1
     ends = (0.0, 1.0) if chance else (low, high)
-    rows = [row | {"href": _segment(trait, row["low"], row["high"])} for row in _steps(workspace, known, *ends)]
+    steps = _steps(workspace, known, *ends)
+    rows = [
+        row | {"href": _segment(trait, row["low"] if at else None, row["high"] if at < len(steps) - 1 else None)}
+        for at, row in enumerate(steps)
+    ]
     shown = w.share(middle) if chance else f"{middle:,.4g}"
     title = f"Half of {counted(many, 'customer')} have {shown} or less"
     subtitle = f"Customers by {trait}; a click makes a segment of the step"
@@ -161,7 +165,7 @@ def spread(workspace: Workspace, *, name: str, trait: str, width: int) -> Told:
     return drawn(chart, rows, {"low": "From", "high": "To", "customers": "Customers"})
 
 
-def _segment(trait: str, low: float, high: float) -> str:
+def _segment(trait: str, low: float | None, high: float | None) -> str:
     return f"/segments/new?where={quote(condition(trait, low, high))}"
 
 
@@ -196,16 +200,14 @@ def _ends(workspace: Workspace, trait: Trait) -> tuple[float, float, int, float]
 
 
 def _steps(workspace: Workspace, trait: Trait, low: float, high: float) -> list[Told]:
+    """How many have a value in each step; the outermost hold what lies beyond them too."""
     step = (high - low) / _STEPS or 1.0
-    rows = workspace.store.rows(
-        f"SELECT least({_STEPS - 1}, greatest(0, CAST(floor((value - {low!r}) / {step!r}) AS INTEGER))) AS step, count(*) "
-        f"FROM {_values(workspace, trait)} GROUP BY step ORDER BY step"
+    ends = [round(low + at * step, 6) for at in range(_STEPS + 1)]
+    place = " + ".join(f"CAST(value >= {end!r} AS INTEGER)" for end in ends[1:-1])
+    many = dict(
+        workspace.store.rows(f"SELECT {place} AS step, count(*) FROM {_values(workspace, trait)} GROUP BY step")
     )
-    many = dict(rows)
-    return [
-        {"low": round(low + at * step, 6), "high": round(low + (at + 1) * step, 6), "customers": many.get(at, 0)}
-        for at in range(_STEPS)
-    ]
+    return [{"low": ends[at], "high": ends[at + 1], "customers": many.get(at, 0)} for at in range(_STEPS)]
 
 
 def backtest(workspace: Workspace, *, name: str, periods: int, width: int) -> Told:
