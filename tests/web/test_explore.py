@@ -87,6 +87,22 @@ def test_a_mark_leads_to_a_segment_as_large_as_it_says(visit: httpx.Client, web_
     assert bool([row for row in rows if "/keep?" in row.get("href", "")]) is (name in KEPT)
 
 
+def test_migration_between_segments_begins_with_the_largest(visit: httpx.Client, web_shop: Shop) -> None:
+    """Breaks when the page is empty until segments are named, or a state of now isn't the segment it leads to."""
+    asked = [("of", "segments")]
+    page = visit.get("/explore/migration", params=asked)
+    named = [one for one in re.findall(r'value="([^"]*)"\s+id="segments-', page.text) if one]
+    assert len(named) == 4
+    text = found(visit, "migration", asked)
+    ends = re.findall(r'data-href="/segments/new\?where=([^"]*)".*?data-head="Customers">([\d,]+)<', text, re.DOTALL)
+    assert len(ends) > 2
+    for where, customers in ends[:2]:
+        (said,) = parse_qs(f"where={unescape(where)}")["where"]
+        assert size(web_shop, said) == int(customers.replace(",", ""))
+    kept = unescape(re.findall(r'data-href="([^"]*/keep\?[^"]*)"', text)[0])
+    assert re.search(r"[1-9]", visit.get(kept).text.partition('class="figures"')[2][:400])
+
+
 def test_marks_of_a_viewer_lead_nowhere(web_shop: Shop) -> None:
     """Breaks when somebody who may not make segments or lists is led to where they are refused."""
     cookies = {"shoal_session": web_shop.secrets["viewer"]}
@@ -195,11 +211,13 @@ def test_a_cell_is_clicked_and_reached_by_keyboard(web: Web, page: Any) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("width", "dark"), [(PHONE, False), (1280, True)])
-def test_pages_can_be_read_on_a_phone_and_in_the_dark(web: Web, width: int, dark: bool) -> None:
+@pytest.mark.parametrize(
+    ("names", "width", "dark"), [(("funnel", "overlap"), PHONE, False), (("migration",), 1280, True)]
+)
+def test_pages_can_be_read_on_a_phone_and_in_the_dark(web: Web, names: tuple[str, ...], width: int, dark: bool) -> None:
     """Breaks when a page is wider than the phone, or has too little contrast."""
     page = web.page(width=width, dark=dark)
-    for name in ("funnel", "overlap", "migration"):
+    for name in names:
         page.goto(f"/explore/{name}?{urlencode(PAGES[name])}")
         drawn(page)
         web.shot(page, f"explore-{name}-{'dark' if dark else 'phone'}")

@@ -242,15 +242,14 @@ class PathsView(View):
             start=given.text("from"), end=given.text("to"),
         )  # fmt: skip
 
-    def _ask(self, ground: Ground) -> Told:
+    def question(self, ground: Ground) -> Told:
+        """The question's arguments; paths that lead to an event lead to the order where none is named."""
         asked = self.asked(ground.given)
-        if _way(ground.given) == "before":
-            asked.setdefault("before", ground.order)
-        return ground.ask(asked)
+        return {"before": ground.order} | asked if _way(ground.given) == "before" else asked
 
     def shown(self, ground: Ground) -> Shown:
         """What it shows."""
-        told = self._ask(ground)
+        told = ground.ask(self.question(ground))
         best = told["paths"][0]
         figures = [
             Figure(
@@ -291,7 +290,7 @@ class PathsView(View):
 
     def chart(self, ground: Ground, name: str, width: int) -> Response:
         """The ribbons."""
-        told = self._ask(ground)
+        told = ground.ask(self.question(ground))
         found = Paths(
             told["customers"],
             tuple(Path(tuple(row["path"]), row["customers"], Interval(row["share"], row["low"], row["high"]))

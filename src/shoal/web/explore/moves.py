@@ -8,6 +8,7 @@ from shoal.views.charts import migration_flows
 from shoal.views.charts.explored import transition_grid
 from shoal.views.report import words
 from shoal.web.charts import answer
+from shoal.web.explore.together import largest
 from shoal.web.explore.view import Chart, Field, Figure, Shown, Table, View, asked_of, picked
 from shoal.web.tables import Column, listed
 from shoal.workspace.exploring.moves import KINDS, MOST_SEGMENTS
@@ -47,9 +48,20 @@ class Migration(View):
             end=given.text("to"),
         )
 
+    def question(self, ground: Ground) -> Told:
+        """The question's arguments, with the segments that it is about."""
+        asked = self.asked(ground.given)
+        if asked["of"] != "segments":
+            return asked
+        return asked | {"segments": asked.get("segments") or self.usual(ground)}
+
+    def usual(self, ground: Ground) -> list[str]:
+        """The four largest."""
+        return largest(ground)
+
     def shown(self, ground: Ground) -> Shown:
         """What it shows."""
-        told = ground.ask(self.asked(ground.given))
+        told = ground.ask(self.question(ground))
         stayed, rows = told["stayed"], _rows(ground, told)
         moved = max(
             (row for row in rows if row["before"] != row["after"]), key=lambda row: row["customers"], default=None
@@ -109,7 +121,7 @@ class Migration(View):
 
     def chart(self, ground: Ground, name: str, width: int) -> Response:
         """The ribbons, or the cells."""
-        told = ground.ask(self.asked(ground.given))
+        told = ground.ask(self.question(ground))
         rows, dates = _rows(ground, told), (_day(ground, told, "from"), _day(ground, told, "to"))
         title = f"{words.share(told['stayed'] / told['n'])} are where they were" if told["n"] else "Nobody was there"
         keys = ("before", "after", "customers", "share", "revenue", "revenue_before")

@@ -130,6 +130,13 @@ def _size(held: Held, slug: str) -> int:
     return int(np.bitwise_count(held.column(slug)).sum())
 
 
+def largest(ground: Ground) -> list[str]:
+    """The slugs of the four largest segments of this moment."""
+    with ground.live.lock:
+        held = Held.of(ground.live.core.engine)
+    return _usual(held, [slug for slug in ground.definitions if slug in held.slots])
+
+
 def _usual(held: Held, slugs: list[str]) -> list[str]:
     """The four largest segments that aren't everyone."""
     sizes = {slug: _size(held, slug) for slug in slugs}
@@ -187,18 +194,17 @@ class Compare(View):
 
     def usual(self, ground: Ground) -> list[str]:
         """The three largest."""
-        with ground.live.lock:
-            held = Held.of(ground.live.core.engine)
-        return _usual(held, [slug for slug in ground.definitions if slug in held.slots])[:3]
+        return largest(ground)[:3]
 
-    def _ask(self, ground: Ground) -> Told:
+    def question(self, ground: Ground) -> Told:
+        """The question's arguments, with the segments that it is about."""
         asked = self.asked(ground.given)
         named = asked.get("segments") or self.usual(ground)
-        return ground.ask(asked | {"segments": [ground.segment(one).slug for one in named]})
+        return asked | {"segments": [ground.segment(one).slug for one in named]}
 
     def shown(self, ground: Ground) -> Shown:
         """What it shows."""
-        told = self._ask(ground)
+        told = ground.ask(self.question(ground))
         columns = (
             Column("name", "Segment"), Column("kpi", "KPI"), Column("said", "Value", by="value"),
             Column("interval", "95 % interval"), Column("n", "n", "count", term="n"),
@@ -235,7 +241,7 @@ class Compare(View):
 
     def chart(self, ground: Ground, name: str, width: int) -> Response:
         """One KPI."""
-        told = self._ask(ground)
+        told = ground.ask(self.question(ground))
         one = next(metric for metric in told["metrics"] if metric["slug"] == name)
         rows = [row | {"all": row["slug"] is None} | _page_of(ground, row["slug"]) for row in one["rows"]]
         chart = kpi_dots(rows, title=one["name"], subtitle=_in(told), unit=one["unit"], width=width)

@@ -287,6 +287,10 @@ class View(ABC):
     def asked(self, given: Given) -> Told:
         """The question's arguments."""
 
+    def question(self, ground: Ground) -> Told:
+        """The question's arguments, with what counts where nothing is said."""
+        return self.asked(ground.given)
+
     def usual(self, ground: Ground) -> list[str]:
         """The segments that it is about where none is named, by slug."""
         return []

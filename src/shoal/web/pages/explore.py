@@ -27,7 +27,7 @@ from shoal.web.render import fragment, is_fragment, page
 from shoal.web.telling import tell
 
 if TYPE_CHECKING:
-    from shoal.web.explore.view import Told, View
+    from shoal.web.explore.view import View
 
 router = APIRouter(prefix="/explore")
 Viewer = Annotated[Person, Depends(may("view"))]
@@ -167,17 +167,9 @@ def _keep(request: Request, ground: Ground, mark: str, typed: str, error: str = 
 def _members(ground: Ground, mark: str) -> list[str]:
     if ground.page not in KEPT:
         raise ShoalError("Every mark of this page is a segment.", fix="Click it there.")
-    asked = _asked(ground)
+    asked = VIEWS[ground.page].question(ground)
     found: list[str] = ground.told("explored members", page=ground.page, mark=mark, asked=asked)["ids"]
     return found
-
-
-def _asked(ground: Ground) -> Told:
-    given = Given(ground.given.without("mark"))
-    asked = VIEWS[ground.page].asked(given)
-    if ground.page == "paths" and given.text("way") == "before":
-        asked.setdefault("before", ground.order)
-    return asked
 
 
 def _what(ground: Ground, mark: str) -> str:
