@@ -15,20 +15,32 @@ if TYPE_CHECKING:
 BY = "the command line"
 
 
-def first_link(workspace: Workspace, port: int, person: str | None = None) -> str:
-    """A link that signs an administrator in, once, on this machine; the first one is made where there is none."""
+def first_link(workspace: Workspace, base: str, person: str | None = None) -> str:
+    """A link that signs somebody in, once, on this machine.
+
+    Args:
+        workspace: open.
+        base: the address of its server, as this machine reaches it.
+        person: a name, an address or an id; the first administrator by default, who is made where there is none.
+
+    Raises:
+        UnknownName: there is nobody of that name.
+    """
     from shoal.workspace.sign_ins import SIGN_IN
 
     now = Clock().now()
     found = workspace.people.administrator(now) if person is None else workspace.people.find(person)
     secret = workspace.sign_ins.make_link(found.id, SIGN_IN, now)
     workspace.audit.note(BY, "sign-in link made", found.id, now=now)
-    return f"http://127.0.0.1:{port}/sign-in/link/{secret}"
+    return f"{base}/sign-in/link/{secret}"
 
 
-def _port(workspace: Workspace) -> int:
-    """The port that the workspace is served on, or would be."""
-    return int((workspace.served or "").rpartition(":")[2] or workspace.config.server.port)
+def _base(workspace: Workspace) -> str:
+    """Where this machine reaches the workspace's server, or would if it ran."""
+    from shoal.server.service import reached
+
+    settings = workspace.config.server
+    return workspace.served or f"http://{reached(settings.host)}:{settings.port}"
 
 
 @click.group()
@@ -42,7 +54,7 @@ def accounts() -> None:
 def link(ctx: click.Context, person: str | None) -> None:
     """Make a link that signs PERSON in, or the first administrator: once, within an hour, on this machine."""
     with opened(ctx) as workspace:
-        click.echo(first_link(workspace, _port(workspace), person))
+        click.echo(first_link(workspace, _base(workspace), person))
 
 
 @accounts.command("add")
@@ -60,7 +72,7 @@ def add(ctx: click.Context, name: str, address: str, role: str, json_: bool) -> 
         person = workspace.people.add(name, address, role, now)
         secret = workspace.sign_ins.make_link(person.id, INVITATION, now)
         workspace.audit.note(BY, "person invited", person.id, f"{person.name}, {person.role}", now=now)
-        base = workspace.config.server.address.rstrip("/") or f"http://127.0.0.1:{_port(workspace)}"
+        base = workspace.config.server.address.rstrip("/") or _base(workspace)
     invitation = f"{base}/invitation/{secret}"
     if json_:
         print_json({"id": person.id, "name": person.name, "role": person.role, "invitation": invitation})

@@ -20,6 +20,7 @@ from shoal.clock import Clock
 def serve(ctx: click.Context, host: str | None, port: int | None, origins: tuple[str, ...], strict: bool) -> None:
     """Serve the web application; take events live, keep memberships of this moment, and publish their changes."""
     from shoal.cli.accounts import first_link
+    from shoal.server.service import reached
     from shoal.server.service import serve as serve_workspace
     from shoal.web.app import pages
 
@@ -30,7 +31,8 @@ def serve(ctx: click.Context, host: str | None, port: int | None, origins: tuple
             strict=strict or said.strict,
         )  # fmt: skip
 
-        link = None if workspace.people.begun else first_link(workspace, settings.port)
+        base = f"http://{reached(settings.host)}:{settings.port}"
+        link = None if workspace.people.begun else first_link(workspace, base)
 
         def begun() -> None:
             root, place = workspace.config.root, f"http://{settings.host}:{settings.port}"

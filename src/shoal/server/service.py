@@ -258,7 +258,7 @@ def serve(
     token = workspace.config.root / ".shoal" / TOKEN
     access = Access(service.keys, write_token(token), settings.rate_per_second)
     configure()
-    workspace.told(f"http://{_reached(host)}:{port}")
+    workspace.told(f"http://{reached(host)}:{port}")
     app = app_of(service, access, collecting(settings), pages)
     service.served = settings
     said = workspace.config.server
@@ -321,7 +321,7 @@ def _check(service: Service, host: str, port: int) -> None:
         ) from error
 
 
-def _reached(host: str) -> str:
+def reached(host: str) -> str:
     """How a server that listens on a host is reached from its own machine."""
     near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"[{near}]" if ":" in near else near

@@ -21,6 +21,7 @@ FORGOTTEN = 3_600.0
 """Seconds after which failures don't count any more."""
 _HELD = 20_000
 _NEAR = ("127.0.0.1", "::1")
+_OF_PROXIES = ("x-forwarded-for", "x-forwarded-host", "x-real-ip", "forwarded", "via")
 
 
 class Attempts:
@@ -84,10 +85,8 @@ def peer_of(request: Request) -> str:
 
 
 def is_near(request: Request) -> bool:
-    """Whether a request comes from this machine and by no proxy, under a name that only this machine has."""
+    """Whether a request comes from this machine and by no proxy, under an address that is this machine's own."""
     peer = request.client.host if request.client is not None else ""
-    passed_on = any(
-        name in request.headers for name in ("x-forwarded-for", "x-forwarded-host", "forwarded", "x-real-ip")
-    )
-    host = request.headers.get("host", "").rpartition(":")[0] or request.headers.get("host", "")
-    return peer in _NEAR and not passed_on and host.strip("[]") in (*_NEAR, "localhost")
+    here = (*_NEAR, str((request.scope.get("server") or ("",))[0]))
+    passed_on = any(name in request.headers for name in _OF_PROXIES)
+    return peer in here and not passed_on and (request.url.hostname or "") in (*here, "localhost")
