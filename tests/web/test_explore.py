@@ -167,6 +167,15 @@ def test_what_is_wrong_stands_beside_its_field(visit: httpx.Client) -> None:
     assert visit.get("/explore/nowhere").status_code == 404
 
 
+def test_a_lifecycle_has_the_periods_that_are_asked_for(visit: httpx.Client) -> None:
+    """Breaks when dates of a question are passed over, or dates without data give an empty picture without a word."""
+    asked = [("from", "2017-05-01"), ("to", "2017-06-30")]
+    (chart,) = charts(visit, found(visit, "lifecycle", asked))
+    assert {row["period"] for row in chart["usermeta"]["rows"]} == {"2017-05-01", "2017-06-01"}
+    later = visit.get("/explore/lifecycle", params=[("from", "2030-01-01")], headers={"HX-Request": "true"})
+    assert "No period begins within these dates: the data has 2017-01-01 to 2017-12-01" in later.text
+
+
 def test_steps_are_added_moved_and_taken_out(visit: httpx.Client) -> None:
     """Breaks when the steps of a funnel can't be built in the page without a script."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from shoal.errors import Refused
 from shoal.views import theme
 from shoal.views.charts import cohort_heatmap, lifecycle_bars, retention_curves, rfm_grid
 from shoal.views.charts.journeys import growth_says
@@ -120,6 +121,7 @@ class Lifecycle(View):
             Field("active", "Active with", given.text("active"), known="events", placeholder=ground.order),
             Field("grain", "By", grain_of(given), "select", GRAINS, submits=True),
             ground.segment_field(),
+            *period_fields(given),
         ]
 
     def asked(self, given: Given) -> Told:
@@ -129,8 +131,8 @@ class Lifecycle(View):
     def shown(self, ground: Ground) -> Shown:
         """What it shows."""
         told = ground.ask(self.asked(ground.given))
-        grain, rows = grain_of(ground.given), ground.leads(told["rows"])
-        over = [row for row in told["periods"] if row["finished"]]
+        grain, rows = grain_of(ground.given), ground.leads(_within(told["rows"], ground.given))
+        over = [row for row in _within(told["periods"], ground.given) if row["finished"]]
         figures = []
         if over:
             newest = over[-1]
@@ -163,12 +165,15 @@ class Lifecycle(View):
     def chart(self, ground: Ground, name: str, width: int) -> Response:
         """The bars."""
         told = ground.ask(self.asked(ground.given))
-        grain, newest = grain_of(ground.given), sorted({row["period"] for row in told["rows"]})[-26:]
+        asked = _within(told["rows"], ground.given)
+        grain, newest = grain_of(ground.given), sorted({row["period"] for row in asked})[-26:]
         rows = [
             row | {"month": row["period"], "complete": row["finished"]}
-            for row in ground.leads(told["rows"]) if row["period"] in newest
+            for row in ground.leads(asked) if row["period"] in newest
         ]  # fmt: skip
-        periods = [row | {"period": date.fromisoformat(row["period"])} for row in told["periods"]]
+        periods = [
+            row | {"period": date.fromisoformat(row["period"])} for row in _within(told["periods"], ground.given)
+        ]
         dates = {"month": "%b %y", "quarter": "%b %y", "year": "%Y"}.get(grain, "%d %b")
         said = [f"Customers by {grain}, active with {told['active']}", "Pale: not over yet"]
         chart = lifecycle_bars(rows, title=growth_says(periods, grain), subtitle=said, width=width, dates=dates)
@@ -284,6 +289,22 @@ def _cohorts_say(told: Told, grain: str) -> str:
     last = max(age for age, row in pooled.items() if row["cohorts"] > 1 or age == 1)
     first = f"{words.share(pooled[1]['rate'])} were back one {grain} after"
     return first if last == 1 else f"{first}, {words.share(pooled[last]['rate'])} after {last} {noun(last, grain)}"
+
+
+def _within(rows: list[Told], given: Given) -> list[Told]:
+    """The rows whose period begins within the dates that are asked for.
+
+    Raises:
+        Refused: none does.
+    """
+    first, last = given.text("from"), given.text("to", "9999")
+    found = [row for row in rows if first <= row["period"] <= last]
+    if rows and not found:
+        raise Refused(
+            f"No period begins within these dates: the data has {rows[0]['period']} to {rows[-1]['period']}.",
+            fix="Take other dates.",
+        )
+    return found
 
 
 def _mode(given: Given) -> str:
