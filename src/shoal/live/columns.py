@@ -29,6 +29,7 @@ _UNITS = (1_000_000, 10_000, 1_000, 1)
 _STEP = 1 << 13
 """An array grows by so many items at most at once, so that nobody waits for it."""
 _NARROW: tuple[Any, ...] = (np.int8, np.int32, np.int64)
+_LEAST = {np.dtype(kind): int(np.iinfo(kind).min) for kind in _NARROW}
 
 
 BLOCK = 1 << 16
@@ -149,7 +150,7 @@ class Column:
     @property
     def base_missing(self) -> int:
         """What stands for missing in the base."""
-        return -1 if self.words is not None else int(np.iinfo(self.base.dtype).min)
+        return -1 if self.words is not None else _LEAST[self.base.dtype]
 
     def encode(self, value: Any) -> int:
         """A value (see ``live.values``) as it stands in the tail."""

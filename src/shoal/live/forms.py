@@ -137,6 +137,8 @@ class Forms:
         self._places: dict[Atom, int] = {}
         self._leaves: dict[n.Node, Leaf] = {}
         self._filters = filters
+        self._bits: dict[int, tuple[n.Events, int | None]] = {}
+        """Of filters that the interpreter asks for, by the node, which is held so that no other gets its id."""
         self.always = self.atom(Atom(Sort.ALWAYS))
 
     def filter_of(self, table: Table, number: int) -> Any:
@@ -185,8 +187,26 @@ class Forms:
         """The form of a leaf; what has no other is left to the interpreter."""
         if node not in self._leaves:
             form = self._form(node)
+            if form is None:
+                self._flag(node)
             self._leaves[node] = Leaf(node, self.atom(Atom(Sort.ASK, node=node)) if form is None else form)
         return self._leaves[node]
+
+    def _flag(self, node: n.Node) -> None:
+        """Make bits of events of the filters in a condition that is left to the interpreter: it would ask each event anew."""
+        for events in walk(node):
+            if isinstance(events, n.Events) and events.where is not None and self._can_be_bit(events):
+                table = self.state.event_table(plain_event_name(events.name))
+                bit = number_of(table, events.where, self.state, self.zone, self._filters)
+                self._bits[id(events)] = events, bit
+
+    def _can_be_bit(self, events: n.Events) -> bool:
+        named = not (events.of_account or is_wildcard(events.name))
+        return named and events.where is not None and is_static(events.where)
+
+    def bit_of(self, events: n.Events) -> int | None:
+        """The bit of each event that says whether a filter holds; None where it has none."""
+        return self._bits.get(id(events), (events, None))[1]
 
     def _form(self, node: n.Node) -> Form | None:
         match node:
@@ -214,7 +234,7 @@ class Forms:
     ) -> int | None:
         if events.newest is not None or events.of_account or is_wildcard(events.name):
             return None
-        if events.where is not None and not is_static(events.where):
+        if events.where is not None and not self._can_be_bit(events):
             return None
         table = self.state.event_table(plain_event_name(events.name))
         flag: int | None = -1

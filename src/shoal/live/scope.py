@@ -11,7 +11,7 @@ from shoal.live.state import ACCOUNT_ID
 from shoal.live.values import FAR, Valued
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from shoal.lang import nodes as n
     from shoal.lang.calendar import Zone
@@ -30,6 +30,7 @@ class Scope:
         event: inside a filter, the event that it speaks of.
         item: inside ``any p ( … )``, the item.
         memo: what was looked up for this customer.
+        bit_of: gives the bit of each event that says whether a filter holds, where there is one.
     """
 
     state: State
@@ -39,6 +40,7 @@ class Scope:
     event: Entry | None = None
     item: Mapping[str, Any] | None = None
     memo: dict[Any, Any] = field(default_factory=dict)
+    bit_of: Callable[[n.Events], int | None] | None = None
 
     def of_event(self, event: Entry) -> Scope:
         """Inside a filter."""
@@ -78,6 +80,9 @@ def pool(events: n.Events, s: Scope) -> Pool:
         found = [e for e in found if e.ts <= s.t][-events.newest :]
     if events.where is None:
         return Pool(found, until)
+    bit = None if s.bit_of is None else s.bit_of(events)
+    if bit is not None:
+        return Pool([event for event in found if event.table.flag(event.ref) >> bit & 1], until)
     kept = []
     for event in found:
         truth, certain = answer(events.where, s.of_event(event))

@@ -151,7 +151,7 @@ class Sheet:
         """One for all leaves, where there are few customers."""
         found = self._scopes.get(row)
         if found is None:
-            found = Scope(self.state, row, t, self.plain.zone)
+            found = Scope(self.state, row, t, self.plain.zone, bit_of=self.forms.bit_of)
             if len(self.rows) <= _FEW:
                 self._scopes[row] = found
         return found

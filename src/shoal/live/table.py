@@ -541,6 +541,10 @@ class Table:
 
     # ------------------------------------------------------------ filters
 
+    def flag(self, ref: int) -> int:
+        """The bits of an entry: ``ref`` ≥ 0 in the base, −1 − i in the tail."""
+        return int(self.tail_flags[-1 - ref] if ref < 0 else self.flags[ref])
+
     def add_filter(self, holds: Callable[[Entry], bool], base: Ints, tail: Ints) -> int | None:
         """A condition on single entries, as a bit of each.
 
