@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Form, Request, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
+from shoal.clock import HOUR, SECOND
 from shoal.errors import ShoalError, UnknownName
 from shoal.lang.schema import Basis
 from shoal.web.audit import note
 from shoal.web.masking import is_personal, shown_id
 from shoal.web.pages.segments_page import found, frame, has_page
-from shoal.web.people import Person, may, service_of
+from shoal.web.people import Person, may, now, service_of
 from shoal.web.render import page
 from shoal.web.segment_answers import asked_of
 from shoal.web.tables import Column, Listing, State
@@ -137,9 +139,7 @@ def handed_out(
     live, definition = found(request, slug)
     allowed = set(_traits(live, person))
     traits = [one for one in trait or () if one in allowed]
-    folder = service_of(request).workspace.config.root / ".shoal" / "handed-out"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / f"{secrets.token_hex(12)}.csv"
+    path = _place(service_of(request).workspace.config.root)
     asked: dict[str, Any] = {"segment": definition.slug, "path": str(path), "traits": traits}
     asking = service_of(request).asking
     assert asking is not None
@@ -150,12 +150,20 @@ def handed_out(
         return _page(request, person, slug, error, 422)
     taken = f" with {', '.join(traits)}" if traits else ""
     note(request, "members handed out", definition.slug, f"{told['sentence']}{taken}")
-    name = f"{definition.slug}-{told['purpose']}.csv"
-    head = {"Cache-Control": "no-store"}
-    return FileResponse(
-        path, media_type="text/csv", filename=name, headers=head, background=BackgroundTask(_gone, path)
-    )
+    file = path.open("rb")
+    # What is in it stays until it is closed, and nobody else finds it.
+    path.unlink()
+    name = quote(f"{definition.slug}-{told['purpose']}.csv")
+    head = {"Cache-Control": "no-store", "Content-Disposition": f"attachment; filename*=utf-8''{name}"}
+    pieces = iter(partial(file.read, 1 << 16), b"")
+    return StreamingResponse(pieces, media_type="text/csv", headers=head, background=BackgroundTask(file.close))
 
 
-def _gone(path: Path) -> None:
-    path.unlink(missing_ok=True)
+def _place(root: Path) -> Path:
+    """Where members are written to for a moment; what a server left that ended in between is removed."""
+    folder = root / ".shoal" / "handed-out"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for old in folder.iterdir():
+        if now() - int(old.stat().st_mtime * SECOND) > HOUR:
+            old.unlink(missing_ok=True)
+    return folder / f"{secrets.token_hex(12)}.csv"

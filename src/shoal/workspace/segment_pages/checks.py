@@ -16,6 +16,7 @@ from shoal.lang.references import event_names, references
 from shoal.lang.rewrite.canonical import canonical
 from shoal.lang.show import show
 from shoal.sql.registry import Registry
+from shoal.wording import noun
 from shoal.workspace.segment_pages.courses import LATELY, published
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ def _sizes(ws: Workspace, definition: Definition, shared: Overlaps) -> Iterator[
     elif size == shared.base:
         yield "Size", WARN, "Everybody is in it, so it tells nobody apart."
     elif size < SUBSTANTIAL:
-        yield "Size", WARN, f"{size:,} members are too few to measure anything on; {SUBSTANTIAL} would do."
+        verb = "is" if size == 1 else "are"
+        said = f"{size:,} {noun(size, 'member')} {verb} too few to measure anything on; {SUBSTANTIAL} would do."
+        yield "Size", WARN, said
     else:
         yield "Size", GOOD, f"{size:,} members are enough to measure on."
     course = published(ws, LATELY, definition.slug).get(definition.slug)
