@@ -326,9 +326,15 @@ def test_an_invitation_by_mail_makes_an_account(standing: Served, admin: Visitor
         assert (done.status_code, done.headers["location"]) == (303, "/overview")
         assert nia.is_in
         assert nia.get(link).status_code == 403
-    with closing(Visitor(standing)) as again:
+    with closing(Visitor(standing)) as again, closing(Visitor(standing)) as lost:
         assert again.sign_in("nia@shop.example", ANOTHER).status_code == 303
-    assert "Nia of Nairobi" in admin.get("/people").text
+        (who,) = re.findall(r'/people/(\w+)"[^>]*>Nia of Nairobi', admin.get("/people").text)
+        assert admin.fill(f"/people/{who}/invitation").status_code == 303
+        (link,) = re.findall(r"http://\S+?(/invitation/\S+)", post.taken[-1].get_content())
+        form = {"token": lost.token(link), "name": "Nia of Nairobi", "password": f"{ANOTHER} still"}
+        assert lost.post(link, data=form).status_code == 303
+        assert not again.is_in
+        assert again.sign_in("nia@shop.example", ANOTHER).status_code == 401
 
 
 def test_an_invitation_without_mail_is_shown(standing: Served, admin: Visitor, post: Post) -> None:

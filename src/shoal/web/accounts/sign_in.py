@@ -144,5 +144,6 @@ def accept(request: Request, secret: str, name: Text = "", password: Text = "") 
         service.people.choose(person.id, password)
     except ConfigError as error:
         return _welcome(request, secret, person, {str(error.place): f"{error.problem} {error.fix}"}, name)
-    service.sign_ins.use_link(secret, INVITATION, now())
+    # The link does no more, and whoever was signed in with the password of before isn't any more.
+    service.sign_ins.end_all(person.id)
     return _signed_in(request, person, _BEGIN, "accepted the invitation")
