@@ -92,8 +92,3 @@ def has_route(app: FastAPI, path: str) -> bool:
     """Whether a page is there to link to, whatever its route calls what is in braces."""
     wanted = _NAMED.sub("{}", path)
     return any(_NAMED.sub("{}", one) == wanted for one in app.state.paths)
-
-
-def has_page(app: FastAPI, path: str) -> bool:
-    """Whether a page is there to link to, by the beginning of its route."""
-    return any(getattr(route, "path", "").startswith(path) for route in app.routes)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.requests import ClientDisconnect
 
-from shoal.errors import DefinitionError, ShoalError
+from shoal.errors import DefinitionError
 from shoal.insight import definitions as files
 from shoal.lang.files import slug_of
 from shoal.lang.nodes import Definition
@@ -23,7 +23,7 @@ from shoal.web.builder.edits import Setting, edited
 from shoal.web.builder.forms import options_of, tree
 from shoal.web.builder.kinds import CONDITIONS, FILTERS
 from shoal.web.builder.paths import path_text, read_path
-from shoal.web.people import Person, may, now, service_of
+from shoal.web.people import Person, may, now, service_of, signed_in
 from shoal.web.render import fragment, page
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _builder(
     values = dict.fromkeys((*FIELDS, "text", "base"), "") | dict(held)
     slug = definition.slug if definition else ""
     title = f"Change {definition.name}" if definition else "New segment"
-    drafts = [] if draft else service_of(request).drafts.of(_id(request), KIND)
+    drafts = [] if draft else service_of(request).drafts.of(signed_in(request).id, KIND)
     config = service_of(request).workspace.config
     return page(
         request, "builder/builder.html", title=title, values=values, slug=slug, draft=draft, version=version,
@@ -123,12 +123,6 @@ def _builder(
         segments_page=has_route(request.app, "/segments"),
         condition_kinds=options_of(CONDITIONS), filter_kinds=options_of(FILTERS),
     )  # fmt: skip
-
-
-def _id(request: Request) -> str:
-    from shoal.web.people import signed_in
-
-    return signed_in(request).id
 
 
 # ---------------------------------------------------------------- edits
@@ -285,6 +279,3 @@ def delete(request: Request, person: Editor, slug: str) -> Response:
     desk.live.look_now()
     note(request, "segment deleted", definition.slug, definition.name)
     return RedirectResponse("/segments" if has_route(request.app, "/segments") else "/segments/templates", 303)
-
-
-__all__ = ["ShoalError", "router"]
