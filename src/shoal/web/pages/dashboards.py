@@ -359,7 +359,10 @@ def customers(
         zone = desk.live.workspace.config.zone
         values |= {
             "size": desk.sizer.sizes(kept, asked.details),
-            "members": [(customer, shown_id(person, customer), lines(why, person, zone)) for customer, why in members],
+            "members": [
+                (customer, shown_id(person, customer), lines(why, person, zone) if why is not None else [])
+                for customer, why in members
+            ],
             "sentence": f"{say(asked.reading.root, desk.schema)}." if asked.reading.root is not None else "",
         }
     title = f"Customers behind {of}" if of else "Customers behind a mark"
