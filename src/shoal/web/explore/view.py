@@ -333,7 +333,7 @@ def in_words(first: str, grain: str) -> str:
 
     begun = date.fromisoformat(first)
     if grain == "month":
-        return words.month(begun)
+        return words.month(begun).replace(words.HARD, " ")
     if grain in ("quarter", "year"):
         return label(first, grain)
     told = words.day(begun).replace(words.HARD, " ")
