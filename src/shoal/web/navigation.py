@@ -42,6 +42,7 @@ SECTIONS: tuple[Section, ...] = (
             Entry("Customers", "/customers"),
             Entry("Identity", "/customers/identity"),
             Entry("Explore", "/explore"),
+            Entry("First look", "/first-look"),
         ),
     ),
     Section(
