@@ -21,8 +21,7 @@ router = APIRouter(prefix="/people")
 Text = Annotated[str, Form()]
 Admin = Annotated[Person, Depends(may("admin"))]
 COLUMNS = (
-    Column("name", "Name", note="you"),
-    Column("address", "E-mail address"),
+    Column("name", "Name", note="address"),
     Column("role", "Role"),
     Column("state", "State", "state"),
     Column("since", "Since", "day"),
@@ -41,7 +40,7 @@ def _page(request: Request, by: Person, *, status: int = 200, **more: Any) -> Re
     values: dict[str, Any] = {"errors": {}, "name": "", "address": "", "role": "viewer"} | more
     rows = [
         {
-            "name": one.name, "you": "you" if one.id == by.id else "", "address": one.address or "–", "role": one.role,
+            "name": f"{one.name} (you)" if one.id == by.id else one.name, "address": one.address, "role": one.role,
             "state": _state(one, one.id in waiting), "since": one.created, "href": f"/people/{one.id}",
         }
         for one in service.people
