@@ -50,7 +50,8 @@ const withLocalDays = (spec: Definition): Definition => {
     const days = Object.keys(values.find((row) => row && typeof row === "object") ?? {}).filter(
       (name) => fields.has(name) && values.every((row: Row) => row[name] == null || DAY.test(String(row[name]))),
     );
-    if (days.length) part["format"] = { parse: Object.fromEntries(days.map((name) => [name, "date:'%Y-%m-%d'"])) };
+    // A format of the data would say it too, but of several layers with the same rows Vega draws none then.
+    for (const row of values as Row[]) for (const name of days) if (row[name] != null) row[name] = `${String(row[name])}T00:00:00`;
   }
   return copy;
 };
