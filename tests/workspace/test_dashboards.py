@@ -24,6 +24,8 @@ from shoal.views.dashboards.writing import comments_lost
 from shoal.workspace import open_workspace
 from shoal.workspace.dashboards import Changed, CommentsLost
 
+from .test_journeys import workspace
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -155,8 +157,8 @@ def standing(loaded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """A copy of the workspace that no test changes."""
     folder = tmp_path_factory.mktemp("standing") / "copy"
     shutil.copytree(loaded, folder)
-    with open_workspace(folder / "shop") as workspace:
-        yield workspace
+    with open_workspace(folder / "shop") as opened:
+        yield opened
 
 
 def test_each_tile_that_ships_has_an_answer_or_says_what_is_missing(standing: Workspace) -> None:
@@ -214,6 +216,52 @@ def test_a_segment_narrows_every_kind(standing: Workspace) -> None:
         standing.dashboards.answer({"kind": "rfm"}, segment="no-such")
 
 
+def test_what_nothing_that_ships_asks_has_answers_too(standing: Workspace) -> None:
+    """Breaks when a funnel, paths, a breakdown or segments side by side can be asked for and have no answer."""
+
+    def asked(**tile: Any) -> Any:
+        found = standing.dashboards.answer(tile, period="last 12 months")
+        assert not found.missing, found
+        return found
+
+    steps = asked(kind="funnel", steps=["Order Completed", "Order Completed"], within="60 days").rows
+    assert [standing.segments.preview(row[WHERE]).size for row in steps] == [row["customers"] for row in steps]
+    assert steps[0]["customers"] > steps[1]["customers"] > 0
+    assert asked(kind="sankey", after="Order Completed", steps=2).rows[0]["customers"] > 0
+    beside = asked(kind="bar", metric="revenue", segments=["largest"])
+    assert {row["name"] for row in beside.rows} == {"Everyone", "Lapsed VIPs"}
+    silent = asked(kind="bar", metric="revenue-per-customer", segments=["largest"])
+    assert silent.note == "No figure for Lapsed VIPs."
+    assert len({row["line"] for row in asked(kind="line", metrics=["orders", "active-customers"]).rows}) == 2
+    mixed = standing.dashboards.answer({"kind": "line", "metrics": ["orders", "revenue"]})
+    assert "different units" in mixed.missing
+    assert asked(kind="figure", live="size of lapsed-vips").figure.live == "segment:lapsed-vips:size"
+    assert asked(kind="text", text="**Hi**").html == "<p><strong>Hi</strong></p>"
+
+
+def test_a_map_shows_where_customers_are(tmp_path: Path) -> None:
+    """Breaks when a place is put elsewhere, or a dot leads to other customers than its own."""
+    homes = {"a": (-1.25, 36.75), "b": (-1.2, 36.8), "c": (40.75, -74.0)}
+    (tmp_path / "shop").mkdir()
+    rows = "".join(f"{who},{latitude},{longitude}\n" for who, (latitude, longitude) in homes.items())
+    (tmp_path / "shop" / "homes.csv").write_text(f"customer,latitude,longitude\n{rows}", encoding="utf-8")
+    form = {"delimiter": ",", "header": 1}
+    take = {"customer": "customer", "take": {"home": ["latitude", "longitude"]}}
+    event = {"event": "Seen", "customer": "customer", "at": "at"}
+    sources = {
+        "homes": {"from": "homes.csv", "format": form, "traits": [take]},
+        "events": {"from": "events.csv", "format": form, "events": [event]},
+    }
+    seen = [(who, "2024-03-03T09:00:00", "Seen", "", "", "") for who in homes]
+    with workspace(tmp_path / "shop", seen, sources=sources, traits={}) as place:
+        found = place.dashboards.answer({"kind": "map"})
+        told = {(row["latitude"], row["longitude"]): row["customers"] for row in found.rows}
+        assert told == {(-1.25, 36.75): 2, (40.75, -74.0): 1}
+        assert [place.segments.preview(row[WHERE]).size for row in found.rows] == [2, 1]
+        assert found.chart is not None
+        assert '"latitude": 40.75' in json.dumps(found.chart)
+
+
 # ------------------------------------------------------------ handing out
 
 
@@ -244,8 +292,8 @@ def test_it_is_mailed_by_a_job(root: Path) -> None:
                 "jobs:\n  morning: {run: dashboard, dashboard: feedback, period: last 6 months, "
                 "to: [ann@shop.example, bob@shop.example], every: day at 07:00}\n"
             )
-        with open_workspace(root) as workspace:
-            run = workspace.jobs.run("morning")
+        with open_workspace(root) as opened:
+            run = opened.jobs.run("morning")
     assert (run.state, run.message) == ("done", "2 mails sent with the dashboard feedback.")
     taken: list[Any] = list(post.taken)
     assert sorted(mail["To"] for mail in taken) == ["ann@shop.example", "bob@shop.example"]

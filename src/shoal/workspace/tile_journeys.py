@@ -359,7 +359,7 @@ def sankey(tile: Tile, frame: Frame) -> Answer:
     title, sub = _said(spec)
     rows = [
         {
-            "name": " → ".join(row["steps"]) if row["steps"] else "All other paths",
+            "name": " → ".join(row["path"]) if row["path"] else "All other paths",
             "customers": row["customers"],
             "share": row["share"],
         }

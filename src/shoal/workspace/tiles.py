@@ -14,6 +14,7 @@ from shoal.views.dashboards.answers import OPENS, WHERE, Answer, Figure, Head
 from shoal.views.dashboards.definition import LARGEST, SIZE_OF
 from shoal.views.dashboards.markdown import to_html
 from shoal.views.dashboards.periods import read_period
+from shoal.views.report.words import listed as listed_names
 from shoal.wording import counted
 
 if TYPE_CHECKING:
@@ -219,6 +220,16 @@ def _rests(row: dict[str, Any]) -> str:
     return f"n = {row['n']:,} {row['n_is']}" if row["n"] is not None else ""
 
 
+def _each(rows: Sequence[dict[str, Any]]) -> str:
+    """On how many a figure rests; of several, from the least to the most."""
+    known = sorted(row["n"] for row in rows if row["n"] is not None)
+    if not known:
+        return ""
+    if len(known) == 1:
+        return _rests(rows[0])
+    return f"n = {known[0]:,} to {known[-1]:,} {rows[0]['n_is']} each"
+
+
 def _figure(tile: Tile, frame: Frame) -> Answer:
     if "live" in tile.asks:
         return _live(tile, frame)
@@ -326,11 +337,11 @@ def _line(tile: Tile, frame: Frame) -> Answer:
     title = tile.title or " and ".join(m.name for m in found.metrics)
     sub = f"{_unit(metric, frame)}, by {frame.grain}; {frame.words}; hollow: not over yet"
     chart = _lines(drawn, lines, title, sub, metric.unit, frame)
-    newest = [row for row in rows if row["period"] == _newest(rows) and row["segment"] in (None, frame.segment)]
+    newest = [row for row in rows if row["period"] == _newest(rows)]
     more = (Head("line", "Line"),) if len(lines) > 1 else ()
     return Answer(
         title, sub, chart=chart, heads=_heads(metric.unit, "Period", *more), rows=table, at=found.at, reached=_reached(found),
-        n=_rests(newest[0]) if newest else "", definition=metric.definition,
+        n=_each(newest), definition=metric.definition,
     )  # fmt: skip
 
 
@@ -380,8 +391,9 @@ def _bar(tile: Tile, frame: Frame) -> Answer:
     metric, dimension = found.metrics[0], _dimension(frame, by)
     every = found.found.to_pylist()
     newest = _newest(every)
-    kept = [row for row in every if row["period"] == newest and row["value"] is not None]
-    kept = [row for row in kept if by is None or row["group"] is not None]
+    latest = [row for row in every if row["period"] == newest and (by is None or row["group"] is not None)]
+    kept = [row for row in latest if row["value"] is not None]
+    without = [_named(row, {metric.slug: metric}, found, frame) for row in latest if row["value"] is None]
     if not kept:
         raise Refused(f"Nothing of {metric.name} can be told apart.", fix="Take another period, or another breakdown.")
     rows = [_row(metric, row, frame, {"name": _named(row, {metric.slug: metric}, found, frame)}, dimension)
@@ -393,7 +405,8 @@ def _bar(tile: Tile, frame: Frame) -> Answer:
     chart = to_spec(value_bars(rows, title=title, subtitle=sub, unit=metric.unit, width=frame.width))
     return Answer(
         title, sub, chart=chart, heads=_heads(metric.unit, (by or "Segment").capitalize()), rows=rows, at=found.at,
-        reached=_reached(found), n=f"n = {sum(row['n'] or 0 for row in kept):,} {kept[0]['n_is']}" if by else "",
+        reached=_reached(found), n=_each(kept),
+        note=f"No figure for {listed_names(without)}." if without else "",
         definition=metric.definition,
     )  # fmt: skip
 
