@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+
+from shoal.customers.story import Said
+from shoal.lang.nodes import Definition
+from shoal.lang.parse import parse
+from shoal.web.person_story import first_scores, warnings
 
 from .browsing import PHONE, Web, drawn, fits, looked
 
@@ -20,6 +26,8 @@ if TYPE_CHECKING:
     from .conftest import Shop
 
 ANN, BROWSER = "ann.1042", "browser-77"
+HOUSEHOLD = "1197"
+"""Of the data: a household that orders every other day."""
 MAIL, PHONE_NUMBER = "ann.lee@shop.example", "+447400123456"
 
 
@@ -34,8 +42,17 @@ def ann(web_shop: Shop) -> Served:
     items = [{"product_id": "p1", "department": "GROCERY", "quantity": 2}]
     bought = {"revenue": 12.5, "order_id": "o-1", "products": items}
     assert served.send(userId=ANN, event="Order Completed", properties=bought).status_code == 200
-    served.get(f"/v1/profiles/{ANN}")
+    known(served, ANN, MAIL)
     return served
+
+
+def known(served: Served, *identifiers: str) -> None:
+    """Wait until what was acknowledged has taken effect."""
+    deadline = time.monotonic() + 30
+    for one in identifiers:
+        while served.http.get(f"/v1/profiles/{one}", headers=served.bearer).status_code != 200:
+            assert time.monotonic() < deadline, one
+            time.sleep(0.05)
 
 
 def asked(web_shop: Shop, role: str = "admin") -> httpx.Client:
@@ -113,9 +130,7 @@ def test_traits_say_where_they_are_from(http: httpx.Client) -> None:
     assert "Leeds" in known
     assert "a call" in known
     assert "Leeds" in http.get(f"/customers/{ANN}/past?trait=city").text
-    other = http.get("/customers/lately").text
-    household = next(one for one in re.findall(r'<a href="/customers/([^"]+)"', other) if one != ANN)
-    household_known = http.get(f"/customers/{household}/known").text
+    household_known = http.get(f"/customers/{HOUSEHOLD}/known").text
     assert "consent-synthetic.csv:" in household_known, "the file and line of a word of consent"
 
 
@@ -125,10 +140,7 @@ def test_the_timeline_is_filtered_paged_and_shows_items(http: httpx.Client) -> N
     assert all(text in shown for text in ("Order Completed", "Coupon Redeemed", "12.5", "GROCERY"))
     only = http.get(f"/customers/{ANN}/timeline", params={"event": "Coupon Redeemed"}).text
     assert "<strong>Order Completed" not in only
-    household = max(
-        set(re.findall(r'<a href="/customers/(\d+)"', http.get("/customers/lately").text)), key=lambda one: len(one)
-    )
-    first = http.get(f"/customers/{household}/timeline").text
+    first = http.get(f"/customers/{HOUSEHOLD}/timeline").text
     further = re.search(r'hx-get="([^"]+before=\d+)"', first)
     assert further is not None, "a household of a year has more than one page"
     earlier = http.get(further[1].replace("&amp;", "&")).text
@@ -199,7 +211,7 @@ def test_who_may_be_one_is_asked_of(http: httpx.Client, ann: Served) -> None:
     for who in ("twin-a", "twin-b"):
         assert ann.send("identify", userId=who, traits={"mobile phone": "+447400999888"}).status_code == 200
     assert ann.send("identify", userId="thief", traits={"email": MAIL}).status_code == 200
-    ann.get("/v1/profiles/thief")
+    known(ann, "thief")
     found = http.get("/customers/identity/found").text
     alike = found[found.index("May be one person") : found.index("Refused merges")]
     assert "twin-a" in alike
@@ -212,7 +224,7 @@ def test_who_may_be_one_is_asked_of(http: httpx.Client, ann: Served) -> None:
 def test_an_officer_hands_out_and_erases(web_shop: Shop, ann: Served) -> None:
     """Breaks when an export lacks the person, an erasure goes through without their id typed, or isn't noted."""
     ann.track("goner-1", "Coupon Redeemed", coupon="c3")
-    ann.get("/v1/profiles/goner-1")
+    known(ann, "goner-1")
     with asked(web_shop, "privacy officer") as client:
         handed = post(client, "/customers/goner-1/export")
         assert handed.content[:2] == b"PK"
@@ -276,6 +288,38 @@ def test_a_wrong_what_if_says_so(ann: Served, http: httpx.Client) -> None:
     assert "isn’t one" in page.text or "isn&#39;t one" in page.text
     assert 'value="many"' in page.text
     assert "whole number of days" in page.text
+    far = http.get(f"/customers/{ANN}/what-if/found", params={"event": "Order Completed", "at": "2999-01-01T00:00"})
+    assert "too far ahead" in far.text
+
+
+def test_scores_are_told_with_their_ends() -> None:
+    """Breaks when the scores that people ask for first aren't told, or without their interval, unit or reason."""
+
+    def score(name: str, value: Any) -> Said:
+        return Said(name, value, 0, 0, "computed", "c1", True, 1)
+
+    scores = [
+        score("value_predicted_365d", Decimal("120.5")), score("value_predicted_365d_low", Decimal(80)),
+        score("value_predicted_365d_high", Decimal(160)), score("churn_90d", Decimal("0.25")),
+        score("churn_90d_reason", "last order long ago"), score("next_order_on", date(2026, 3, 1)),
+        score("next_order_from", date(2026, 2, 20)), score("next_order_until", date(2026, 3, 9)), score("taste", "tea"),
+    ]  # fmt: skip
+    first, everything = first_scores(scores, "GBP", "UTC")
+    told = {one.label: (one.value, one.interval.replace("\N{NO-BREAK SPACE}", " "), one.note) for one in first}
+    assert told["Value of the next 365 days"][1] == "£80.00 to £160.00"
+    assert told["Chance of no order in 90 days"][2] == "last order long ago"
+    assert told["Next order"] == ("1 March 2026", "20 February 2026 to 9 March 2026", "")
+    assert len(everything) == len(scores)
+
+
+def test_who_must_not_be_written_to_is_warned_of() -> None:
+    """Breaks when somebody dead, on a list that keeps them out, or who refuses is written to without a warning."""
+    dead = Said("deceased", True, 0, 0, "api", "c1", False, 1)
+    alive = Said("deceased", False, 0, 0, "api", "c1", False, 1)
+    kept_out = {"vip": Definition("vip", "VIP", parse("age > 1"), never="staff")}
+    assert warnings([alive], {"mail": True}, ["friends"], kept_out) == []
+    found = " ".join(warnings([dead], {"mail": False}, ["staff"], kept_out))
+    assert all(text in found for text in ("deceased", "keeps them out of VIP", "refuse mail"))
 
 
 # ---------------------------------------------------------------- in a browser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from shoal.sql.store import Store
 
 FILE_BITS = 40
+_TOGETHER = 60
 _INSIDE = "IN (SELECT unnest(?::INTEGER[]))"
 
 
@@ -199,19 +201,23 @@ def _values(properties: Sequence[Property], values: Iterable[Any]) -> tuple[dict
 def said(store: Store, keys: Sequence[int], at: int) -> list[Said]:
     """The traits of a customer as they are, each with where it came from; scores among them."""
     origins, names = Origins(store), ids(store, keys)
+    inside = ", ".join(f"{key:d}" for key in keys)
+    traits = [one for one in Registry.load(store).traits.values() if one.scope == CUSTOMER]
     found = []
-    for trait in Registry.load(store).traits.values():
-        if trait.scope != CUSTOMER:
-            continue
-        rows = store.rows(
-            f"SELECT value, ts, received, origin, owner, count(*) OVER () FROM {trait.table} WHERE owner {_INSIDE} "
-            f"AND retired IS NULL AND ts <= ? ORDER BY ts DESC, {MESSAGE_ID} DESC LIMIT 1",
-            [list(keys), at],
+    for begin in range(0, len(traits), _TOGETHER):
+        # One query of many: models write a hundred traits, and asking of each costs more than its answer.
+        some = traits[begin : begin + _TOGETHER]
+        parts = " UNION ALL ".join(
+            f"(SELECT {place} AS place, to_json(value)::VARCHAR AS value, ts, received, origin, owner, count(*) OVER () AS times "
+            f"FROM {one.table} WHERE owner IN ({inside}) AND retired IS NULL AND ts <= {at:d} "
+            f"ORDER BY ts DESC, {MESSAGE_ID} DESC LIMIT 1)"
+            for place, one in enumerate(some)
         )
-        for value, ts, received, origin, owner, times in rows:
-            source = "computed" if trait.score else origins.name(origin)
-            plain = decoded(trait.kind, value)
-            found.append(Said(trait.name, plain, ts, received, source, names[owner], trait.score, times))
+        for place, value, ts, received, origin, owner, times in store.rows(parts):
+            one = some[place]
+            plain = None if value is None else decoded(one.kind, json.loads(value))
+            source = "computed" if one.score else origins.name(origin)
+            found.append(Said(one.name, plain, ts, received, source, names[owner], one.score, times))
     return sorted((one for one in found if one.value is not None), key=lambda one: one.name.casefold())
 
 
@@ -245,6 +251,23 @@ def consented(store: Store, keys: Sequence[int], at: int) -> list[Consented]:
         Consented(purpose, granted, ts, origins.name(origin), names[owner], newest)
         for purpose, granted, ts, origin, owner, newest in rows
     ]
+
+
+def listed(store: Store, keys: Sequence[int], at: int) -> list[str]:
+    """The hand-kept lists that a customer is on."""
+    rows = store.rows(
+        f"SELECT DISTINCT list FROM (SELECT list, added FROM list_changes WHERE customer {_INSIDE} AND ts <= ? "
+        "QUALIFY row_number() OVER (PARTITION BY customer, list ORDER BY ts DESC, received DESC) = 1) "
+        "WHERE added ORDER BY list",
+        [list(keys), at],
+    )
+    return [name for (name,) in rows]
+
+
+def since(store: Store, keys: Sequence[int]) -> int | None:
+    """From when on a customer is known."""
+    ((found,),) = store.rows(f"SELECT min(first_ts) FROM customers WHERE key {_INSIDE}", [list(keys)])
+    return None if found is None else int(found)
 
 
 # ------------------------------------------------------------ identity

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from shoal.clock import DAY, to_instant
-from shoal.views.report.words import day, plain, time
+from shoal.views.report.words import day, money, plain, share, time
 from shoal.web.masking import shown, shown_id
 
 if TYPE_CHECKING:
@@ -116,15 +116,65 @@ def shown_words(person: Person, name: str, value: Any, zone: str) -> str:
     return value_words(shown(person, name, value), zone)
 
 
-def said_score(value: Any) -> str:
-    """A score as it is read: three digits that count.
+def said_score(value: Any, zone: str) -> str:
+    """A score as it is read: three digits that count, days and lists in words.
 
-    >>> said_score(Decimal("0.123456")), said_score("steady")
+    >>> said_score(Decimal("0.123456"), "UTC"), said_score("steady", "UTC")
     ('0.123', 'steady')
     """
-    return (
-        plain(float(value)) if isinstance(value, Decimal | float | int) and not isinstance(value, bool) else str(value)
-    )
+    number = isinstance(value, Decimal | float | int) and not isinstance(value, bool)
+    return plain(float(value)) if number else value_words(value, zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One of the scores that people ask for first."""
+
+    label: str
+    value: str
+    interval: str
+    note: str
+
+
+_FIRST = (
+    (re.compile(r"churn_(\d+)d"), "Chance of no order in {} days", "share"),
+    (re.compile(r"next_order_on"), "Next order", ""),
+    (re.compile(r"next_category"), "Next category", ""),
+    (re.compile(r"value_predicted_(\d+)d"), "Value of the next {} days", "money"),
+    (re.compile(r"value_historic"), "Value so far", "money"),
+    (re.compile(r"orders_expected_(\d+)d"), "Orders in {} days", ""),
+    (re.compile(r"replenish_product"), "Due to be bought again", ""),
+    (re.compile(r"rfm_segment"), "RFM group", ""),
+)
+
+
+def first_scores(scores: Sequence[Said], currency: str, zone: str) -> tuple[list[Figure], list[tuple[Said, str]]]:
+    """The scores that people ask for first, with their intervals and reasons; and all of them as they are read."""
+    values = {one.name: one.value for one in scores}
+
+    def written(form: str, value: Any) -> str:
+        if form and isinstance(value, Decimal | float | int):
+            return money(float(value), currency) if form == "money" else share(float(value))
+        # In large letters a day may be broken between its words.
+        return said_score(value, zone).replace("\N{NO-BREAK SPACE}", " ")
+
+    found = []
+    for pattern, label, form in _FIRST:
+        for one in scores:
+            match = pattern.fullmatch(one.name)
+            if match is None:
+                continue
+            low, high = (values.get(name) for name in _ends(one.name))
+            interval = "" if low is None or high is None else f"{written(form, low)} to {written(form, high)}"
+            note = values.get(f"{one.name}_reason", "")
+            found.append(Figure(label.format(*match.groups()), written(form, one.value), interval, str(note)))
+    return found, [(one, said_score(one.value, zone)) for one in scores]
+
+
+def _ends(name: str) -> tuple[str, str]:
+    """The scores that hold the ends of a score's interval."""
+    stem = name.removesuffix("_on")
+    return (f"{stem}_from", f"{stem}_until") if stem != name else (f"{name}_low", f"{name}_high")
 
 
 def pairs(person: Person, event: Happened, zone: str) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ from shoal.web.render import fragment, page
 from shoal.workspace.live.whatif import FURTHEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from shoal.lang.schema import PropertyType
     from shoal.workspace.live import Live
@@ -180,18 +180,11 @@ def fields(request: Request, live: Live, asked: Typed) -> list[Field]:
 # ---------------------------------------------------------------- what would happen
 
 
-def _looked(request: Request, live: Live, customer: str, asked: Typed) -> WhatIf | None:
-    if asked.errors or not asked.asks:
-        return None
-    events = [{"event": asked.event, "properties": asked.properties}] if asked.event else []
+def _looked(request: Request, live: Live, customer: str, asked: Typed) -> WhatIf:
+    events: list[dict[str, Any]] = [{"event": asked.event, "properties": asked.properties}] if asked.event else []
     if events and asked.ts is not None:
         events[0]["timestamp"] = iso(asked.ts)
-    try:
-        return supposed(request, live, customer, events, asked.until)
-    except Refused as refusal:
-        place = (refusal.place or "").split(".")[-1]
-        asked.errors[{"timestamp": "at"}.get(place, "event")] = " ".join(filter(None, (refusal.problem, refusal.fix)))
-        return None
+    return supposed(request, live, customer, events, asked.until)
 
 
 def told(change: Foreseen, person: Person, zone: str) -> list[dict[str, Any]]:
@@ -230,40 +223,48 @@ def because(cause: str) -> str:
 
 @router.get("")
 def what_if(request: Request, person: Viewer, customer: str) -> Response:
-    """The question, and what would happen."""
+    """The question; what would happen comes a moment later."""
     live = live_of(request)
     if (who := standing(live, customer)) != customer:
         return RedirectResponse(f"{link(who)}/what-if", 303)
-    zone, asked = live.workspace.config.zone, typed(request, live)
-    found = _looked(request, live, customer, asked)
-    changes = [] if found is None else [(one, because(one.because), told(one, person, zone)) for one in found.changes]
+    asked = typed(request, live)
+    found = f"{link(customer)}/what-if/found?{request.url.query}" if asked.asks and not asked.errors else ""
     return page(
         request, "customers/what_if.html", title="What happens if", status=422 if asked.errors else 200, asked=asked,
         events=sorted(live.core.types.events, key=str.casefold), fields=fields(request, live, asked), found=found,
-        changes=changes, colours=colours(live), moved=_moved(found), clock=_clock(live),
-        **frame(request, person, live, customer, "/what-if"),
+        clock=_clock(live), **frame(request, person, live, customer, "/what-if"),
     )  # fmt: skip
+
+
+@router.get("/found")
+def what_would_happen(request: Request, person: Viewer, customer: str) -> Response:
+    """What would happen, or why that can't be told."""
+    live = live_of(request)
+    asked = typed(request, live)
+    found, refused, changes = None, None, []
+    try:
+        found = _looked(request, live, customer, asked)
+    except Refused as refusal:
+        refused = refusal
+    if found is not None:
+        zone = live.workspace.config.zone
+        changes = [(one, because(one.because), told(one, person, zone)) for one in found.changes]
+    new = set() if found is None else {one.segment for one in found.after} - {one.segment for one in found.before}
+    return fragment(
+        request,
+        "customers/_what_if.html",
+        found=found,
+        refused=refused,
+        changes=changes,
+        new=new,
+        colours=colours(live),
+    )
 
 
 def _clock(live: Live) -> str:
     """Now, as the field of the time takes it."""
     at = from_instant(live.clock.now()).astimezone(ZoneInfo(live.workspace.config.zone))
     return at.strftime("%Y-%m-%dT%H:%M")
-
-
-def _moved(found: WhatIf | None) -> Mapping[str, list[Any]]:
-    """Memberships of the end: those that are new, those that are over, those that stay."""
-    if found is None:
-        return {}
-    before, after = {one.segment: one for one in found.before}, {one.segment: one for one in found.after}
-    return {
-        "new": list(_without(after, before)), "over": list(_without(before, after)),
-        "stays": [one for slug, one in after.items() if slug in before],
-    }  # fmt: skip
-
-
-def _without(some: Mapping[str, Any], others: Mapping[str, Any]) -> Iterator[Any]:
-    yield from (one for slug, one in some.items() if slug not in others)
 
 
 @router.get("/fields")

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 from shoal.customers import story
 from shoal.customers.accounts import account
 from shoal.customers.identity import key_of
-from shoal.customers.profiles import group_of, profile
+from shoal.customers.profiles import group_of
 from shoal.errors import ShoalError, UnknownName
 from shoal.server.api.app import live_of
 from shoal.server.asking import Busy
@@ -75,23 +75,21 @@ def known(request: Request, person: Viewer, customer: str) -> Response:
     keys = live.read(lambda store: keys_of(store, customer))
     traits = live.read(lambda store: story.said(store, keys, at))
     words = live.read(lambda store: story.consented(store, keys, at))
-    found = live.read(lambda store: profile(store, keys[0], at, newest=0))
+    lists, since = live.read(lambda store: (story.listed(store, keys, at), story.since(store, keys)))
     named = [str(one.value) for one in traits if one.name == ACCOUNT_ID]
     accounts = live.read(lambda store: [account(store, one, at) for one in named])
     consents = told.standing_consent(words)
-    rows = [
-        (one, told.said_score(one.value) if one.score else told.shown_words(person, one.name, one.value, zone))
-        for one in traits
-    ]
+    first, scores = told.first_scores([one for one in traits if one.score], live.workspace.config.currency, zone)
+    own = [(one, told.shown_words(person, one.name, one.value, zone)) for one in traits if not one.score]
     return fragment(
         request, "customers/_known.html", base=link(customer), single=len(keys) == 1, shown_id=lambda one: shown_id(person, one),
-        traits=[row for row in rows if not row[0].score], scores=[row for row in rows if row[0].score],
-        consents=consents, words=words[:_KEPT_WORDS], lists=found.lists, purposes=live.workspace.config.purposes,
+        traits=own, scores=scores, first=first,
+        consents=consents, words=words[:_KEPT_WORDS], lists=lists, purposes=live.workspace.config.purposes,
         accounts=[
             (one.id, one.size, [(t.name, told.shown_words(person, t.name, t.value, zone)) for t in one.traits])
             for one in accounts
         ],
-        warnings=told.warnings(traits, consents, found.lists, live.definitions), known_since=found.known_since, at=at,
+        warnings=told.warnings(traits, consents, lists, live.definitions), known_since=since, at=at,
     )  # fmt: skip
 
 
