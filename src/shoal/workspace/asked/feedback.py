@@ -20,7 +20,9 @@ def heard(workspace: Workspace) -> Told:
 
     found = workspace.feedback.heard()
     section = told(feedback.feedback(facts_of(workspace, heard=found)))
-    return section | {"any": bool(found.scores) or found.moods is not None}
+    themes = () if found.themes is None else found.themes.themes
+    verbatims = [[one.name, list(one.quotes)] for one in themes if one.quotes]
+    return section | {"any": bool(found.scores) or found.moods is not None, "verbatims": verbatims}
 
 
 QUESTIONS: Mapping[str, Answer] = {"feedback told": heard}
