@@ -263,7 +263,8 @@ def personas(request: Request, person: Viewer, slug: str) -> Response:
     """Which micro-segments its members belong to, or whose persona it is."""
     live, _ = found(request, slug)
     told = asked_of(request, "segment personas", segment=slug)
-    return fragment(request, "segments/_personas.html", told=told, there=live.definitions)
+    groups = ("See the groups that the data suggests", "/discovery") if has_page(request, "/discovery") else ()
+    return fragment(request, "segments/_personas.html", told=told, there=live.definitions, groups=groups)
 
 
 # ---------------------------------------------------------------- migration

@@ -24,8 +24,8 @@ def personas(ws: Workspace, segment: str) -> dict[str, Any]:
         segment: name or slug.
 
     Returns:
-        ``found`` (the instant at which micro-segments were found; None where there are none) and ``groups``, the most
-        over-represented first: each with id, name, slug, portrait and different (sentences), customers (members of the
+        ``found`` (the instant at which micro-segments were found; None where there are none) and ``groups``, its own
+        first, then the largest: each with id, name, slug, portrait and different (sentences), customers (members of the
         segment in it), share (of the members), others (share of everybody else), lift with low and high, and ``own``:
         whether the segment is that micro-segment.
 
