@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from shoal.errors import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shoal.workspace.opening import Workspace
 
 MOST = 5
@@ -35,4 +37,4 @@ def _actions(workspace: Workspace, segments: list[str]) -> dict[str, Any]:
     return {"actions": list(reversed(once.values()))[:MOST], "refused": None, "days": table["days"]}
 
 
-QUESTIONS = {"customer reasons": _reasons, "customer actions": _actions}
+QUESTIONS: dict[str, Callable[..., dict[str, Any]]] = {"customer reasons": _reasons, "customer actions": _actions}
