@@ -316,13 +316,14 @@ def _read(text: str) -> Dashboard:
     title = str(document.get("title") or "").strip()
     if not title:
         raise _Wrong("Give it a title.", "", key="title")
-    filters = document.get("filters") or {}
+    given, tiles = document.get("filters"), document.get("tiles")
+    filters = given if isinstance(given, dict) else {}
+    tiles = tiles if isinstance(tiles, list) else []
     period = str(filters.get("period") or PERIOD)
     try:
         read_period(period)
     except Refused as error:
         raise _Wrong(error.problem, error.fix or "", key="period") from None
-    tiles = document.get("tiles") or []
     if len(tiles) > MOST:
         raise _Wrong(f"These are more than {MOST} tiles.", "Make a second dashboard of some of them.")
     said = {key: str(document.get(key) or "").strip() for key in ("description", "owner")}
