@@ -221,6 +221,21 @@ def test_who_may_be_one_is_asked_of(http: httpx.Client, ann: Served) -> None:
     assert ANN in refused
 
 
+def test_ids_that_are_addresses_stay_hidden_from_an_editor(web_shop: Shop, ann: Served) -> None:
+    """Breaks when a button's hidden field bears an id that the page around it hides."""
+    for who in ("zoe@shop.example", "zed@shop.example"):
+        traits = {"mobile phone": "+447400111222"}
+        assert ann.send("identify", userId=who, traits=traits).status_code == 200
+    known(ann, "zoe@shop.example", "zed@shop.example")
+    with asked(web_shop, "editor") as client:
+        found = client.get("/customers/identity/found").text
+        lately = client.get("/customers/lately").text
+    assert "May be one person" in found
+    assert not [name for name in ("zoe@", "zed@", "1112") if name in found + lately]
+    with asked(web_shop) as client:
+        assert "zoe@shop.example" in client.get("/customers/identity/found").text
+
+
 def test_an_officer_hands_out_and_erases(web_shop: Shop, ann: Served) -> None:
     """Breaks when an export lacks the person, an erasure goes through without their id typed, or isn't noted."""
     ann.track("goner-1", "Coupon Redeemed", coupon="c3")
