@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import os
 import re
+import subprocess
+import sys
 import time
 from html import unescape
 from pathlib import Path
@@ -15,7 +17,9 @@ import hatch_build
 import httpx
 import pytest
 
+import shoal
 from serving.served import Served
+from shoal.workspace.questions import answer
 
 from .browsing import Web, drawn, fits, looked
 from .conftest import signed_in
@@ -327,3 +331,23 @@ def test_pages_can_be_read_by_all_and_on_a_phone(parts: Web) -> None:
         looked(page)
         fits(page)
         parts.shot(page, f"parts{path.replace('/', '-')}-phone")
+
+
+def test_what_customers_say_and_rows_put_aside_are_told(tmp_path: Path) -> None:
+    """Breaks when feedback, quarantine or the browser of the schema can't be told of a shop that has them."""
+    exports = Path(__file__).parents[2] / "examples" / "corner-shop" / "exports"
+    command = [sys.executable, "-m", "shoal.cli"]
+    subprocess.run([*command, "init", str(tmp_path / "shop"), "--from", str(exports)], check=True, capture_output=True)
+    subprocess.run([*command, "-w", str(tmp_path / "shop"), "load"], check=True, capture_output=True)
+    with shoal.open(tmp_path / "shop") as workspace:
+        said = answer(workspace, "feedback told", {})
+        assert said["any"]
+        assert said["blocks"][0]["kind"] == "chart"
+        found = answer(workspace, "quarantine told", {"search": "bad-time", "source": "", "code": "", "most": 10})
+        everything = answer(workspace, "quarantine told", {"search": "", "source": "", "code": "", "most": 10})
+        assert 0 < found["found"] < everything["found"] == sum(one["rows"] for one in everything["counts"])
+        schema = answer(workspace, "schema told", {})
+        for event in schema["events"]:
+            assert answer(workspace, "event told", {"name": event["name"]})["count"] == event["count"]
+        for trait in schema["traits"]:
+            assert answer(workspace, "trait told", {"name": trait["name"]})["customers"] <= 180

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ def heard(workspace: Workspace) -> Told:
     from shoal.workspace.asked.sections import facts_of, told
 
     found = workspace.feedback.heard()
-    section = told(feedback.feedback(facts_of(workspace, heard=found)))
+    names = {slug: definition.name for slug, definition in workspace.definitions.items()}
+    section = told(feedback.feedback(facts_of(workspace, heard=found, quality=SimpleNamespace(names=names))))
     themes = () if found.themes is None else found.themes.themes
     verbatims = [[one.name, list(one.quotes)] for one in themes if one.quotes]
     return section | {"any": bool(found.scores) or found.moods is not None, "verbatims": verbatims}
