@@ -4,6 +4,8 @@ BIN := .venv/bin
 STAMPS := .venv/.stamps
 # What the pages' scripts and styles are built of, on installing; hatch_build.py looks whether anything has changed.
 ASSETS := hatch_build.py $(shell find src/shoal/web/assets -name node_modules -prune -o -type f -print)
+# Half again as many as there are processors: many tests wait for a server or a browser.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(max(2, (os.cpu_count() or 2) * 3 // 2))')
 ENGINE_TESTS := tests/store tests/sql tests/load tests/proof/test_named.py tests/proof/test_proof.py \
 	"tests/docs/test_docs.py::test_every_block_of_a_page_runs[getting-started.md]" \
 	--deselect tests/proof/test_proof.py::test_every_operator_is_tried
@@ -32,7 +34,7 @@ demo-stop: ## End the web application that make demo has begun
 
 test: $(STAMPS)/test ## Pass the whole suite
 	@scripts/services postgresql chromium poppler-utils
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(STAMPS)/test ## Lint, format check, and types of Python and of the pages' scripts
 	$(BIN)/ruff check .
@@ -57,7 +59,7 @@ simulations: $(STAMPS)/test ## Whether the intervals of experiments hold what th
 	$(BIN)/python -m benchmarks.simulations
 
 test-engines: $(STAMPS)/engines ## Pass what depends on the engine with the oldest DuckDB that Shoal works with
-	SHOAL_PROOF_WORLDS=3 .venv-engines/bin/python -m pytest $(ENGINE_TESTS) -n auto --dist worksteal
+	SHOAL_PROOF_WORLDS=3 .venv-engines/bin/python -m pytest $(ENGINE_TESTS) -n $(WORKERS) --dist worksteal
 
 $(STAMPS)/engines: requirements/engines.txt scripts/engines $(STAMPS)/test
 	@scripts/engines
