@@ -82,7 +82,7 @@ def test_a_head_sorts_and_the_address_says_so(web: Web, page: Any) -> None:
         page.goto("/style")
     first = page.locator("#segments tbody tr td.first a").first
     assert first.inner_text() == "Champions"
-    head = page.get_by_role("link", name="Customers", exact=True)
+    head = page.locator("#segments").get_by_role("link", name="Customers", exact=True)
     head.focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/style?sort=size")
