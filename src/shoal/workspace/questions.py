@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from shoal.errors import UnknownName
+from shoal.workspace.asked import PARTS
 from shoal.workspace.customer_answers import QUESTIONS as OF_CUSTOMERS
 from shoal.workspace.dashboards import QUESTIONS as OF_DASHBOARDS
 from shoal.workspace.exploring import EXPLORED
-from shoal.workspace.asked import PARTS
 from shoal.workspace.segment_pages.questions import QUESTIONS as OF_SEGMENTS
 
 if TYPE_CHECKING:
