@@ -53,6 +53,10 @@ DRAW: dict[str, Callable[[int], Any]] = {
     "migration_flows": lambda width: charts.migration_flows(
         [{"before": a, "after": b, "customers": 4, "revenue": 9.0} for a in ("Active", "Lapsed") for b in ("Active", "New")],
         order=["Active", "New", "Lapsed"], dates=("1 May", "1 June"), width=width, **SAID),
+    "segment_size": lambda width: charts.segment_size(
+        [{"day": m, "size": 1_200 + 90 * i, "published": i > 3} for i, m in enumerate(MONTHS)], width=width, **SAID),
+    "segment_flow": lambda width: charts.segment_flow(
+        [{"day": m, "entered": 40 + 9 * i, "left": 31 * (i % 3)} for i, m in enumerate(MONTHS)], width=width, **SAID),
     **OF_MODELS,
     **OF_EXPERIMENTS,
     **OF_JOURNEYS,
