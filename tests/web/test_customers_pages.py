@@ -141,6 +141,9 @@ def test_the_timeline_is_filtered_paged_and_shows_items(http: httpx.Client) -> N
     only = http.get(f"/customers/{ANN}/timeline", params={"event": "Coupon Redeemed"}).text
     assert "<strong>Order Completed" not in only
     first = http.get(f"/customers/{HOUSEHOLD}/timeline").text
+    numbers = re.findall(r'class="name">order_id</span> ([^<]+)<', first)
+    assert numbers, "orders have numbers"
+    assert all(number.strip().isdecimal() for number in numbers), "a number that names an order isn't grouped"
     further = re.search(r'hx-get="([^"]+before=\d+)"', first)
     assert further is not None, "a household of a year has more than one page"
     earlier = http.get(further[1].replace("&amp;", "&")).text

@@ -112,8 +112,14 @@ def value_words(value: Any, zone: str) -> str:
 
 
 def shown_words(person: Person, name: str, value: Any, zone: str) -> str:
-    """A value for somebody to see, as it is read."""
-    return value_words(shown(person, name, value), zone)
+    """A value for somebody to see, as it is read; numbers that name something, as an order's, aren't grouped by thousands."""
+    found = shown(person, name, value)
+    if isinstance(found, Decimal | float) and _NAMES.search(name):
+        return value_words(found, zone).replace(",", "")
+    return value_words(found, zone)
+
+
+_NAMES = re.compile(r"(^|[_ .])(id|ids|number|no|nr|code|sku|ean|upc|store|zip|postcode|year)$", re.IGNORECASE)
 
 
 def said_score(value: Any, zone: str) -> str:
