@@ -6,7 +6,8 @@ STAMPS := .venv/.stamps
 ASSETS := hatch_build.py $(shell find src/shoal/web/assets -name node_modules -prune -o -type f -print)
 # Half again as many as there are processors: many tests wait for a server or a browser.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(max(2, (os.cpu_count() or 2) * 3 // 2))')
-ENGINE_TESTS := tests/store tests/sql tests/load tests/proof/test_named.py tests/proof/test_proof.py \
+ENGINE_TESTS := tests/store tests/sql tests/load/test_reload.py tests/load/test_mapped.py tests/load/test_real_data.py \
+	tests/proof/test_named.py tests/proof/test_proof.py \
 	"tests/docs/test_docs.py::test_every_block_of_a_page_runs[getting-started.md]" \
 	--deselect tests/proof/test_proof.py::test_every_operator_is_tried
 
@@ -34,6 +35,7 @@ demo-stop: ## End the web application that make demo has begun
 
 test: $(STAMPS)/test ## Pass the whole suite
 	@scripts/services postgresql chromium poppler-utils
+	@$(BIN)/python -c 'from shoal.live.warming import warm_up; warm_up()' # compiled once, not by each server at once
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(STAMPS)/test ## Lint, format check, and types of Python and of the pages' scripts

@@ -111,6 +111,11 @@ def _serving(found: dict[str, Any]) -> tuple[str, str]:
         f"{each['published_ms']['p99']:g} ms (p99), by the classes of the server's own histogram."
         for pattern, each in found["half"].items()
     ]
+    notes += [
+        f"At {each['events_per_s']:,} a second, {pattern}: acknowledged within {each['p50_ms']} ms (p50) and "
+        f"{each['p99_ms']} ms (p99)."
+        for pattern, each in found.get("floor", {}).items()
+    ]
     soon, wave, fitting = found["expiry"], found["wave"], found.get("fitting")
     if fitting:
         notes.append(

@@ -26,6 +26,8 @@ WARM = 6.0
 """Seconds of load before anything is measured: many customers come back from a long silence, each into many segments."""
 PATTERNS = {"100 events a request": (100, 4), "one event a request": (1, 64)}
 """Events in a request, and how many connections send."""
+FLOORS = {"100 events a request": 60_000, "one event a request": 10_000}
+"""Events a second that have to be taken at least; the time to the answer is measured at that rate too, beside the most."""
 SOON, WAVE = 3, 20
 """Seconds of the windows whose end is measured: of some customers one after the other, and of many at once."""
 MOST_IN_WAVE = 100_000
@@ -80,6 +82,12 @@ def serving(
             half = under(port, pid, key, customers, *pattern, seconds, rate)
             seen.drained()
             found["half"][name] = {**half, "published_ms": _between(before, seen.delays())}
+        found["floor"] = {
+            name: under(port, pid, key, customers, *pattern, seconds, FLOORS[name])
+            for name, pattern in PATTERNS.items()
+            if found["served"][name]["events_per_s"] > FLOORS[name]
+        }
+        seen.drained()
         found["fitting"] = _while_fitting(folder, port, pid, key, customers, seen, found)
         found["expiry"] = seen.expiries(min(300, customers))
         found["wave"] = seen.wave(min(MOST_IN_WAVE, customers), customers)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from shoal.sql.explain import Explanation
 
-WORLDS = int(os.environ.get("SHOAL_PROOF_WORLDS", "24"))
+WORLDS = int(os.environ.get("SHOAL_PROOF_WORLDS", "16"))
 SEED = int(os.environ.get("SHOAL_PROOF_SEED", "0"))
 SEEDS = range(SEED, SEED + WORLDS)
 DEFINITIONS_AHEAD, CUSTOMERS_AHEAD = 9, 2

@@ -19,7 +19,7 @@ from .served import Served, shoal, shop
 def log_of(served: Served) -> list[dict[str, object]]:
     """The lines of the log; each but the command's own two must be JSON."""
     lines = (served.folder / "serve.log").read_text().splitlines()
-    return [json.loads(line) for line in lines if not line.startswith(("Serving ", "Stopped; "))]
+    return [json.loads(line) for line in lines if not line.startswith(("Serving ", "Sign in, ", "Stopped; "))]
 
 
 def test_readers_at_the_line_dont_hold_up_a_stop(served: Served) -> None:

@@ -28,7 +28,7 @@ class Shop(NamedTuple):
     """Of each one's browser, by their role."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Chromium, launched once."""
     if CHROMIUM is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -166,7 +167,7 @@ def test_a_figure_changes_on_the_page_as_customers_come(web: Web, page: Any) -> 
         page.goto("/style")
     figure = page.locator('[data-live="customers"]')
     before = int(figure.inner_text().replace(",", ""))
-    web.served.track("somebody-new", "Order Completed", revenue=12)
+    web.served.track(f"somebody-{time.time_ns()}", "Order Completed", revenue=12)
     page.wait_for_selector(f'[data-live="customers"]:text-is("{before + 1:,}")')
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import sys
 from importlib import import_module
@@ -53,7 +52,18 @@ def told(root: Path, asked: bytes) -> tuple[bool, bytes]:
 
 def _is_spent(answered: int) -> bool:
     """Whether the process has grown old or large."""
-    return answered >= MOST or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > LARGE
+    return answered >= MOST or _resident() > LARGE
+
+
+def _resident() -> int:
+    """Bytes in memory now; 0 where the system doesn't tell.
+
+    Not the most of ``getrusage``: a process inherits that from whoever started it, and a server may be large.
+    """
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
 
 
 def _answers() -> BinaryIO:
