@@ -54,7 +54,7 @@ bench: $(STAMPS)/test ## Measure against named baselines on millions of events; 
 	$(BIN)/python -m benchmarks.run
 
 soak: $(STAMPS)/test ## Long property runs, many kills, and the figures of the docs on real data
-	SHOAL_LONG=1 $(BIN)/python -m pytest -q tests/models/frame/test_habits_real.py
+	SHOAL_LONG=1 $(BIN)/python -m pytest -q tests/models/frame/test_habits_real.py tests/bench
 	$(BIN)/python -m benchmarks.soak
 
 simulations: $(STAMPS)/test ## Whether the intervals of experiments hold what they promise, with a fresh seed

@@ -6,6 +6,7 @@ Would break: a door that the benchmarks use changes, or the engine and plain SQL
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,7 @@ def test_the_draw_is_seeded_and_speaks_the_language() -> None:
         assert 1 <= len(list(leaves(tree))) <= 4
 
 
+@pytest.mark.skipif("SHOAL_LONG" not in os.environ, reason="half a minute of fitting: make soak runs it")
 def test_value_and_churn_are_measured(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both models score the store, and the steps add up to something; without ``lifetimes`` scipy is the baseline.
 
