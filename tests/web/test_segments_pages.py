@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from starlette.routing import Match
 
 from serving.served import Served, write_segment
+from shoal.web.app import routers
+from shoal.web.pages import segments_page
 
 from .browsing import PHONE, drawn, fits, looked
 from .visiting import peopled, signed_in
@@ -288,3 +291,11 @@ def _until(holds: Any, seconds: float = 15) -> None:
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+def test_whatever_names_a_segment_has_a_page_to_open() -> None:
+    """Breaks when the link of a metric, job … that uses a segment leads nowhere."""
+    routes = [route for router in routers() for route in router.routes if "GET" in getattr(route, "methods", ())]
+    for kind, path in segments_page._PAGES.items():
+        scope = {"type": "http", "path": path.format(slug="some"), "method": "GET"}
+        assert any(route.matches(scope)[0] is Match.FULL for route in routes), kind

@@ -69,9 +69,6 @@ def pages(app: FastAPI, service: Service, access: Access) -> App:
     app.state.templates = environment(service, app.state.static)
     app.state.attempts = Attempts()
     add_faults(app)
-    found = list(routers())
-    # FastAPI keeps included routers as they are, so that its own list of routes doesn't name theirs.
-    app.state.paths = frozenset(getattr(route, "path", "") for each in found for route in each.routes)
-    for each in found:
+    for each in routers():
         app.include_router(each, include_in_schema=False, dependencies=[Depends(checked)])
     return Guard(app)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 FIELDS = ("name", "why", "purpose", "owner", "always", "never", "tags")
 """What is said of a segment besides its condition."""
 UNNAMED = "\0draft"
-_NAMED = re.compile(r"{\w+(:\w+)?}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +84,3 @@ def today_of(desk: Desk) -> int:
     """The present day in the workspace's time zone, in days since 1970-01-01."""
     engine = desk.live.core.engine
     return engine.zone.day(engine.now)
-
-
-def has_route(app: FastAPI, path: str) -> bool:
-    """Whether a page is there to link to, whatever its route calls what is in braces."""
-    wanted = _NAMED.sub("{}", path)
-    return any(_NAMED.sub("{}", one) == wanted for one in app.state.paths)

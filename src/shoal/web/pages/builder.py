@@ -17,7 +17,7 @@ from shoal.lang.nodes import Definition
 from shoal.lang.parse import parse
 from shoal.lang.show import show
 from shoal.web.audit import note
-from shoal.web.builder.desk import FIELDS, asked_of, desk_of, has_route, today_of
+from shoal.web.builder.desk import FIELDS, asked_of, desk_of, today_of
 from shoal.web.builder.draft import read
 from shoal.web.builder.edits import Setting, edited
 from shoal.web.builder.forms import options_of, tree
@@ -119,8 +119,6 @@ def _builder(
         request, "builder/builder.html", title=title, values=values, slug=slug, draft=draft, version=version,
         purposes=[(name, str(basis)) for name, basis in config.purposes.items()], lists=sorted(desk.schema.lists),
         mine=[one for one in drafts if one.about == slug], real=now(), definition=definition,
-        segment_page=bool(slug) and has_route(request.app, "/segments/{slug}"),
-        segments_page=has_route(request.app, "/segments"),
         condition_kinds=options_of(CONDITIONS), filter_kinds=options_of(FILTERS),
     )  # fmt: skip
 
@@ -249,7 +247,7 @@ def save(request: Request, person: Editor, sent: Sent) -> Response:
     note(request, "segment changed" if slug else "segment added", made, name)
     if sent.get("draft"):
         service_of(request).drafts.discard(sent["draft"], person.id)
-    return JSONResponse({"href": _home(request, made)})
+    return JSONResponse({"href": f"/segments/{made}"})
 
 
 def _free(desk: Desk, slug: str) -> str:
@@ -265,11 +263,6 @@ def _conflict(desk: Desk, slug: str, held: str) -> Response:
     return JSONResponse(said)
 
 
-def _home(request: Request, slug: str) -> str:
-    """Where a segment is looked at."""
-    return f"/segments/{slug}" if has_route(request.app, "/segments/{slug}") else f"/segments/{slug}/versions"
-
-
 @router.post("/{slug}/delete")
 def delete(request: Request, person: Editor, slug: str) -> Response:
     """Delete a segment's file; refused while another segment names it."""
@@ -278,4 +271,4 @@ def delete(request: Request, person: Editor, slug: str) -> Response:
     files.remove(desk.live.workspace.config.root, definition.slug, desk.live.definitions)
     desk.live.look_now()
     note(request, "segment deleted", definition.slug, definition.name)
-    return RedirectResponse("/segments" if has_route(request.app, "/segments") else "/segments/templates", 303)
+    return RedirectResponse("/segments", 303)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from shoal.lang.say import say
-from shoal.web.builder.desk import asked_of, desk_of, has_route
+from shoal.web.builder.desk import asked_of, desk_of
 from shoal.web.builder.paths import at, read_path
 from shoal.web.builder.reasons import lines
 from shoal.web.builder.suggest import at_cursor, for_field
@@ -80,10 +80,7 @@ def overlap(request: Request, person: Editor, sent: Sent) -> Response:
         return fragment(request, NOTHING)
     found = desk.sizer.overlaps(asked.reading.kept, asked.details)
     warned = next((one for one in found if one.warned_of), None)
-    there = has_route(request.app, "/segments/{slug}")
-    return fragment(
-        request, "builder/_overlap.html", found=found[:_SHOWN], more=len(found) - _SHOWN, warned=warned, linked=there
-    )
+    return fragment(request, "builder/_overlap.html", found=found[:_SHOWN], more=len(found) - _SHOWN, warned=warned)
 
 
 @router.post("/members")
@@ -103,7 +100,6 @@ def members(request: Request, person: Editor, sent: Sent) -> Response:
         request,
         "builder/_members.html",
         members=shown,
-        linked=has_route(request.app, "/customers/{customer}"),
         zone=zone,
     )
 
@@ -118,7 +114,6 @@ def difference(request: Request, person: Editor, sent: Sent) -> Response:
     found = desk.sizer.against(asked.reading.kept, asked.details, slug, SAMPLE)
     return fragment(
         request, "builder/_difference.html", found=found, shown=lambda customer: shown_id(person, customer),
-        linked=has_route(request.app, "/customers/{customer}"),
     )  # fmt: skip
 
 

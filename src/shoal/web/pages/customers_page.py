@@ -187,7 +187,6 @@ def next_action(request: Request, person: Viewer, customer: str) -> Response:
         problem = error.problem
     return fragment(
         request, "customers/_next.html", models=models, actions=actions, arms=arms, pilots=pilots, problem=problem,
-        experiments=any(one.startswith("/experiments/{") for one in request.app.state.paths),
     )  # fmt: skip
 
 

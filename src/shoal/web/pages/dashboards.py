@@ -25,7 +25,7 @@ from shoal.views.dashboards.answers import OPENS, WHERE, Answer
 from shoal.views.dashboards.periods import PERIODS, read_period
 from shoal.views.dashboards.sheet import Heading, tile_picture, width_of
 from shoal.views.dashboards.sheet import png as png_of
-from shoal.web.builder.desk import asked_of, desk_of, has_route
+from shoal.web.builder.desk import asked_of, desk_of
 from shoal.web.builder.reasons import lines
 from shoal.web.charts import ChartWidth, answer, empty
 from shoal.web.masking import shown_id
@@ -219,7 +219,7 @@ def tile_fragment(request: Request, slug: str, number: int, one: Tile, filters: 
         url: where its chart is fetched from; by default from the dashboard's own.
     """
     told = answered(request, one, filters)
-    rows = [{**row, "href": _href(request, slug, row)} for row in told.rows]
+    rows = [{**row, "href": _href(slug, row)} for row in told.rows]
     figure_href = _drill(slug, told.figure.where, told.title) if told.figure is not None and told.figure.where else ""
     base = f"/dashboards/{slug}/tiles/{number}"
     return fragment(
@@ -228,10 +228,10 @@ def tile_fragment(request: Request, slug: str, number: int, one: Tile, filters: 
     )  # fmt: skip
 
 
-def _href(request: Request, slug: str, row: Mapping[str, Any]) -> str:
+def _href(slug: str, row: Mapping[str, Any]) -> str:
     """Where a row leads to: a page of its own, or the customers behind it."""
     opens = str(row.get(OPENS) or "")
-    if opens.startswith("segment:") and has_route(request.app, "/segments/{slug}"):
+    if opens.startswith("segment:"):
         return f"/segments/{opens.removeprefix('segment:')}"
     said = str(row.get("line") or row.get("group") or row.get("name") or "")
     return _drill(slug, str(row[WHERE]), said) if row.get(WHERE) else ""
@@ -258,7 +258,7 @@ def chart_of(request: Request, slug: str, told: Answer, width: int) -> Response:
     title = {"text": told.title, "subtitle": told.sub}
     spec = _linked(told.chart | {"title": title}, slug, told.title)
     heads = {one.key: one.head for one in told.heads}
-    rows = [{key: row.get(key) for key in heads} | {"href": _href(request, slug, row) or None} for row in told.rows]
+    rows = [{key: row.get(key) for key in heads} | {"href": _href(slug, row) or None} for row in told.rows]
     return answer(spec, rows, heads)
 
 
@@ -368,5 +368,5 @@ def customers(
     title = f"Customers behind {of}" if of else "Customers behind a mark"
     return page(
         request, "dashboards/customers.html", title=title, dashboard=found, where=where, said=of,
-        customer_pages=has_route(request.app, "/customers/{customer}"), **values,
+        **values,
     )  # fmt: skip

@@ -11,7 +11,6 @@ from shoal.errors import ShoalError
 from shoal.server.api.app import live_of
 from shoal.views.dashboards.catalogue import shipped_text
 from shoal.views.dashboards.reading import read_dashboard
-from shoal.web.builder.desk import has_route
 from shoal.web.pages.dashboards import all_of, values_of
 from shoal.web.people import Person, may, service_of
 from shoal.web.render import page
@@ -40,7 +39,7 @@ def overview(
     return page(
         request, "overview/overview.html", title="Overview", segments_in_force=segments, until=now, events=delays.count,
         delay=delays.total / delays.count / SECOND if delays.count else None, faults=faults,
-        next=_next(request, service, person, customers, segments), **values_of(request, found, segment, period),
+        next=_next(service, person, customers, segments), **values_of(request, found, segment, period),
     )  # fmt: skip
 
 
@@ -52,7 +51,7 @@ def _dashboard(request: Request) -> tuple[Dashboard, ShoalError | None]:
         return read_dashboard(shipped_text(NAME), slug=NAME, place=NAME), error
 
 
-def _next(request: Request, service: Service, person: Person, customers: int, segments: int) -> list[tuple[str, str]]:
+def _next(service: Service, person: Person, customers: int, segments: int) -> list[tuple[str, str]]:
     """What to do next, each with the page to do it on, if there is one."""
     found: list[tuple[str, str]] = []
     if not person.chosen:
@@ -60,7 +59,7 @@ def _next(request: Request, service: Service, person: Person, customers: int, se
     if not customers:
         found.append(("There is no customer yet: load files with shoal load, or send events with a key.", ""))
     if not segments:
-        ready = "/segments/templates" if person.may("edit") and has_route(request.app, "/segments/templates") else ""
+        ready = "/segments/templates" if person.may("edit") else ""
         found.append(("There is no segment yet: take a ready one that fits your data.", ready))
     if person.may("admin") and len(list(service.people)) == 1:
         found.append(("Invite those whom you work with.", "/people"))

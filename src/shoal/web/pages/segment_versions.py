@@ -15,7 +15,7 @@ from shoal.lang.files import definition_from_document
 from shoal.lang.say import say
 from shoal.lang.show import show
 from shoal.web.audit import note
-from shoal.web.builder.desk import asked_of, desk_of, has_route
+from shoal.web.builder.desk import asked_of, desk_of
 from shoal.web.masking import shown_id
 from shoal.web.people import Person, may
 from shoal.web.render import fragment, page
@@ -81,7 +81,6 @@ def listed(request: Request, person: Annotated[Person, Depends(may("view"))], sl
     return page(
         request, "builder/versions.html", title=f"Versions of {(now or last).name}", versions=shown, slug=slug, now=now,
         last=last, used_by=[(one, desk.live.definitions[one].name) for one in used_by],
-        segment_page=has_route(request.app, "/segments/{slug}"),
     )  # fmt: skip
 
 
@@ -110,11 +109,10 @@ def difference(request: Request, person: Annotated[Person, Depends(may("view"))]
         desk, {"text": show(old.where), "slug": slug, "always": old.always or "", "never": old.never or ""}
     )
     if asked.reading.kept is None or not asked.reading.whole:
-        return fragment(request, "builder/_difference.html", found=None, shown=str, linked=False)
+        return fragment(request, "builder/_difference.html", found=None, shown=str)
     found = desk.sizer.against(asked.reading.kept, asked.details, slug, _SAMPLE)
     return fragment(
         request, "builder/_difference.html", found=found, shown=lambda customer: shown_id(person, customer),
-        linked=has_route(request.app, "/customers/{customer}"),
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from shoal.errors import ShoalError, UnknownName
 from shoal.lang.schema import Basis
 from shoal.web.audit import note
 from shoal.web.masking import is_personal, shown_id
-from shoal.web.pages.segments_page import found, frame, has_page
+from shoal.web.pages.segments_page import found, frame
 from shoal.web.people import Person, may, now, service_of
 from shoal.web.render import page
 from shoal.web.segment_answers import asked_of
@@ -94,7 +94,6 @@ def _listing(request: Request, live: Live, person: Person, slug: str) -> Listing
 
 
 def _rows(request: Request, live: Live, person: Person, slug: str, told: Row) -> list[Row]:
-    linked = has_page(request, "/customers/{")
     until = _until(live, slug, [one["id"] for one in told["rows"]])
     when, day = (request.app.state.templates.filters[name] for name in ("when", "day"))
     return [
@@ -102,7 +101,7 @@ def _rows(request: Request, live: Live, person: Person, slug: str, told: Row) ->
         | {
             "shown": shown_id(person, one["id"]), "until": until.get(one["id"]),
             "since": when(one["since"]) if one["since"] else f"{day(told['first'])} or before",
-            "href": f"/customers/{quote(one['id'], safe='')}" if linked and shown_id(person, one["id"]) == one["id"] else None,
+            "href": f"/customers/{quote(one['id'], safe='')}" if shown_id(person, one["id"]) == one["id"] else None,
         }
         for one in told["rows"]
     ]  # fmt: skip

@@ -66,11 +66,6 @@ def tabs(slug: str) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
-def has_page(request: Request, path: str) -> bool:
-    """Whether there is a page to link to, by the beginning of its route: other parts come with pages of their own."""
-    return any(one.startswith(path) for one in request.app.state.paths)
-
-
 def found(request: Request, slug: str) -> tuple[Live, Definition]:
     """The live workspace and a segment of it.
 
@@ -92,7 +87,7 @@ def frame(request: Request, live: Live, definition: Definition, here: str) -> To
         "definition": definition, "slug": slug, "size": size, "everyone": everyone, "until": now, "here": here,
         "share": size / everyone if everyone else None, "tabs": tabs(slug), "colour": colours(live)[slug],
         "fault": live.catalogue.faults.get(slug), "member_text": show(MemberOf(slug)),
-        "compare": f"/explore/compare?segments={slug}" if has_page(request, "/explore/{") else "",
+        "compare": f"/explore/compare?segments={slug}",
     }  # fmt: skip
 
 
@@ -211,8 +206,7 @@ def kpis(request: Request, person: Viewer, slug: str, grain: Grain = "month") ->
     except ShoalError as error:
         return refused(request, error)
     return fragment(
-        request, "segments/_kpis.html", told=told, definition=definition, linked=has_page(request, "/kpis/{"),
-        period=_period(told),
+        request, "segments/_kpis.html", told=told, definition=definition, period=_period(told),
     )  # fmt: skip
 
 
@@ -263,7 +257,7 @@ def personas(request: Request, person: Viewer, slug: str) -> Response:
     """Which micro-segments its members belong to, or whose persona it is."""
     live, _ = found(request, slug)
     told = asked_of(request, "segment personas", segment=slug)
-    groups = ("See the groups that the data suggests", "/discovery") if has_page(request, "/discovery") else ()
+    groups = ("See the groups that the data suggests", "/discovery")
     return fragment(request, "segments/_personas.html", told=told, there=live.definitions, groups=groups)
 
 
@@ -420,20 +414,14 @@ def uses(request: Request, person: Viewer, slug: str) -> Response:
     found(request, slug)
     told = asked_of(request, "segment uses", seconds=5.0, segment=slug)["uses"]
     for one in told:
-        one["href"] = _page_of(request, one["kind"], one["slug"])
+        one["href"] = _PAGES[one["kind"]].format(slug=one["slug"])
     return fragment(request, "segments/_uses.html", uses=told, slug=slug)
 
 
 _PAGES = {
     "segment": "/segments/{slug}", "metric": "/kpis/{slug}", "experiment": "/experiments/{slug}", "pilot": "/pilots/{slug}",
-    "dashboard": "/dashboards/{slug}", "job": "/jobs/{slug}",
+    "dashboard": "/dashboards/{slug}", "job": "/jobs",
 }  # fmt: skip
-
-
-def _page_of(request: Request, kind: str, slug: str) -> str:
-    """The page of what uses it, where there is one."""
-    path = _PAGES[kind].replace("{slug}", "{")
-    return _PAGES[kind].replace("{slug}", slug) if has_page(request, path) else ""
 
 
 @router.get("/quality/activity")
