@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +30,8 @@ _RESTS_ON = (
     "workspace/data.py", "workspace/live", "workspace/people.py",
 )  # fmt: skip
 """What decides on the workspace's files, below ``src/shoal``; a new machine makes them anew in any case."""
+FRESH = 1_800
+"""Seconds for which it serves again: its clock goes on from the data's end, and two hours later is another year."""
 _LEFT_OUT = ("baby-households", "private-label")
 """Segments that look at each product of each order: reading those takes longer than all else."""
 
@@ -40,25 +43,24 @@ class Known(NamedTuple):
     key: str
 
 
-def made(cache: Path) -> Path:
-    """The loaded workspace below a folder; made where it isn't there yet, by one process at a time."""
-    folder = cache / _hash()
+def copied(cache: Path, folder: Path) -> Known:
+    """Copy the workspace, which is made where there is none that is fresh, by one process at a time; returns its keys."""
     with (cache / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            for old in cache.glob("*"):
-                if old.is_dir():
-                    shutil.rmtree(old)
-            half = cache / "half"
-            _load(half)
-            half.rename(folder)
-    return folder
-
-
-def copied(cache: Path, folder: Path) -> Known:
-    """Copy the workspace; returns its keys."""
-    shutil.copytree(made(cache), folder)
+        shutil.copytree(_made(cache), folder)
     return Known(*(folder / ".shoal" / "keys").read_text().split())
+
+
+def _made(cache: Path) -> Path:
+    folder = cache / _hash()
+    if not folder.exists() or time.time() - folder.stat().st_mtime > FRESH:
+        for old in cache.glob("*"):
+            if old.is_dir():
+                shutil.rmtree(old)
+        half = cache / "half"
+        _load(half)
+        half.rename(folder)
+    return folder
 
 
 def _hash() -> str:
