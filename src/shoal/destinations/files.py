@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from shoal.errors import ShoalError, Unsupported, did_you_mean, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
     import pyarrow as pa
 
@@ -61,6 +62,25 @@ def write_table(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]
     finally:
         beside.unlink(missing_ok=True)
     return rows
+
+
+def write_whole(path: Path, content: bytes) -> Path:
+    """Write a file beside its place and rename it there, so that a reader never sees half of it; folders are made.
+
+    Raises:
+        OSError: it can't be written; what stood there before stands there still.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(beside).chmod(0o644)
+        Path(beside).replace(path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+    return path
 
 
 def _writer(path: Path, format_: str | None) -> Callable[[IO[bytes], pa.Schema, Iterable[pa.RecordBatch]], int]:

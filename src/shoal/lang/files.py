@@ -28,11 +28,15 @@ from shoal.lang.show import show
 from shoal.lang.slug import hold_slug, slug_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from shoal.lang.nodes import Condition
     from shoal.lang.schema import Schema
     from shoal.lang.yaml_tree import Entry, Sheet
 
-__all__ = ["definition_document", "definition_from_document", "read_definition", "slug_of", "write_definition"]
+__all__ = [
+    "definition_document", "definition_from_document", "file_text", "read_definition", "slug_of", "write_definition",
+]  # fmt: skip
 
 KEYS = ("name", "why", "where", "purpose", "owner", "always", "never", "tags")
 """The keys of a definition file, in the order in which they are written."""
@@ -45,6 +49,26 @@ _YAML_WORDS = ("y", "n", "yes", "no", "true", "false", "on", "off", "null")
 
 
 # ---------------------------------------------------------------- YAML
+
+
+def file_text(path: Path, place: str) -> str:
+    """What a file that defines something holds.
+
+    Args:
+        path: of the file.
+        place: as messages name it.
+
+    Raises:
+        DefinitionError: it can't be read, or isn't UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise DefinitionError("The file isn't UTF-8.", place=place, fix="Save it in the encoding UTF-8.") from None
+    except OSError as error:
+        raise DefinitionError(
+            f"It can't be read: {error.strerror}.", place=place, fix="Let the user who runs Shoal read it."
+        ) from error
 
 
 def read_definition(text: str, *, slug: str, place: str) -> Definition:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -259,20 +257,12 @@ def _json(document: dict[str, Any]) -> bytes:
 
 
 def _replaced(path: Path, content: bytes) -> Path:
+    from shoal.destinations.files import write_whole
+
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            Path(beside).chmod(0o644)
-            Path(beside).replace(path)
-        except BaseException:
-            Path(beside).unlink(missing_ok=True)
-            raise
+        return write_whole(path, content)
     except OSError as error:
         raise unwritten(error, path) from error
-    return path
 
 
 def tile_answer(workspace: Workspace, tile: dict[str, Any], **asked: Any) -> dict[str, Any]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -517,22 +515,14 @@ def _replace(path: Path, text: str) -> Path:
     Raises:
         ShoalError: if it can't be written.
     """
+    from shoal.destinations.files import write_whole
+
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(beside).chmod(0o644)
-            Path(beside).replace(path)
-        except BaseException:
-            Path(beside).unlink(missing_ok=True)
-            raise
+        return write_whole(path, text.encode("utf-8"))
     except OSError as error:
         raise ShoalError(
             f"The report can't be written: {error.strerror or error}.", place=str(path), fix="Choose another place."
         ) from None
-    return path
 
 
 def _silent(what: str, done: int, total: int) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from shoal.errors import Refused
 from shoal.insight import lifecycle
+from shoal.lang.lex import quoted
 from shoal.views.charts.render import to_spec
 from shoal.views.dashboards import drilling
 from shoal.views.dashboards.answers import OPENS, WHERE, Answer, Head
@@ -64,7 +65,7 @@ def _segment_sizes(frame: Frame) -> tuple[str, str, list[dict[str, Any]]]:
     rows = [
         {"name": ws.definitions[slug].name, "value": sizes[slug], "share": sizes[slug] / total if total else None, "low": None,
          "high": None, "said": f"{sizes[slug]:,}", OPENS: f"segment:{slug}",
-         WHERE: drilling.narrowed(f"member of {drilling.quoted(slug)}", frame.segment)}
+         WHERE: drilling.narrowed(f"member of {quoted(slug)}", frame.segment)}
         for slug in kept
     ]  # fmt: skip
     return "Customers in each segment", "customers now; a customer may be in several", rows
@@ -104,7 +105,7 @@ def _made(
 def _segments(tile: Tile, frame: Frame) -> Answer:
     rows = [
         {"name": row["name"], "size": row["size"], "share": row["share"], "change": row["change"], "revenue": row["revenue"],
-         OPENS: f"segment:{row['slug']}", WHERE: f"member of {drilling.quoted(row['slug'])}"}
+         OPENS: f"segment:{row['slug']}", WHERE: f"member of {quoted(row['slug'])}"}
         for row in frame.ws.segments.table().to_pylist() if row["slug"] != frame.segment
     ]  # fmt: skip
     if not rows:
@@ -160,7 +161,7 @@ def _feedback(tile: Tile, frame: Frame) -> Answer:
     rows = [
         {"name": "Everyone" if one.slug is None else names.get(one.slug, one.slug), "n": one.n, "value": said(one.estimate.value),
          "interval": f"{said(one.estimate.low)} to {said(one.estimate.high)}",
-         **({} if one.slug is None else {OPENS: f"segment:{one.slug}", WHERE: f"member of {drilling.quoted(one.slug)}"})}
+         **({} if one.slug is None else {OPENS: f"segment:{one.slug}", WHERE: f"member of {quoted(one.slug)}"})}
         for one in found.standings if one.n and (not frame.segment or one.slug in (None, frame.segment))
     ]  # fmt: skip
     heads = [

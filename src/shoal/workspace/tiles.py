@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from shoal.errors import Refused, ShoalError
+from shoal.lang.lex import quoted
 from shoal.views.dashboards import drilling
 from shoal.views.dashboards.amounts import amount, change, interval, period_name
 from shoal.views.dashboards.answers import OPENS, WHERE, Answer, Figure, Head
@@ -276,7 +277,7 @@ def _live(tile: Tile, frame: Frame) -> Answer:
             size = evaluation.sizes()[one.slug]
         finally:
             evaluation.close()
-        where = f"member of {drilling.quoted(one.slug)}"
+        where = f"member of {quoted(one.slug)}"
         figure = Figure(one.name, f"{size:,}", live=f"segment:{one.slug}:size", where=where)
         return Answer(tile.title or one.name, "members now", figure)
     from shoal.insight.sales import base

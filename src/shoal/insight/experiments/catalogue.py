@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from shoal.errors import DefinitionError, ShoalError, UnknownName
 from shoal.insight.experiments.reading import check_experiment, read_experiment
+from shoal.lang.files import file_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,7 +74,7 @@ def read_experiments(root: Path, schema: Schema, find: Callable[[str], Metric] |
     for path in sorted(folder_of(root).glob("*.yaml")):
         place = str(path.relative_to(root))
         try:
-            text = _text(path, place)
+            text = file_text(path, place)
             read = read_experiment(text, slug=path.stem, place=place, schema=schema, root=root)
             if find is not None:
                 check_experiment(read, find, text, place=place)
@@ -81,14 +82,3 @@ def read_experiments(root: Path, schema: Schema, find: Callable[[str], Metric] |
         except ShoalError as error:
             faults[path.stem] = error
     return Experiments(definitions, faults)
-
-
-def _text(path: Path, place: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise DefinitionError("The file isn't UTF-8.", place=place, fix="Save it in the encoding UTF-8.") from None
-    except OSError as error:
-        raise DefinitionError(
-            f"It can't be read: {error.strerror}.", place=place, fix="Let the user who runs Shoal read it."
-        ) from error

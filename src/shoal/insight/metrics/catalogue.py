@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from shoal.errors import DefinitionError, ShoalError, UnknownName
 from shoal.insight.metrics.reading import check_metric, only_watched, read_metric, read_watched
 from shoal.insight.metrics.wording import Subject, horizons, words
+from shoal.lang.files import file_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,14 +117,7 @@ def read_metrics(root: Path, schema: Schema, subject: Subject | None = None) -> 
 
 def _read(path: Path, place: str, schema: Schema, ships: Metric | str | None) -> Metric:
     """A metric's file; ``ships`` is the metric of its name that ships, or what the data lacks for it."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise DefinitionError("The file isn't UTF-8.", place=place, fix="Save it in the encoding UTF-8.") from None
-    except OSError as error:
-        raise DefinitionError(
-            f"It can't be read: {error.strerror}.", place=place, fix="Let the user who runs Shoal read it."
-        ) from error
+    text = file_text(path, place)
     if ships is not None and only_watched(text, place):
         if isinstance(ships, str):
             raise DefinitionError(

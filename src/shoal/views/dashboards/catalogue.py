@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from shoal.errors import DefinitionError, ShoalError, UnknownName
+from shoal.errors import ShoalError, UnknownName
+from shoal.lang.files import file_text
 from shoal.views.dashboards.reading import read_dashboard
 
 if TYPE_CHECKING:
@@ -83,23 +84,12 @@ def read_dashboards(root: Path) -> Dashboards:
     for path in sorted(folder_of(root).glob("*.yaml")):
         place = str(path.relative_to(root))
         try:
-            texts[path.stem] = _text(path, place)
+            texts[path.stem] = file_text(path, place)
             found[path.stem] = read_dashboard(texts[path.stem], slug=path.stem, place=place)
         except ShoalError as error:
             faults[path.stem] = error
             found.pop(path.stem, None)
     return Dashboards(found, faults, frozenset(set(READY) - set(texts) - set(faults)), texts)
-
-
-def _text(path: Path, place: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise DefinitionError("The file isn't UTF-8.", place=place, fix="Save it in the encoding UTF-8.") from None
-    except OSError as error:
-        raise DefinitionError(
-            f"It can't be read: {error.strerror}.", place=place, fix="Let the user who runs Shoal read it."
-        ) from error
 
 
 def shipped_text(slug: str) -> str:

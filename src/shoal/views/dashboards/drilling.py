@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from shoal.insight.metrics.definition import within
 from shoal.insight.metrics.grouping import OTHER, UNKNOWN
 from shoal.lang import nodes as n
+from shoal.lang.lex import quoted
 from shoal.lang.show import show
 from shoal.lang.tree import walk
 from shoal.views.dashboards.answers import WHERE
@@ -21,15 +22,6 @@ if TYPE_CHECKING:
     from shoal.lang.nodes import Condition
 
 _EPOCH = date(1970, 1, 1)
-
-
-def quoted(text: str) -> str:
-    """A text of the language.
-
-    >>> quoted("Coupon users")
-    '"Coupon users"'
-    """
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def between(first: date, last: date) -> n.Period:
