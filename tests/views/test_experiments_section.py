@@ -15,8 +15,8 @@ from shoal.insight.pilots.definition import HELD_OUT
 from shoal.insight.pilots.definition import PILOT as DRAWN
 from shoal.shapes import Event, TraitChange
 from shoal.views import charts, theme
-from shoal.views.report import Facts, Figure, Fold, Hint, Table, compose, experiments
-from shoal.views.report.compose import sections
+from shoal.views.report import Facts, Figure, Fold, Hint, Table, experiments
+from shoal.views.report.compose import compose, sections
 from shoal.views.report.page import Section, render
 
 N = 2000

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from shoal.clock import DAY, to_instant
-from shoal.views.report.words import day, money, plain, share, time
+from shoal.views.words import day, money, plain, share, time
 from shoal.web.masking import shown, shown_id
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from shoal.views.report.words import plain
+from shoal.views.words import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

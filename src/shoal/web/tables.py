@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import urlencode
 
-from shoal.views.report.words import many
+from shoal.views.words import many
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

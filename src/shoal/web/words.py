@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from shoal.clock import DAY, HOUR, MINUTE, SECOND, Clock
 from shoal.lang.calendar import zone as zone_rules
-from shoal.views.report import words
+from shoal.views import words
 from shoal.wording import noun
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from shoal.destinations.mail import Mail, Mailer, Part
 from shoal.errors import ConfigError
-from shoal.views.report.words import day
+from shoal.views.words import day
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -86,7 +86,8 @@ class Reports:
 
     def html(self, *, as_of: When = None, compare: When = None, progress: Step | None = None) -> str:
         """The text of the report's HTML; arguments as of ``write``."""
-        from shoal.views.report import compose, render
+        from shoal.views.report import render
+        from shoal.views.report.compose import compose
 
         return render(compose(self.facts(as_of=as_of, compare=compare, progress=progress)), progress)
 

@@ -11,11 +11,11 @@ from shoal.insight import lifecycle
 from shoal.insight import rfm as groups
 from shoal.lang import nodes as n
 from shoal.lang.show import show
+from shoal.views import words as w
 from shoal.views.charts.render import to_spec
 from shoal.views.dashboards import drilling
 from shoal.views.dashboards.answers import WHERE, Answer, Head
 from shoal.views.dashboards.drilling import between, linked, narrowed
-from shoal.views.report import words as w
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from shoal.errors import Refused
 from shoal.insight import lifecycle
 from shoal.lang.lex import quoted
+from shoal.views import words as w
 from shoal.views.charts.render import to_spec
 from shoal.views.dashboards import drilling
 from shoal.views.dashboards.answers import OPENS, WHERE, Answer, Head
-from shoal.views.report import words as w
 from shoal.wording import counted
 
 if TYPE_CHECKING:

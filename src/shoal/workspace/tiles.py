@@ -15,7 +15,7 @@ from shoal.views.dashboards.answers import OPENS, WHERE, Answer, Figure, Head
 from shoal.views.dashboards.definition import LARGEST, SIZE_OF
 from shoal.views.dashboards.markdown import to_html
 from shoal.views.dashboards.periods import read_period
-from shoal.views.report.words import listed as listed_names
+from shoal.views.words import listed as listed_names
 from shoal.wording import counted
 
 if TYPE_CHECKING:

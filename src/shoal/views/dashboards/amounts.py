@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shoal.views.report import words as w
+from shoal.views import words as w
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from shoal.views import words as w
 from shoal.views.dashboards.markdown import to_lines
 from shoal.views.dashboards.sheet import cell, titled
-from shoal.views.report import words as w
 from shoal.views.report.page import Card, Column, Figure, Hint, Page, Section, Shown, Table, render
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shoal.views import theme
+from shoal.views import words as w
 from shoal.views.charts.render import to_svg
 from shoal.views.dashboards.definition import COLUMNS
 from shoal.views.dashboards.markdown import to_lines
-from shoal.views.report import words as w
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from shoal.views.report.compose import compose
 from shoal.views.report.facts import Facts
 from shoal.views.report.page import (
     Alone,
@@ -34,6 +33,5 @@ __all__ = [
     "Shown",
     "Table",
     "alone",
-    "compose",
     "render",
 ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from shoal.insight.actions.table import lines
 from shoal.views import charts, theme
-from shoal.views.report import words as w
+from shoal.views import words as w
 from shoal.views.report.page import Column, Figure, Fold, Hint, Section, Shown, Table
 
 if TYPE_CHECKING:

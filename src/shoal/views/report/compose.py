@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shoal.clock import DAY
+from shoal.views import words as w
 from shoal.views.report import (
     actions,
     costs,
@@ -22,7 +23,6 @@ from shoal.views.report import (
     trends,
     uplift,
 )
-from shoal.views.report import words as w
 from shoal.views.report.page import Page
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shoal.insight.metrics.costs import dated
+from shoal.views import words as w
 from shoal.views.charts.attribution import attribution_models, attribution_says
-from shoal.views.report import words as w
 from shoal.views.report.page import Column, Figure, Fold, Hint, Section, Shown, Table
 
 if TYPE_CHECKING:

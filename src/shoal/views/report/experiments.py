@@ -10,7 +10,7 @@ from shoal.insight.experiments.telling import chance, difference, figure, percen
 from shoal.insight.pilots.telling import board_says, money_rows, waterfall
 from shoal.stats.intervals import z_value
 from shoal.views import charts
-from shoal.views.report import words as w
+from shoal.views import words as w
 from shoal.views.report.page import Column, Figure, Fold, Head, Hint, Section, Shown, Table
 
 if TYPE_CHECKING:

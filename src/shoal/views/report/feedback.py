@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shoal.views import charts, theme
-from shoal.views.report import words as w
+from shoal.views import words as w
 from shoal.views.report.page import Column, Figure, Head, Hint, Section, Shown, Table
 
 if TYPE_CHECKING:

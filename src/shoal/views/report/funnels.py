@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from shoal.lang.slug import slug_of
+from shoal.views import words as w
 from shoal.views.charts.journeys import funnel_bars, funnel_says
-from shoal.views.report import words as w
 from shoal.views.report.page import Column, Figure, Head, Hint, Section, Shown, Table
 from shoal.wording import duration
 

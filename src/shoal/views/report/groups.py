@@ -10,7 +10,7 @@ from shoal.clock import DAY, from_instant
 from shoal.insight.sales import NO_COST
 from shoal.insight.segments import SUBSTANTIAL
 from shoal.views import charts
-from shoal.views.report import words as w
+from shoal.views import words as w
 from shoal.views.report.page import Column, Figure, Hint, Section, Shown, Table
 
 if TYPE_CHECKING:

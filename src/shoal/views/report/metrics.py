@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from shoal.views.report import words as w
+from shoal.views import words as w
 from shoal.views.report.page import Column, Fold, Head, Hint, Section, Shown, Table
 
 if TYPE_CHECKING:

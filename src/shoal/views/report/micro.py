@@ -11,7 +11,7 @@ from shoal.insight.discovery.projection import gaps, project
 from shoal.insight.discovery.record import STANDING
 from shoal.insight.discovery.stability import STABLE
 from shoal.views import charts
-from shoal.views.report import words as w
+from shoal.views import words as w
 from shoal.views.report.page import Brief, Column, Figure, Head, Hint, Section, Table
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from shoal.insight.cohorts import DEFINITIONS as RETENTION
 from shoal.insight.sales import NO_COST
-from shoal.views.report import words as w
+from shoal.views import words as w
 from shoal.views.report.facts import by_kpi
 from shoal.views.report.page import Card, Section
 

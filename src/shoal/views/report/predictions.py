@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from shoal.clock import DAY
 from shoal.insight.holdings import TOP
 from shoal.views import charts
+from shoal.views import words as w
 from shoal.views.charts import models as drawn
-from shoal.views.report import words as w
 from shoal.views.report.page import Brief, Card, Figure, Head, Section
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shoal.views import words as w
 from shoal.views.charts.survival import retention_says, survival_curves
-from shoal.views.report import words as w
 from shoal.views.report.page import Column, Figure, Hint, Section, Shown, Table
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shoal.views.report import words as w
+from shoal.views import words as w
 from shoal.views.report.overview import revenue_words
 from shoal.views.report.page import Column, Hint, Section, Table
 

@@ -9,7 +9,7 @@ from shoal.insight import lifecycle as cycles
 from shoal.insight import rfm as groups
 from shoal.stats.intervals import wilson
 from shoal.views import charts
-from shoal.views.report import words as w
+from shoal.views import words as w
 from shoal.views.report.page import Column, Figure, Hint, Section, Table
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shoal.views import charts
-from shoal.views.report import words as w
+from shoal.views import words as w
 from shoal.views.report.overview import figure
 from shoal.views.report.page import Figure, Hint, Section
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from shoal.lang import nodes as n
 from shoal.lang.document import date_text, decimal_text
 from shoal.live.values import Day, Micro, Moment
-from shoal.views.report.words import day, time
+from shoal.views.words import day, time
 from shoal.web.masking import shown
 
 if TYPE_CHECKING:

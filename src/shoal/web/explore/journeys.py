@@ -10,8 +10,8 @@ from markupsafe import Markup
 from shoal.insight.funnels import Funnel, Step
 from shoal.insight.paths import Flow, Path, Paths
 from shoal.stats.intervals import Interval
+from shoal.views import words
 from shoal.views.charts import funnel_bars, path_flows
-from shoal.views.report import words
 from shoal.web.charts import answer
 from shoal.web.explore.view import Chart, Field, Figure, Shown, Table, View, asked_of, period_fields, picked
 from shoal.web.tables import Column, listed

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shoal.views import words
 from shoal.views.charts import migration_flows
 from shoal.views.charts.explored import transition_grid
-from shoal.views.report import words
 from shoal.web.charts import answer
 from shoal.web.explore.together import largest
 from shoal.web.explore.view import Chart, Field, Figure, Shown, Table, View, asked_of, picked

@@ -6,10 +6,9 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from shoal.errors import Refused
-from shoal.views import theme
+from shoal.views import theme, words
 from shoal.views.charts import cohort_heatmap, lifecycle_bars, retention_curves, rfm_grid
 from shoal.views.charts.journeys import growth_says
-from shoal.views.report import words
 from shoal.web.charts import answer
 from shoal.web.explore.view import (
     GRAINS,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shoal.views import words
 from shoal.views.charts.explored import place_bars, place_map
-from shoal.views.report import words
 from shoal.web.charts import answer
 from shoal.web.explore.view import Chart, Field, Figure, Shown, Table, View, asked_of, picked
 from shoal.web.tables import Column, listed

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shoal.clock import iso
+from shoal.views import words
 from shoal.views.charts import overlap_grid
 from shoal.views.charts.explored import kpi_dots, part_bars
-from shoal.views.report import words
 from shoal.web.charts import answer
 from shoal.web.explore.orders import grain_of
 from shoal.web.explore.view import GRAINS, Chart, Field, Figure, Shown, Table, View, asked_of, in_words, label, picked

@@ -212,13 +212,13 @@ class Ground:
 
     def money(self, value: float | None) -> str:
         """An amount, in words."""
-        from shoal.views.report import words
+        from shoal.views import words
 
         return words.money(value, self.service.workspace.config.currency)
 
     def day(self, at: str) -> str:
         """The local date of an ISO instant, in words."""
-        from shoal.views.report import words
+        from shoal.views import words
 
         return words.day(instant(at), self.service.workspace.config.zone)
 
@@ -329,7 +329,7 @@ def in_words(first: str, grain: str) -> str:
     >>> [in_words("2017-04-03", grain) for grain in ("month", "quarter", "week", "year")]
     ['April 2017', '2017 Q2', 'week of 3 April 2017', '2017']
     """
-    from shoal.views.report import words
+    from shoal.views import words
 
     begun = date.fromisoformat(first)
     if grain == "month":

@@ -15,7 +15,7 @@ from shoal.lang.references import references
 from shoal.lang.say import say
 from shoal.server.api.app import live_of
 from shoal.views import theme
-from shoal.views.report import words as w
+from shoal.views import words as w
 from shoal.web.people import Person, may
 from shoal.web.render import is_fragment, page
 from shoal.web.segment_answers import LONG, asked_of, known

@@ -18,8 +18,8 @@ from shoal.lang.show import show
 from shoal.server.api.app import live_of
 from shoal.server.asking import Busy
 from shoal.views import theme
+from shoal.views import words as w
 from shoal.views.charts import migration_flows, segment_flow, segment_size
-from shoal.views.report import words as w
 from shoal.web.charts import ChartWidth, answer, empty
 from shoal.web.pages.segments import colours
 from shoal.web.people import Person, may, service_of

@@ -49,7 +49,7 @@ def _by_metric(workspace: Workspace, metrics: Sequence[Metric], grain: CalendarU
 
 def _newest(metric: Metric, rows: Sequence[Told], currency: str) -> Told:
     """The newest period that is over, the one before it, and the course up to it."""
-    from shoal.views.report import words as w
+    from shoal.views import words as w
     from shoal.views.report.metrics import amount
 
     whole = [row for row in rows if row["finished"] and row["value"] is not None]
@@ -66,7 +66,7 @@ def _newest(metric: Metric, rows: Sequence[Told], currency: str) -> Told:
 
 def _change(metric: Metric, before: Told | None, now: Told) -> str:
     """From one period to the next: points of a share, a difference of a score, else per cent."""
-    from shoal.views.report import words as w
+    from shoal.views import words as w
 
     if before is None:
         return ""

@@ -141,8 +141,8 @@ def reasons_of(workspace: Workspace, *, name: str, customer: str) -> Told:
 
 def spread(workspace: Workspace, *, name: str, trait: str, width: int) -> Told:
     """How a score spreads over customers; each step leads to a segment of it."""
+    from shoal.views import words as w
     from shoal.views.charts.scores import score_histogram
-    from shoal.views.report import words as w
     from shoal.workspace.asked.sections import drawn
 
     known = next((t for t, _ in _written(workspace, name) if t.name == trait and t.kind is Kind.NUMBER), None)
