@@ -1,4 +1,4 @@
-"""What several folders of tests share: PostgreSQL, patience on a busy machine, and what a run shows at its end."""
+"""What several folders of tests share: PostgreSQL, Chromium, patience on a busy machine, and what a run shows at its end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from chromium import browser
 from postgres_server import postgres_address
 
 # Each core has a worker of its own here; threads of numpy and scikit-learn beside them only wait for one another.
@@ -32,4 +33,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line("\n".join(sorted(texts)))
 
 
-__all__ = ["postgres_address"]
+__all__ = ["browser", "postgres_address"]

@@ -13,27 +13,22 @@ from typing import Any
 import pytest
 
 from server import npm
-from server.test_js_clients import CHROMIUM, PAGE, Quiet
+from server.test_js_clients import PAGE, Quiet
 
 from .served import Served
 
 
 @pytest.fixture
-def page() -> Iterator[Any]:
+def page(browser: Any) -> Iterator[Any]:
     """A shop's page in Chromium, of another origin than the server."""
-    if CHROMIUM is None:
-        pytest.skip("There is no Chromium. Install it with: apt-get install chromium")
-    playwright = pytest.importorskip("playwright.sync_api", reason="Install it with: pip install playwright")
     libraries = npm.libraries()
     (libraries / "shop.html").write_text(PAGE)
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(libraries))) as shop:
         threading.Thread(target=shop.serve_forever, daemon=True).start()
-        with playwright.sync_playwright() as started:
-            browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            opened = browser.new_page()
-            opened.goto(f"http://127.0.0.1:{shop.server_port}/shop.html")
-            yield opened
-            browser.close()
+        opened = browser.new_page()
+        opened.goto(f"http://127.0.0.1:{shop.server_port}/shop.html")
+        yield opened
+        opened.close()
         shop.shutdown()
 
 

@@ -17,18 +17,6 @@ from shoal.views.report.page import Head
 from shoal.workspace import open_workspace
 
 pytestmark = pytest.mark.browser
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("There is no Chromium. Install it with: apt-get install chromium")
-    playwright = pytest.importorskip("playwright.sync_api", reason="Install it with: pip install playwright")
-    with playwright.sync_playwright() as started:
-        made = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield made
-        made.close()
 
 
 @pytest.fixture

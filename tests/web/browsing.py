@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
     from serving.served import Served
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WIDE, PHONE = 1280, 390
 SERIOUS = ("serious", "critical")
 _RUN = """async () => {

@@ -13,7 +13,7 @@ import pytest
 
 from serving.served import Served
 
-from .browsing import CHROMIUM, Web
+from .browsing import Web
 from .shop import PASSWORD, ROLES, address, copied
 
 if TYPE_CHECKING:
@@ -26,18 +26,6 @@ class Shop(NamedTuple):
     served: Served
     secrets: dict[str, str]
     """Of each one's browser, by their role."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium, launched once."""
-    if CHROMIUM is None:
-        pytest.skip("There is no Chromium. Install it with: apt-get install chromium")
-    playwright = pytest.importorskip("playwright.sync_api", reason="Install it with: pip install playwright")
-    with playwright.sync_playwright() as started:
-        made = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield made
-        made.close()
 
 
 @pytest.fixture(scope="session")

@@ -20,9 +20,10 @@ import numpy as np
 from playwright.sync_api import TimeoutError as NotReady
 from playwright.sync_api import sync_playwright
 
+from chromium import CHROMIUM
 from serving.served import Served
 from shoal.web.navigation import SECTIONS
-from web.browsing import CHROMIUM, PHONE, WIDE, Web, drawn
+from web.browsing import PHONE, WIDE, Web, drawn
 from web.conftest import signed_in
 from web.shop import copied
 
