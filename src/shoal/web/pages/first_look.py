@@ -9,14 +9,14 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from shoal.lang.say import say
 from shoal.lang.show import flat
-from shoal.live.values import FAR
 from shoal.server.api.app import live_of
+from shoal.web.pages.segments_members import untils
 from shoal.web.people import Person, may
 from shoal.web.render import page
 
 if TYPE_CHECKING:
     from shoal.lang.nodes import Definition
-    from shoal.live.engine import Engine
+    from shoal.workspace.live import Live
 
 router = APIRouter()
 
@@ -46,7 +46,7 @@ class Example(NamedTuple):
     until: int | None
 
 
-LOOKED_AT = 200
+LOOKED_AT = 20
 """So many members are looked at for one whom time will take out of a segment."""
 
 
@@ -55,25 +55,25 @@ def first_look(request: Request, person: Annotated[Person, Depends(may("view"))]
     """The steps."""
     live = live_of(request)
     with live.lock:
-        engine = live.core.engine
-        customers, example = len(engine.standing()), _example(engine)
-    steps = _steps(customers, example, person)
+        customers = len(live.core.engine.standing())
+    example = _example(live, customers)
     until = example.until if example else None
-    return page(request, "overview/first_look.html", title="First look", steps=steps, until=until, found=example)
+    steps = _steps(customers, example, person)
+    return page(request, "overview/first_look.html", title="First look", steps=steps, until=until)
 
 
-def _example(engine: Engine) -> Example | None:
+def _example(live: Live, customers: int) -> Example | None:
     """The segment that is nearest to a tenth of everyone; a sharper one says more than one that holds nearly all."""
-    sizes = {slug: engine.size(slug) for slug in engine.plan.definitions}
-    known = {slug: size for slug, size in sizes.items() if size}
-    if not known:
-        return None
-    wanted = len(engine.standing()) / 10
-    slug = min(known, key=lambda one: (abs(known[one] - wanted), one))
-    members = engine.members(slug)[:LOOKED_AT]
-    ends = {member: end for member in members if (end := engine.until(slug, member)) is not None and end < FAR}
+    with live.lock:
+        engine = live.core.engine
+        known = {slug: size for slug in engine.plan.definitions if (size := engine.size(slug))}
+        if not known:
+            return None
+        slug = min(known, key=lambda one: (abs(known[one] - customers / 10), one))
+        definition, members = engine.plan.definitions[slug], engine.ids_of(engine.member_rows(slug)[:LOOKED_AT])
+    ends = {member: end for member, end in untils(live, slug, members).items() if end is not None}
     customer = min(ends, key=lambda one: (ends[one], one)) if ends else members[0]
-    return Example(engine.plan.definitions[slug], known[slug], customer, ends.get(customer))
+    return Example(definition, known[slug], customer, ends.get(customer))
 
 
 def _steps(customers: int, example: Example | None, person: Person) -> list[Step]:

@@ -94,7 +94,7 @@ def _listing(request: Request, live: Live, person: Person, slug: str) -> Listing
 
 
 def _rows(request: Request, live: Live, person: Person, slug: str, told: Row) -> list[Row]:
-    until = _until(live, slug, [one["id"] for one in told["rows"]])
+    until = untils(live, slug, [one["id"] for one in told["rows"]])
     when, day = (request.app.state.templates.filters[name] for name in ("when", "day"))
     return [
         one
@@ -107,8 +107,8 @@ def _rows(request: Request, live: Live, person: Person, slug: str, told: Row) ->
     ]  # fmt: skip
 
 
-def _until(live: Live, slug: str, ids: Sequence[str]) -> dict[str, int | None]:
-    """The instants up to which memberships last if nothing more happens."""
+def untils(live: Live, slug: str, ids: Sequence[str]) -> dict[str, int | None]:
+    """The instants up to which memberships last if nothing more happens; calls go between one customer and the next."""
     found: dict[str, int | None] = {}
     for one in ids:
         with live.lock:
